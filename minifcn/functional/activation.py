@@ -1,0 +1,106 @@
+"""Nonlinearities, softmax and dropout."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minifcn.backend import Array, library
+from minifcn.tensor import Tensor, record
+
+
+def relu(input: Tensor) -> Tensor:
+    """Keep what is positive: max(x, 0). The gradient at 0 is 0."""
+    y = np.maximum(input.data, 0)
+    return record("relu", y, (input, lambda g: _keep(g, y > 0)))
+
+
+def relu6(input: Tensor) -> Tensor:
+    """Keep what is between 0 and 6: min(max(x, 0), 6). The gradients at 0 and 6 are 0."""
+    inside = (input.data > 0) & (input.data < 6)
+    return record("relu6", np.clip(input.data, 0, 6), (input, lambda g: _keep(g, inside)))
+
+
+def _keep(x: Tensor, mask: Array) -> Tensor:
+    """Set to 0 where the mask is False; linear, and its own adjoint."""
+    return record("keep", x.data * mask, (x, lambda g: _keep(g, mask)))
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """Squash into (0, 1): 1 / (1 + e^-x), computed without overflow."""
+    decay = np.exp(-np.abs(input.data))  # in (0, 1], whatever the sign
+    data = np.where(input.data >= 0, 1, decay) / (1 + decay)
+
+    def gradient(g: Tensor) -> Tensor:
+        y = sigmoid(input)
+        return g * y * (1 - y)
+
+    return record("sigmoid", data, (input, gradient))
+
+
+def softmax(input: Tensor, dim: int) -> Tensor:
+    """Turn scores into probabilities along an axis: e^x_i / sum over j of e^x_j."""
+    data = np.exp(input.data - input.data.max(dim, keepdims=True))
+    data /= data.sum(dim, keepdims=True)
+
+    def gradient(g: Tensor) -> Tensor:
+        y = softmax(input, dim)
+        return y * (g - (g * y).sum(dim, keepdims=True))
+
+    return record("softmax", data, (input, gradient))
+
+
+def log_softmax(input: Tensor, dim: int) -> Tensor:
+    """Take the logarithm of softmax, x_i - log(sum over j of e^x_j), exact for large scores too."""
+    data = input.data - input.data.max(dim, keepdims=True)
+    data -= np.log(np.exp(data).sum(dim, keepdims=True))
+    return record(
+        "log_softmax",
+        data,
+        (input, lambda g: g - softmax(input, dim) * g.sum(dim, keepdims=True)),
+    )
+
+
+def dropout(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Set each element to 0 with probability p, and divide the others by 1 - p.
+
+    Without `training` the input is returned as it is. The generator decides which elements.
+
+    Raises:
+        ValueError: p outside [0, 1], or no generator where one is needed.
+
+    Source: Srivastava et al. (2014), Dropout.
+    """
+    return _dropout(input, input.shape, p, training, generator)
+
+
+def dropout2d(
+    input: Tensor,
+    p: float = 0.5,
+    training: bool = True,
+    generator: np.random.Generator | None = None,
+) -> Tensor:
+    """Like dropout, for whole channels of (N, C, H, W) at a time (Tompson et al. 2015)."""
+    return _dropout(input, (*input.shape[:2], 1, 1), p, training, generator)
+
+
+def _dropout(
+    x: Tensor,
+    shape: tuple[int, ...],
+    p: float,
+    training: bool,
+    generator: np.random.Generator | None,
+) -> Tensor:
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must be between 0 and 1; got {p}")
+    if not training or p == 0:
+        return x
+    if generator is None:
+        raise ValueError("generator must be a numpy.random.Generator in training; got None")
+    kept = generator.random(shape) >= p
+    factor = kept / (1 - p) if p < 1 else np.zeros(shape)
+    return x * Tensor(library(x.data).asarray(factor, dtype=x.dtype))

@@ -1,0 +1,115 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from minifcn.kernels import geometry
+from minifcn.tensor import Tensor, is_grad_enabled, record
+
+_AXES = (0, 2, 3)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel: (x - mean) / sqrt(var + eps) * weight + bias.
+
+    In training, mean and (biased) variance are those of the batch, over N, H and W, and the
+    running ones move towards them in place: r += momentum * (batch - r), with the unbiased
+    variance. Otherwise the running ones are used; without any, those of the batch.
+
+    Args:
+        input: (N, C, H, W).
+        running_mean: (C,), or None.
+        running_var: (C,), or None.
+        weight: (C,), or None for 1.
+        bias: (C,), or None for 0.
+        training: whether to use the batch's own statistics.
+        momentum: how fast the running statistics move.
+        eps: keeps the division finite.
+
+    Raises:
+        ValueError: a misshaped argument, or a single value a channel in training.
+
+    Source: Ioffe and Szegedy (2015), Batch Normalization, algorithm 1.
+    """
+    geometry.check_array(input.data, "input")
+    c = input.shape[1]
+    named = {"weight": weight, "bias": bias, "running_mean": running_mean,
+             "running_var": running_var}  # fmt: skip
+    for name, value in named.items():
+        if value is not None:
+            geometry.check_shape(value.data, (c,), name)
+            geometry.check_alike(input.data, value.data, ("input", name))
+    ones, zeros = np.ones_like(input.data, shape=c), np.zeros_like(input.data, shape=c)
+    weight, bias = weight or Tensor(ones), bias or Tensor(zeros)
+    if training or running_mean is None or running_var is None:
+        return _by_batch(input, running_mean, running_var, weight, bias, momentum, eps)
+    scale = weight / (running_var.detach() + eps) ** 0.5
+    shift = bias - running_mean.detach() * scale
+    return input * scale.reshape((c, 1, 1)) + shift.reshape((c, 1, 1))
+
+
+def _by_batch(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Normalise with the statistics of the batch.
+
+    With x^ the normalised input, M values a channel and < > the mean over them:
+    dx = weight / std * (g - <g> - x^ <g x^>), dweight = sum g x^, dbias = sum g.
+    """
+    count = x.size // x.shape[1]
+    if count == 1:
+        raise ValueError(f"input must have more than 1 value a channel in training; got {x.shape}")
+    mean = x.data.mean(_AXES, keepdims=True)
+    normalised = x.data - mean
+    var = np.square(normalised).mean(_AXES, keepdims=True)
+    std = np.sqrt(var + eps)
+    normalised /= std
+    _move(running_mean, mean, momentum)
+    _move(running_var, var * (count / (count - 1)), momentum)
+
+    def parts() -> tuple[Tensor, Tensor]:
+        """The normalised input and the standard deviation; from x where they are recorded."""
+        return _standardise(x, eps) if is_grad_enabled() else (Tensor(normalised), Tensor(std))
+
+    def input_gradient(g: Tensor) -> Tensor:
+        xhat, deviation = parts()
+        centred = g - g.mean(_AXES, keepdims=True) - xhat * (g * xhat).mean(_AXES, keepdims=True)
+        return centred * (weight.reshape((1, -1, 1, 1)) / deviation)
+
+    data = normalised * weight.data[:, None, None]
+    data += bias.data[:, None, None]
+    return record(
+        "batch_norm",
+        data,
+        (x, input_gradient),
+        (weight, lambda g: (g * parts()[0]).sum(_AXES)),
+        (bias, lambda g: g.sum(_AXES)),
+    )
+
+
+def _standardise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return (x - mean) / std and std, differentiable."""
+    centred = x - x.mean(_AXES, keepdims=True)
+    std = ((centred * centred).mean(_AXES, keepdims=True) + eps) ** 0.5
+    return centred / std, std
+
+
+def _move(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
+    if running is not None:
+        running.data += momentum * (batch.ravel() - running.data)

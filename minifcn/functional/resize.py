@@ -1,0 +1,83 @@
+"""Resizing by nearest neighbour or bilinear interpolation, and its adjoint."""
+
+from __future__ import annotations
+
+from minifcn import kernels
+from minifcn.kernels.geometry import Pair, pair
+from minifcn.tensor import Tensor, record
+
+
+def interpolate(
+    input: Tensor,
+    size: int | tuple[int, int] | None = None,
+    scale_factor: float | tuple[float, float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Tensor:
+    """Resize a tensor of images.
+
+    Output pixel j takes the input at position floor(j * step) (nearest), (j + 0.5) * step - 0.5
+    (bilinear: pixel areas are aligned) or j * step (bilinear with align_corners: the centres of
+    the corner pixels are aligned).
+
+    Args:
+        input: (N, C, H, W).
+        size: output height and width; or
+        scale_factor: how many times larger the output is; sizes are rounded down.
+        mode: 'nearest' or 'bilinear'.
+        align_corners: for 'bilinear' only; False by default.
+
+    Returns:
+        (N, C, OH, OW).
+
+    Raises:
+        ValueError: not exactly one of size and scale_factor, an unknown mode, align_corners with
+            'nearest', an empty output.
+    """
+    if mode == "nearest" and align_corners is not None:
+        raise ValueError("align_corners goes with mode 'bilinear' only; got it with 'nearest'")
+    if (size is None) == (scale_factor is None):
+        raise ValueError(f"give either size or scale_factor; got {size} and {scale_factor}")
+    align = bool(align_corners)
+    if scale_factor is None:
+        out = pair(size, "size", 1)
+        steps = _steps(input.shape[2:], out, align)
+    else:
+        out, steps = _scaled(input.shape[2:], scale_factor, align)
+    return _resize(input, out, steps, mode, align)
+
+
+def _steps(size: Pair, out: Pair, align_corners: bool) -> tuple[float, float]:
+    """The distance between two output pixels, in input pixels."""
+    if align_corners:
+        sh, sw = ((n - 1) / (o - 1) if o > 1 else 0.0 for n, o in zip(size, out, strict=True))
+    else:
+        sh, sw = (n / o for n, o in zip(size, out, strict=True))
+    return sh, sw
+
+
+def _scaled(
+    size: Pair, scale_factor: float | tuple[float, float], align_corners: bool
+) -> tuple[Pair, tuple[float, float]]:
+    """Output size and steps for a scale: the step is 1 / scale even where the size was rounded."""
+    sh, sw = scale_factor if isinstance(scale_factor, tuple) else (scale_factor, scale_factor)
+    if min(sh, sw) <= 0:
+        raise ValueError(f"scale_factor must be positive; got {scale_factor}")
+    out = pair((int(size[0] * sh), int(size[1] * sw)), "size (input size * scale_factor)", 1)
+    return out, _steps(size, out, True) if align_corners else (1 / sh, 1 / sw)
+
+
+def _resize(
+    x: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
+) -> Tensor:
+    settings = (steps, mode, align_corners)
+    data = kernels.resize(x.data, size, *settings)
+    return record("resize", data, (x, lambda g: _resize_adjoint(g, x.shape[2:], *settings)))
+
+
+def _resize_adjoint(
+    y: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
+) -> Tensor:
+    settings = (steps, mode, align_corners)
+    data = kernels.resize_adjoint(y.data, size, *settings)
+    return record("resize_adjoint", data, (y, lambda g: _resize(g, y.shape[2:], *settings)))

@@ -1,0 +1,104 @@
+"""Padding, cropping and concatenation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minifcn.backend import library
+from minifcn.tensor import Tensor, record
+
+_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge"}
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Tensor:
+    """Add rows and columns around a tensor, or, with negative numbers, crop them.
+
+    Args:
+        input: a tensor of any shape.
+        pad: amounts (left, right, top, bottom, ...): two for the last axis, then two for the one
+            before, and so on. Cropping is the adjoint of padding with zeros.
+        mode: 'constant' (`value`), 'replicate' (repeat the border) or 'reflect' (mirror at it).
+        value: what to pad with, in mode 'constant'.
+
+    Raises:
+        ValueError: a wrong number of amounts, an unknown mode, or nothing left after cropping.
+    """
+    amounts = _pairs_by_axis(input, pad)
+    if any(n + sum(sides) < 1 for n, sides in zip(input.shape, amounts, strict=True)):
+        raise ValueError(f"pad {tuple(pad)} leaves nothing of an input of shape {input.shape}")
+    if mode in _NUMPY_MODES:
+        return _pad_by_index(input, amounts, _NUMPY_MODES[mode])
+    if mode != "constant":
+        raise ValueError(f"mode must be 'constant', 'replicate' or 'reflect'; got {mode!r}")
+    return _pad_constant(input, amounts, value)
+
+
+def _pairs_by_axis(x: Tensor, amounts: Sequence[int]) -> list[tuple[int, int]]:
+    if len(amounts) % 2 or len(amounts) > 2 * x.ndim:
+        raise ValueError(
+            f"pad must have two numbers for each of at most {x.ndim} axes; got {tuple(amounts)}"
+        )
+    pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
+    return [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
+
+
+def _pad_constant(x: Tensor, amounts: list[tuple[int, int]], value: float) -> Tensor:
+    """Copy what the padded and the unpadded tensor share; the adjoint has the signs changed."""
+    shape = [n + before + after for n, (before, after) in zip(x.shape, amounts, strict=True)]
+    inner, outer = [], []
+    for n, (before, after) in zip(x.shape, amounts, strict=True):
+        inner.append(slice(max(0, -before), n - max(0, -after)))
+        outer.append(slice(max(0, before), max(0, before) + inner[-1].stop - inner[-1].start))
+    data = library(x.data).full(shape, value, x.dtype)
+    data[tuple(outer)] = x.data[tuple(inner)]
+    back = [(-before, -after) for before, after in amounts]
+    return record("pad", data, (x, lambda g: _pad_constant(g, back, 0.0)))
+
+
+def _pad_by_index(x: Tensor, amounts: list[tuple[int, int]], mode: str) -> Tensor:
+    """Pick, for every pixel of the padded tensor, the pixel that it repeats."""
+    for axis, (before, after) in enumerate(amounts):
+        if min(before, after) < 0 or (mode == "reflect" and max(before, after) >= x.shape[axis]):
+            raise ValueError(
+                f"pad must be 0 or more, and less than the size to reflect; got {before}, {after}"
+                f" for axis {axis} of size {x.shape[axis]}"
+            )
+    positions = [
+        np.pad(np.arange(n), sides, mode=mode)  # type: ignore[call-overload]
+        for n, sides in zip(x.shape, amounts, strict=True)
+    ]
+    return x[np.ix_(*positions)]
+
+
+def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """Join tensors along the axis `dim`; their other sizes must agree.
+
+    Raises:
+        ValueError: no tensors, or shapes that differ in another axis than `dim`.
+        TypeError: different dtypes.
+    """
+    if not tensors:
+        raise ValueError("tensors must hold at least one tensor; got none")
+    dim = range(tensors[0].ndim)[dim]
+    for i, x in enumerate(tensors):
+        if np.delete(x.shape, dim).tolist() != np.delete(tensors[0].shape, dim).tolist():
+            raise ValueError(
+                f"tensors must agree but in axis {dim}; got {tensors[0].shape} and {x.shape} at {i}"
+            )
+        if x.dtype != tensors[0].dtype:
+            raise TypeError(f"tensors must have one dtype; got {tensors[0].dtype} and {x.dtype}")
+    ends = np.cumsum([x.shape[dim] for x in tensors]).tolist()
+    parts = [
+        (x, lambda g, end=end, n=x.shape[dim]: _narrow(g, dim, end - n, end))
+        for x, end in zip(tensors, ends, strict=True)
+    ]
+    return record("cat", np.concatenate([x.data for x in tensors], dim), *parts)
+
+
+def _narrow(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+    """Keep the positions from `start` to `stop` of one axis."""
+    amounts = [(0, 0)] * x.ndim
+    amounts[axis] = (-start, stop - x.shape[axis])
+    return _pad_constant(x, amounts, 0.0)

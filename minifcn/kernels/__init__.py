@@ -1,0 +1,315 @@
+"""The kernels: array in, array out, no autograd. Checks every argument, then picks the library.
+
+Each function here has a namesake in reference.py (loops: the definition) and in cpu.py (NumPy:
+fast). They come in adjoint pairs, <A x, y> = <x, A* y>, and each is the other's gradient:
+im2col and col2im, conv2d and conv_transpose2d (with conv2d_weight as the third corner), gather
+and unpool, resize and resize_adjoint.
+
+Arrays are float32 or float64, of the layout (N, C, H, W); `kernel_size`, `stride`, `padding` and
+`dilation` are whole numbers or pairs (height, width). A wrong argument raises ValueError or
+TypeError that names it, before any work.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minifcn.backend import Array, device
+from minifcn.kernels import cpu, geometry
+from minifcn.kernels.geometry import Pair, pair
+
+IntOrPair: TypeAlias = int | Pair
+
+
+def _implementation(array: Array) -> ModuleType:
+    if device(array) != "cpu":
+        raise TypeError(f"arrays must be NumPy arrays; got {type(array).__name__}")
+    return cpu
+
+
+def im2col(
+    x: Array,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> Array:
+    """Lay out windows: columns[n, c, i, j, oh, ow] = x[n, c, oh*s - p + i*d, ow*s - p + j*d].
+
+    x: (N, C, H, W). Returns (N, C, KH, KW, OH, OW), 0 where a window lies on the padding.
+    """
+    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    geometry.check_array(x, "x")
+    geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
+    return _implementation(x).im2col(x, kernel_size, stride, padding, dilation)
+
+
+def col2im(
+    columns: Array,
+    size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> Array:
+    """Add windows up where they came from (scatter-add): the adjoint of im2col.
+
+    columns: (N, C, KH, KW, OH, OW). Returns (N, C, *size).
+    """
+    geometry.check_array(columns, "columns", 6)
+    size, kernel_size = pair(size, "size", 1), columns.shape[2:4]
+    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    geometry.check_window(size, kernel_size, padding, dilation)
+    out = geometry.output_pair(size, kernel_size, stride, padding, dilation)
+    geometry.check_shape(columns, (*columns.shape[:4], *out), "columns")
+    return _implementation(columns).col2im(columns, size, stride, padding, dilation)
+
+
+def conv2d(
+    x: Array,
+    weight: Array,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Convolve: y[n, f, oh, ow] = sum over (c, i, j) of weight[f, c, i, j] * x[n, c, h, w].
+
+    h = oh * stride - padding + i * dilation, likewise w; as everywhere in deep learning the
+    kernel is not flipped. x: (N, C, H, W), weight: (F, C / groups, KH, KW).
+    Returns (N, F, OH, OW).
+    """
+    _check_x_and_weight(x, weight, "x", "weight")
+    kernel_size = weight.shape[2:]
+    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    geometry.check_groups(groups, ("channels of x", x.shape[1]), ("outputs", len(weight)))
+    if weight.shape[1] * groups != x.shape[1]:
+        raise ValueError(
+            f"weight must have {x.shape[1] // groups} input channels (x has {x.shape[1]}, groups"
+            f" is {groups}); got {weight.shape[1]}"
+        )
+    geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
+    return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups)
+
+
+def conv_transpose2d(
+    y: Array,
+    weight: Array,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    output_padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Stamp: x[n, c, h, w] = sum of weight[f, c, i, j] * y[n, f, oh, ow]; conv2d's adjoint.
+
+    The indices are those of conv2d. y: (N, F, OH, OW), weight: (F, C / groups, KH, KW).
+    Returns (N, C, H, W) with H = s(OH - 1) + d(KH - 1) + 1 - 2p + output_padding.
+    """
+    _check_x_and_weight(y, weight, "y", "weight")
+    kernel_size = weight.shape[2:]
+    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    output_padding = pair(output_padding, "output_padding")
+    geometry.check_groups(groups, ("channels of y", y.shape[1]))
+    if len(weight) != y.shape[1]:
+        raise ValueError(
+            f"weight must have as many inputs as y has channels, {y.shape[1]}; got {len(weight)}"
+        )
+    check_output_padding(output_padding, stride, dilation)
+    size = geometry.transpose_output_pair(
+        y.shape[2:], kernel_size, stride, padding, output_padding, dilation
+    )
+    if min(size) < 1:
+        raise ValueError(
+            f"padding {padding} leaves nothing of the output: its size would be {size}"
+        )
+    implementation = _implementation(y)
+    return implementation.conv_transpose2d(
+        y, weight, stride, padding, output_padding, dilation, groups
+    )
+
+
+def conv2d_weight(
+    x: Array,
+    y: Array,
+    kernel_size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    groups: int = 1,
+) -> Array:
+    """Correlate: weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow].
+
+    The gradient of both convolutions with respect to their weight. x: (N, C, H, W),
+    y: (N, F, OH, OW). Returns (F, C / groups, KH, KW).
+    """
+    _check_x_and_weight(x, y, "x", "y")
+    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    geometry.check_groups(groups, ("channels of x", x.shape[1]), ("channels of y", y.shape[1]))
+    geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
+    out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
+    geometry.check_shape(y, (len(x), y.shape[1], *out), "y")
+    implementation = _implementation(x)
+    return implementation.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
+
+
+def conv1x1(x: Array, weight: Array) -> Array:
+    """Mix channels: y[n, f, h, w] = sum over c of weight[f, c] * x[n, c, h, w].
+
+    x: (N, C, H, W), weight: (F, C). Returns (N, F, H, W). Its adjoint is itself with weight^T.
+    """
+    geometry.check_array(x, "x")
+    geometry.check_array(weight, "weight", 2)
+    geometry.check_alike(x, weight, ("x", "weight"))
+    geometry.check_shape(weight, (len(weight), x.shape[1]), "weight")
+    return _implementation(x).conv1x1(x, weight)
+
+
+def conv1x1_weight(x: Array, y: Array) -> Array:
+    """Correlate channels: weight[f, c] = sum over (n, h, w) of x[n, c, h, w] * y[n, f, h, w].
+
+    x: (N, C, H, W), y: (N, F, H, W). Returns (F, C).
+    """
+    _check_x_and_weight(x, y, "x", "y")
+    geometry.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
+    return _implementation(x).conv1x1_weight(x, y)
+
+
+def max_pool2d(
+    x: Array,
+    kernel_size: IntOrPair,
+    stride: IntOrPair | None = None,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+    ceil_mode: bool = False,
+) -> tuple[Array, Array]:
+    """Return the maximum of each window, and its flat index in the (H, W) plane.
+
+    The index is h * W + w in unpadded coordinates; the padding counts as -inf; the first of
+    several maxima wins; NaN wins over numbers. `stride` is the kernel size by default.
+    x: (N, C, H, W). Returns values and int64 indices, both (N, C, OH, OW).
+    """
+    geometry.check_array(x, "x")
+    stride = kernel_size if stride is None else stride
+    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    size = x.shape[2:]
+    check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
+    return _implementation(x).max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+def gather(x: Array, indices: Array) -> Array:
+    """Pick: y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], counting along the rows of x.
+
+    x: (N, C, H, W), indices: (N, C, OH, OW) of integers in [0, H * W). Returns (N, C, OH, OW).
+    """
+    geometry.check_array(x, "x")
+    _check_indices(indices, (*x.shape[:2], *indices.shape[2:]), x.shape[2:])
+    return _implementation(x).gather(x, indices)
+
+
+def unpool(y: Array, indices: Array, size: IntOrPair) -> Array:
+    """Scatter: x[n, c, indices[n, c, oh, ow]] += y[n, c, oh, ow], zeros elsewhere.
+
+    Values with the same index are summed, so this is exactly the adjoint of gather. (SegNet and
+    PyTorch leave that case undefined.) y, indices: (N, C, OH, OW). Returns (N, C, *size).
+    """
+    geometry.check_array(y, "y")
+    size = pair(size, "size", 1)
+    _check_indices(indices, y.shape, size)
+    return _implementation(y).unpool(y, indices, size)
+
+
+def resize(
+    x: Array,
+    size: IntOrPair,
+    steps: tuple[float, float],
+    mode: str = "bilinear",
+    align_corners: bool = False,
+) -> Array:
+    """Resize (N, C, H, W) to (N, C, *size), each output pixel a mean of its neighbours.
+
+    steps: the distance of two output pixels, in input pixels, along H and W (see
+    geometry.source_positions and nearest_positions). mode: 'nearest' or 'bilinear'.
+    """
+    geometry.check_array(x, "x")
+    _check_mode(mode)
+    return _implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
+
+
+def resize_adjoint(
+    y: Array,
+    size: IntOrPair,
+    steps: tuple[float, float],
+    mode: str = "bilinear",
+    align_corners: bool = False,
+) -> Array:
+    """Send (N, C, OH, OW) back to (N, C, *size): the adjoint of resize from that size."""
+    geometry.check_array(y, "y")
+    _check_mode(mode)
+    return _implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
+
+
+def _window(
+    kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> tuple[Pair, Pair, Pair, Pair]:
+    return (
+        pair(kernel_size, "kernel_size", 1),
+        pair(stride, "stride", 1),
+        pair(padding, "padding"),
+        pair(dilation, "dilation", 1),
+    )
+
+
+def _check_x_and_weight(first: Array, second: Array, *names: str) -> None:
+    geometry.check_array(first, names[0])
+    geometry.check_array(second, names[1])
+    geometry.check_alike(first, second, names)
+
+
+def check_output_padding(output_padding: Pair, stride: Pair, dilation: Pair) -> None:
+    """Raise unless output_padding is smaller than the stride or the dilation, on each axis."""
+    for extra, s, d in zip(output_padding, stride, dilation, strict=True):
+        if extra >= max(s, d):
+            raise ValueError(
+                f"output_padding must be smaller than the stride or the dilation;"
+                f" got {output_padding} for stride {stride}, dilation {dilation}"
+            )
+
+
+def check_pool(
+    size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> None:
+    """Raise unless every pooling window meets the input and the padding is at most half of it."""
+    for k, p in zip(kernel_size, padding, strict=True):
+        if 2 * p > k:
+            raise ValueError(
+                f"padding must be at most half of kernel_size; got {padding} for {kernel_size}"
+            )
+    out = geometry.pool_output_pair(size, kernel_size, stride, padding, dilation, ceil_mode)
+    if min(out) < 1:
+        geometry.check_window(size, kernel_size, padding, dilation)
+    for n, o, s, p, d in zip(size, out, stride, padding, dilation, strict=True):
+        if geometry.first_inside(o, s, p, d).max() >= n:
+            raise ValueError(
+                f"a window of kernel_size {kernel_size}, dilation {dilation} and padding {padding}"
+                f" meets no pixel of an input of size {size}"
+            )
+
+
+def _check_indices(indices: Array, shape: tuple[int, ...], size: Pair) -> None:
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"indices must be integers; got {indices.dtype}")
+    geometry.check_shape(indices, shape, "indices")
+    area = size[0] * size[1]
+    if indices.size and not (indices.min() >= 0 and indices.max() < area):
+        raise ValueError(
+            f"indices must be in [0, {area}) for a plane of {size[0]}x{size[1]};"
+            f" got {np.asarray(indices.min())} to {np.asarray(indices.max())}"
+        )
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("nearest", "bilinear"):
+        raise ValueError(f"mode must be 'nearest' or 'bilinear'; got {mode!r}")

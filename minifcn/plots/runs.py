@@ -1,0 +1,281 @@
+"""The numbers of a run as pictures: its curves, its IU per class, its confusion matrix."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minifcn.plots.canvas import check_names, figure_file, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which colour-blind readers tell apart; line styles differ as well.
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
+
+_WIDTH = 8.0
+_BESIDE_TITLE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+    "ncols": 3,
+    "frameon": False,
+    "borderaxespad": 0.2,
+}
+"""Legends stand above the axes, where they cover no data."""
+
+MOST_CLASSES_WITH_NUMBERS = 21
+"""PASCAL VOC's 21 classes are the most whose percentages can be read in a page's width."""
+
+
+def plot_curves(
+    path: str | os.PathLike[str],
+    log: Mapping[str, Sequence[float | None]],
+    baseline_mean_iu: float | None = None,
+) -> None:
+    """Draw the training loss and, beneath it, the validation scores over the iterations.
+
+    The loss is drawn as recorded (pale) and as a trailing mean (dark), on a logarithmic axis
+    where it spans a factor of ten or more. A run without validation has one panel.
+
+    Args:
+        path: the PNG to write.
+        log: columns of one length: iteration, loss, and if there was validation mean_iu and
+            pixel_accuracy (0 .. 1); None or NaN where a row has no value. Other columns are
+            left out of the picture.
+        baseline_mean_iu: the score of predicting one class everywhere, as a dashed line.
+
+    Raises:
+        ValueError: if log lacks iteration or loss, its columns are empty or differ in length,
+            or path is not a PNG in an existing folder.
+    """
+    columns = _columns(log)
+    validated = bool(np.isfinite(columns["mean_iu"]).any())
+    panels = 1 + validated
+    with figure_file(path, _WIDTH, 0.4 + 2.4 * panels, layout="constrained") as figure:
+        axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+        _draw_loss(axes[0], columns["iteration"], columns["loss"])
+        if validated:
+            _draw_validation(axes[1], columns, baseline_mean_iu)
+        axes[-1].set_xlabel("iteration")
+
+
+def trailing_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
+    """Return the mean of the last `window` values up to each place, shape (L,) to (L,).
+
+    It looks back only, so no point of the curve knows what came after it. Values that are not
+    finite are left out; NaN where none is left.
+
+    Raises:
+        ValueError: if window is below 1.
+    """
+    if window < 1:
+        raise ValueError(f"window must be at least 1, got {window}")
+    numbers = np.asarray(values, np.float64)
+    finite = np.isfinite(numbers)
+    sums = _trailing_sum(np.where(finite, numbers, 0), window)
+    counts = _trailing_sum(finite, window)
+    return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+
+
+def plot_iou(
+    path: str | os.PathLike[str],
+    iu: Mapping[str, float | None],
+    mean_iu: float | None,
+    baseline_mean_iu: float | None,
+) -> None:
+    """Draw the IU of each class as a bar with its value, the mean and the baseline as lines.
+
+    Args:
+        path: the PNG to write.
+        iu: the IU (0 .. 1) by class name, top to bottom; None or NaN for an absent class.
+        mean_iu: the mean over the classes, or None.
+        baseline_mean_iu: the mean IU of predicting one class everywhere, or None.
+
+    Raises:
+        ValueError: if iu is empty, or path is not a PNG in an existing folder.
+    """
+    if not iu:
+        raise ValueError("iu must hold at least one class, got none")
+    scores = _numbers(list(iu.values()))
+    with figure_file(path, _WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
+        axes = figure.subplots()
+        _draw_bars(axes, [shortened(name) for name in iu], scores)
+        _draw_line(axes.axvline, "mean", mean_iu, _ORANGE, "--")
+        _draw_line(axes.axvline, "one class everywhere", baseline_mean_iu, "black", ":")
+        axes.set(xlim=(0, 1.09), xticks=np.linspace(0, 1, 6), xlabel="intersection over union")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(**_BESIDE_TITLE)
+
+
+def plot_confusion(path: str | os.PathLike[str], counts: ArrayLike, classes: Sequence[str]) -> None:
+    """Draw a confusion matrix, each row as shares of its true class: n_ij / t_i.
+
+    The diagonal is each class's accuracy. Cells hold percentages where there are at most
+    `MOST_CLASSES_WITH_NUMBERS` classes; the row of a class absent from the truth is grey.
+
+    Args:
+        path: the PNG to write.
+        counts: pixels by true class (row) and predicted class (column), shape (C, C).
+        classes: the C class names, in label order.
+
+    Raises:
+        ValueError: if counts is not (C, C) and non-negative, or names or path do not fit.
+    """
+    shares = row_shares(counts)
+    check_names(classes, len(shares), "counts")
+    side = 2.2 + 0.27 * len(shares) + 0.07 * max(len(shortened(name)) for name in classes)
+    with figure_file(path, max(side, 4), max(side, 4) - 0.6, layout="constrained") as figure:
+        axes = figure.subplots()
+        picture = _draw_shares(axes, shares, [shortened(name) for name in classes])
+        if len(shares) <= MOST_CLASSES_WITH_NUMBERS:
+            _write_percentages(axes, shares)
+        bar = figure.colorbar(picture, ax=axes, shrink=0.6, ticks=np.linspace(0, 1, 6))
+        bar.set_label("share of the true class's pixels")
+
+
+def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
+    """Return counts divided by their row sums, shape (C, C); NaN in a row without pixels.
+
+    Raises:
+        ValueError: if counts is not a square, non-negative matrix.
+    """
+    matrix = np.asarray(counts)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+        raise ValueError(f"counts must have shape (C, C), got {matrix.shape}")
+    if (matrix < 0).any():
+        raise ValueError(f"counts must not be negative, got {matrix.min()}")
+    totals = np.broadcast_to(matrix.sum(axis=1, keepdims=True), matrix.shape)
+    return np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
+
+
+def _columns(log: Mapping[str, Sequence[float | None]]) -> dict[str, NDArray[np.float64]]:
+    """Return the columns that are drawn, checked; validation columns that are missing as NaN."""
+    for name in ("iteration", "loss"):
+        if name not in log:
+            raise ValueError(f"log must have a column {name!r}, got {sorted(log)}")
+    length = len(log["iteration"])
+    empty = [None] * length
+    names = ("iteration", "loss", "mean_iu", "pixel_accuracy")
+    columns = {name: _numbers(log.get(name, empty)) for name in names}
+    lengths = {name: len(column) for name, column in columns.items()}
+    if length == 0 or set(lengths.values()) != {length}:
+        raise ValueError(f"log must have columns of one length above 0, got lengths {lengths}")
+    return columns
+
+
+def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
+    """Return values as floats, None as NaN."""
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _trailing_sum(values: NDArray[Any], window: int) -> NDArray[np.float64]:
+    """Sum each place and the window - 1 before it, as a difference of running sums."""
+    running = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
+    ends = np.arange(1, len(running))
+    return running[ends] - running[np.maximum(ends - window, 0)]
+
+
+def _draw_loss(axes: "Axes", iteration: NDArray[Any], loss: NDArray[Any]) -> None:
+    window = max(1, len(loss) // 20)
+    marker = "." if len(loss) < 3 else None
+    axes.plot(iteration, loss, color=_BLUE, alpha=0.35, linewidth=0.8, label="loss", marker=marker)
+    if window > 1:
+        label = f"mean of the last {window} rows"
+        axes.plot(iteration, trailing_mean(loss, window), color=_BLUE, linewidth=1.6, label=label)
+    if _spans_a_decade(loss):
+        _use_logarithmic_axis(axes)
+    axes.set_ylabel("training loss")
+    axes.legend(**_BESIDE_TITLE)
+
+
+def _spans_a_decade(values: NDArray[Any]) -> bool:
+    finite = values[np.isfinite(values)]
+    return bool(finite.size and finite.min() > 0 and finite.max() >= 10 * finite.min())
+
+
+def _use_logarithmic_axis(axes: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_validation(
+    axes: "Axes", columns: Mapping[str, NDArray[Any]], baseline: float | None
+) -> None:
+    _draw_scores(axes, "pixel accuracy", columns["iteration"], columns["pixel_accuracy"], _GREY)
+    _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], _ORANGE)
+    _draw_line(axes.axhline, "one class everywhere", baseline, "black", ":")
+    axes.set(ylabel="validation", ylim=(0, 1.03))
+    axes.legend(**_BESIDE_TITLE)
+
+
+def _draw_scores(
+    axes: "Axes", name: str, iteration: NDArray[Any], score: NDArray[Any], colour: str
+) -> None:
+    """Draw the rows that have a score; the last one is written in the legend."""
+    known = np.isfinite(score)
+    if known.any():
+        label = f"{name} (last {score[known][-1]:.3f})"
+        axes.plot(iteration[known], score[known], ".-", color=colour, label=label)
+
+
+def _draw_line(draw: Any, name: str, score: float | None, colour: str, style: str) -> None:
+    """Draw a score that is defined as a line across the axes, its value in the legend."""
+    if score is not None and np.isfinite(score):
+        draw(score, color=colour, linestyle=style, linewidth=1.2, label=f"{name} {score:.3f}")
+
+
+def _draw_bars(axes: "Axes", names: Sequence[str], scores: NDArray[Any]) -> None:
+    places = np.arange(len(names))
+    axes.barh(places, np.nan_to_num(scores), color=_BLUE, height=0.7)
+    axes.set_yticks(places, names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    for place, score in zip(places, scores, strict=True):
+        _write_score(axes, float(score), int(place))
+
+
+def _write_score(axes: "Axes", score: float, place: int) -> None:
+    """Write a bar's value at its end, on white so that a line behind it does not strike it out."""
+    absent = bool(np.isnan(score))
+    axes.text(
+        0.008 if absent else score + 0.008,
+        place,
+        "absent" if absent else f"{score:.3f}",
+        va="center",
+        color=_GREY if absent else "black",
+        fontstyle="italic" if absent else "normal",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+    )
+
+
+def _draw_shares(axes: "Axes", shares: NDArray[Any], names: Sequence[str]) -> Any:
+    places = np.arange(len(names))
+    axes.set_facecolor("0.85")
+    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(places, names, rotation=90)
+    axes.set_yticks(places, names)
+    axes.set_xlabel("prediction", fontweight="bold")
+    axes.set_ylabel("truth", fontweight="bold")
+    return picture
+
+
+def _write_percentages(axes: "Axes", shares: NDArray[Any]) -> None:
+    for (i, j), share in np.ndenumerate(shares):
+        colour = "white" if share > 0.5 else "black"
+        axes.text(j, i, percentage(share), ha="center", va="center", color=colour, fontsize=7)
+
+
+def percentage(share: float) -> str:
+    """Return a share as a whole percentage that never rounds something to nothing or to all."""
+    if np.isnan(share):
+        return "–"
+    if 0 < share < 0.005:
+        return "<1"
+    if 0.995 < share < 1:
+        return ">99"
+    return f"{100 * share:.0f}"

@@ -1,0 +1,349 @@
+"""The engine: a Tensor remembers how it was made, and backward walks that history in reverse.
+
+1. An operation computes an array, then calls `record` with, for each input, a function that turns
+   the gradient of the output into the gradient of that input (a vector-Jacobian product).
+   So the tensors behind a result form a graph, built as the code runs.
+2. Backward visits that graph from the result to the leaves, each tensor after everything that was
+   made from it, and adds up what arrives at a tensor over several paths.
+
+The functions given to `record` compute with Tensors, so a gradient can itself be recorded and
+differentiated again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minifcn import backend
+from minifcn.backend import Array
+
+Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+@contextlib.contextmanager
+def _record(enabled: bool) -> Iterator[None]:
+    token = _recording.set(enabled)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> contextlib.AbstractContextManager[None]:
+    """Stop recording inside this context manager, which nests."""
+    return _record(False)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are being recorded."""
+    return _recording.get()
+
+
+class Tensor:
+    """An array that remembers how it was made.
+
+    Attributes:
+        data: the array, of NumPy or of CuPy; wrapped, not copied.
+        requires_grad: whether gradients flow to this tensor.
+        grad: the gradient that `backward` added up, a Tensor, or None; only leaves get one.
+        grad_fn: the Function that made this tensor; None for a leaf.
+    """
+
+    __slots__ = ("data", "grad", "grad_fn", "requires_grad")
+    __array_ufunc__ = None  # makes `array * tensor` call Tensor.__rmul__ instead of looping
+
+    def __init__(self, data: Array, requires_grad: bool = False) -> None:
+        self.data = data if backend.is_array(data) else np.asarray(data)
+        if requires_grad and self.dtype.kind != "f":
+            raise TypeError(f"requires_grad needs a floating-point tensor; got dtype {self.dtype}")
+        self.requires_grad = requires_grad
+        self.grad: Tensor | None = None
+        self.grad_fn: Function | None = None
+
+    shape = property(lambda self: self.data.shape, doc="The size of each axis.")
+    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
+    size = property(lambda self: self.data.size, doc="The number of elements.")
+    dtype = property(lambda self: self.data.dtype, doc="The type of the elements.")
+    device = property(lambda self: backend.device(self.data), doc="'cpu' or 'cuda'.")
+
+    def __repr__(self) -> str:
+        text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
+        made = f", grad_fn={self.grad_fn.name}" if self.grad_fn else ""
+        return f"tensor({text}, {self.dtype}{made or ', requires_grad' * self.requires_grad})"
+
+    def numpy(self) -> np.ndarray:
+        """Return the values as a NumPy array, which shares its memory on the CPU."""
+        return backend.to_device(self.data, "cpu")
+
+    def item(self) -> float | int:
+        """Return the value of a tensor of one element as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs a tensor of one element; got shape {self.shape}")
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """Return a tensor with the same array and no history."""
+        return Tensor(self.data)
+
+    def to(self, device: str) -> Tensor:
+        """Return a leaf with the same values on `device`."""
+        return Tensor(backend.to_device(self.data, device), self.requires_grad)
+
+    def backward(self, gradient: Tensor | None = None, create_graph: bool = False) -> None:
+        """Add d(this tensor)/d(leaf), times the upstream `gradient`, to the grad of each leaf.
+
+        gradient: of this tensor's shape; 1 by default, for a tensor of one element.
+        create_graph: make the gradients differentiable; otherwise the graph is freed on the way.
+        Raises ValueError for a missing or misshaped `gradient`, RuntimeError for a tensor that
+        needs no gradient or whose graph was freed before.
+        """
+        for leaf, grad in _propagate((self,), (gradient,), create_graph, lambda x: not x.grad_fn):
+            fresh = grad if create_graph else Tensor(grad.data.copy())
+            leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh
+
+    def __add__(self, other: Any) -> Tensor:
+        a, b = _operands(self, other)
+        return record("add", a.data + b.data, (a, lambda g: g), (b, lambda g: g))
+
+    def __mul__(self, other: Any) -> Tensor:
+        a, b = _operands(self, other)
+        return record("mul", a.data * b.data, (a, lambda g: g * b), (b, lambda g: g * a))
+
+    def __truediv__(self, other: Any) -> Tensor:
+        a, b = _operands(self, other)
+        return record("div", a.data / b.data, (a, lambda g: g / b), (b, lambda g: -g * a / b**2))
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        b, a = _operands(self, other)
+        return a / b
+
+    def __pow__(self, exponent: float) -> Tensor:
+        slope = lambda: exponent * self ** (exponent - 1) if exponent else 0.0
+        return record("pow", self.data**exponent, (self, lambda g: g * slope()))
+
+    def __neg__(self) -> Tensor:
+        return self * -1
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self + -other
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return -self + other
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def __matmul__(self, other: Tensor) -> Tensor:
+        if min(self.ndim, other.ndim) < 2:
+            raise ValueError(f"@ needs at least 2 axes; got {self.shape} @ {other.shape}")
+        return record(
+            "matmul",
+            self.data @ other.data,
+            (self, lambda g: sum_to(g @ other.transpose(), self.shape)),
+            (other, lambda g: sum_to(self.transpose() @ g, other.shape)),
+        )
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return record("take", self.data[index], (self, lambda g: put(g, index, self.shape)))
+
+    def exp(self) -> Tensor:
+        """Raise e to the power of each element."""
+        return record("exp", np.exp(self.data), (self, lambda g: g * self.exp()))
+
+    def log(self) -> Tensor:
+        """Take the natural logarithm of each element."""
+        return record("log", np.log(self.data), (self, lambda g: g / self))
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Sum over `axis` (all of them by default)."""
+        data = self.data.sum(axis, keepdims=True)
+        total = record("sum", data, (self, lambda g: broadcast_to(g, self.shape)))
+        return total if keepdims else total.reshape(np.squeeze(data, axis).shape)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
+        """Mean over `axis` (all of them by default)."""
+        total = self.sum(axis, keepdims)
+        return total / (self.size / total.size)
+
+    def reshape(self, shape: tuple[int, ...]) -> Tensor:
+        """Return the same elements in another shape; one size may be -1."""
+        return record("reshape", self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
+
+    def transpose(self, *axes: int) -> Tensor:
+        """Return the axes in the order `axes`; by default the last two change places."""
+        axes = axes or (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+        back = tuple(axes.index(i) for i in range(self.ndim))
+        return record("transpose", self.data.transpose(axes), (self, lambda g: g.transpose(*back)))
+
+
+def tensor(array: Any, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor with a copy of `array`: numbers, nested lists or an array.
+
+    An array keeps its dtype; Python's floats become float32, its integers int64.
+    Raises TypeError for anything but float32, float64, integers and booleans.
+    """
+    copy = array.copy() if backend.is_array(array) else np.array(array)
+    if copy.dtype == np.float64 and not hasattr(array, "dtype"):
+        copy = copy.astype(np.float32)
+    if copy.dtype.kind not in "iub" and copy.dtype not in (np.float32, np.float64):
+        raise TypeError(f"array must be float32, float64, integer or bool; got {copy.dtype}")
+    return Tensor(copy, requires_grad)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor] | None = None,
+    create_graph: bool = False,
+) -> tuple[Tensor, ...]:
+    """Return d(outputs)/d(input) for each of `inputs`; no `.grad` changes.
+
+    grad_outputs: the upstream gradient of each output; 1 by default, for one element.
+    create_graph: as in `Tensor.backward`, whose errors this raises too.
+    Raises ValueError for an input that the outputs do not depend on.
+    """
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    upstream = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    ids = [id(x) for x in inputs]
+    found = _propagate(outputs, upstream, create_graph, wanted=lambda x: id(x) in ids)
+    gradients = {id(x): gradient for x, gradient in found}
+    if unused := [i for i, key in enumerate(ids) if key not in gradients]:
+        raise ValueError(f"inputs{unused} require no gradient or were not used")
+    return tuple(gradients[key] for key in ids)
+
+
+class Function:
+    """How a tensor was made: the operation's name, its inputs and a gradient function for each."""
+
+    def __init__(self, name: str, *sources: Source) -> None:
+        self.name = name
+        self.inputs = tuple(x for x, _ in sources)
+        self.gradients = tuple(gradient for _, gradient in sources)
+
+    def free(self) -> None:
+        """Let go of the inputs, and of the arrays that the gradient functions hold."""
+        self.inputs, self.gradients = (), ()
+
+
+def record(name: str, data: Array, *sources: Source) -> Tensor:
+    """Return a Tensor of `data`, the result of the operation `name`, with the way back.
+
+    sources: for each input, the pair (input, function from the gradient of the result to the
+        gradient of the input). The function computes with Tensors, to be differentiable itself.
+    """
+    output = Tensor(data)
+    if _recording.get() and any(x.requires_grad for x, _ in sources):
+        output.grad_fn, output.requires_grad = Function(name, *sources), True
+    return output
+
+
+def _propagate(
+    outputs: Sequence[Tensor],
+    upstream: Sequence[Tensor | None],
+    create_graph: bool,
+    wanted: Callable[[Tensor], bool],
+) -> list[tuple[Tensor, Tensor]]:
+    """Walk from `outputs` to the leaves; return the wanted tensors with their gradients."""
+    pending: dict[int, Tensor] = {}  # id of a tensor -> its gradient, as far as it has come
+    found = []
+    with _record(create_graph):
+        for output, gradient in zip(outputs, upstream, strict=True):
+            _accumulate(pending, output, _checked_upstream(output, gradient), "the output")
+        order = _topological_order(outputs)
+        while order:  # popping lets a tensor go as soon as its gradient has been used
+            x = order.pop()
+            gradient = pending.pop(id(x))
+            if wanted(x):
+                found.append((x, gradient))
+            if x.grad_fn:
+                for source, gradient_of in zip(x.grad_fn.inputs, x.grad_fn.gradients, strict=True):
+                    if source.requires_grad:
+                        _accumulate(pending, source, gradient_of(gradient), x.grad_fn.name)
+                if not create_graph:
+                    x.grad_fn.free()
+    return found
+
+
+def _topological_order(outputs: Sequence[Tensor]) -> list[Tensor]:
+    """List the tensors that gradients pass through, each after all that it was made from."""
+    order, seen = [], set()
+    stack = [(x, False) for x in outputs]
+    while stack:
+        x, inputs_are_listed = stack.pop()
+        if inputs_are_listed:
+            order.append(x)
+        elif id(x) not in seen:
+            seen.add(id(x))
+            stack.append((x, True))
+            stack.extend((source, False) for source in _made_from(x) if source.requires_grad)
+    return order
+
+
+def _made_from(x: Tensor) -> tuple[Tensor, ...]:
+    if x.grad_fn and not x.grad_fn.inputs:
+        raise RuntimeError("an earlier backward freed this graph; give it create_graph=True")
+    return x.grad_fn.inputs if x.grad_fn else ()
+
+
+def _accumulate(pending: dict[int, Tensor], x: Tensor, part: Tensor, name: str) -> None:
+    if (part.shape, part.dtype) != (x.shape, x.dtype):
+        raise RuntimeError(
+            f"the gradient of {name} is {part.dtype} {part.shape} for an input {x.dtype} {x.shape}"
+        )
+    pending[id(x)] = pending[id(x)] + part if id(x) in pending else part
+
+
+def _checked_upstream(output: Tensor, gradient: Tensor | None) -> Tensor:
+    if not output.requires_grad:
+        raise RuntimeError("no gradient can be computed: the output does not require one")
+    if gradient is None and output.size == 1:
+        return Tensor(np.ones_like(output.data))
+    if gradient is None or (gradient.shape, gradient.dtype) != (output.shape, output.dtype):
+        came = "none" if gradient is None else f"{gradient.dtype} {gradient.shape}"
+        raise ValueError(f"gradient must be {output.dtype} {output.shape}; got {came}")
+    return gradient
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
+    """Make a Tensor of `other`, a Python number in the dtype of `x`, and broadcast both."""
+    if isinstance(other, (int, float)) and x.dtype.kind == "f":
+        other = np.asarray(other, x.dtype)
+    other = other if isinstance(other, Tensor) else Tensor(other)
+    if other.dtype != x.dtype:
+        raise TypeError(f"operands must have one dtype; got {x.dtype} and {other.dtype}")
+    shape = np.broadcast_shapes(x.shape, other.shape)
+    return broadcast_to(x, shape), broadcast_to(other, shape)
+
+
+def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Repeat `x` along new leading axes and along axes of size 1; the adjoint of `sum_to`."""
+    if x.shape == shape:
+        return x
+    return record("broadcast_to", np.broadcast_to(x.data, shape), (x, lambda g: sum_to(g, x.shape)))
+
+
+def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Sum over the axes that `broadcast_to` would repeat to get from `shape` to that of `x`."""
+    if x.shape == shape:
+        return x
+    new = x.ndim - len(shape)
+    repeated = tuple(i + new for i, n in enumerate(shape) if n == 1)
+    data = x.data.sum((*range(new), *repeated), keepdims=True).reshape(shape)
+    return record("sum_to", data, (x, lambda g: broadcast_to(g, x.shape)))
+
+
+def put(x: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
+    """Add the elements of `x` into zeros of `shape` at `index`; the adjoint of `tensor[index]`."""
+    data = backend.library(x.data).zeros(shape, x.dtype)
+    np.add.at(data, index, x.data)
+    return record("put", data, (x, lambda g: g[index]))

@@ -1,0 +1,199 @@
+import re
+
+import numpy as np
+import pytest
+
+from minifcn.data import VOID, Batches, InMemory, open_dataset
+from minifcn.data.transforms import denormalise
+
+
+class Numbered:
+    """Sample i is filled with i."""
+
+    def __init__(self, length, sizes=((4, 6),)):
+        self.length, self.sizes = length, sizes
+        self.classes = tuple(str(i) for i in range(length))
+        self.palette = np.zeros((length, 3), np.uint8)
+        self.reads = 0
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, i):
+        self.reads += 1
+        size = self.sizes[i % len(self.sizes)]
+        return np.full((*size, 3), i, np.uint8), np.full(size, i, np.uint8)
+
+    def name(self, i):
+        return f"number {i}"
+
+
+class Ramp(Numbered):
+    """Every pixel differs, in the image and the mask alike."""
+
+    def __getitem__(self, i):
+        number = np.arange(24, dtype=np.uint8).reshape(4, 6)
+        return np.stack([number] * 3, axis=2), number
+
+
+def test_shapes_types_and_values():
+    images, labels = Batches(Numbered(10), 4).batch(0)
+    assert images.shape == (4, 3, 4, 6)
+    assert images.dtype == np.float32
+    assert labels.shape == (4, 4, 6)
+    assert labels.dtype == np.int64
+    for image, label in zip(images, labels, strict=True):
+        np.testing.assert_array_equal(denormalise(image)[..., 0], label)
+
+
+def test_an_epoch_visits_every_sample_once_in_an_order_of_its_own():
+    batches = Batches(Numbered(12), 4)
+    epochs = [sum((batches.indices(3 * e + k) for k in range(3)), []) for e in range(2)]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(12))
+    assert epochs[0] != epochs[1] != list(range(12))
+
+
+def test_batches_cross_the_border_of_epochs():
+    batches = Batches(Numbered(5), 3)
+    visited = sum((batches.indices(k) for k in range(5)), [])
+    assert [sorted(visited[5 * e : 5 * e + 5]) for e in range(3)] == [[0, 1, 2, 3, 4]] * 3
+
+
+def test_a_dataset_smaller_than_a_batch():
+    indices = Batches(Numbered(2), 7).indices(1)
+    assert len(indices) == 7
+    assert set(indices) == {0, 1}
+
+
+def test_any_iteration_is_a_function_of_the_seed_alone():
+    options = {"crop": (3, 5), "flip": True, "seed": 5}
+    straight = Batches(Ramp(7), 3, **options)
+    straight_batches = [straight.batch(k) for k in range(9)]
+    for k in (8, 2, 5):  # out of order, each from a fresh object
+        images, labels = Batches(Ramp(7), 3, **options).batch(k)
+        np.testing.assert_array_equal(images, straight_batches[k][0])
+        np.testing.assert_array_equal(labels, straight_batches[k][1])
+
+
+def test_another_seed_another_order_and_other_crops():
+    first, second = (Batches(Ramp(50), 8, crop=(2, 2), seed=seed) for seed in (0, 1))
+    assert first.indices(0) != second.indices(0)
+    assert not np.array_equal(first.batch(0)[1], second.batch(0)[1])
+
+
+def test_augmentation_is_fresh_each_iteration_and_keeps_image_and_mask_aligned():
+    batches = Batches(Ramp(1), 8, crop=(3, 4), flip=True)
+    seen = set()
+    for k in range(20):
+        images, labels = batches.batch(k)
+        for image, label in zip(images, labels, strict=True):
+            np.testing.assert_array_equal(denormalise(image)[..., 1], label)
+            seen.add(label.tobytes())
+    assert len(seen) == 12  # 2 x 3 positions, each mirrored or not
+
+
+def test_permutation_is_made_once_an_epoch(monkeypatch):
+    made = []
+    default_rng = np.random.default_rng
+
+    def counting(seed):
+        made.append(seed)
+        return default_rng(seed)
+
+    batches = Batches(Numbered(100), 10)
+    monkeypatch.setattr(np.random, "default_rng", counting)
+    for k in range(10):
+        batches.indices(k)
+    assert len(made) == 1
+
+
+def test_a_crop_makes_samples_of_any_size_equal():
+    _, labels = Batches(Numbered(6, sizes=((4, 6), (3, 9))), 6, crop=(4, 6)).batch(0)
+    assert labels.shape == (6, 4, 6)
+    assert (labels == VOID).any()
+
+
+def test_samples_of_different_sizes_need_a_crop():
+    batches = Batches(Numbered(6, sizes=((4, 6), (3, 9))), 6)
+    expected = re.escape("equal sizes; got (3, 9) and (4, 6): give the dataset a size")
+    with pytest.raises(ValueError, match=expected):
+        batches.batch(0)
+
+
+def test_all_void_batches_are_legal(save_image, save_mask, tmp_path):
+    for i in range(5):
+        save_image(f"images/{i}.png")
+        save_mask(f"masks/{i}.png", VOID)
+    _, labels = Batches(open_dataset(str(tmp_path)), 2).batch(0)
+    assert (labels == VOID).all()
+
+
+def test_an_id_that_is_no_class_is_named_with_its_file(save_image, save_mask, save_text, tmp_path):
+    for i in range(5):
+        save_image(f"images/{i}.png")
+        save_mask(f"masks/{i}.png", 2)
+    save_text("classes.txt", "road\nsky\n")
+    batches = Batches(open_dataset(str(tmp_path)), 1)
+    with pytest.raises(ValueError, match=r"mask .*\d.png' has id 2; expected 0 to 1, or 255"):
+        batches.batch(0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((Numbered(0), 4), "dataset must have at least one sample"),
+        ((Numbered(3), 0), "batch_size must be an integer of at least 1; got 0"),
+        ((Numbered(3), 2.5), "batch_size must be an integer of at least 1; got 2.5"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Batches(*arguments)
+
+
+def test_wrong_options():
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0; got -1"):
+        Batches(Numbered(3), 2, seed=-1)
+    with pytest.raises(ValueError, match="size must be .*two positive integers"):
+        Batches(Numbered(3), 2, crop=(0, 5))
+    with pytest.raises(ValueError, match="iteration must be an integer of at least 0; got -1"):
+        Batches(Numbered(3), 2).batch(-1)
+
+
+# -- InMemory ------------------------------------------------------------------------------------
+
+
+def test_in_memory_is_the_same_dataset_read_once():
+    dataset = Numbered(3)
+    kept = InMemory(dataset)
+    for _ in range(2):
+        for i in range(3):
+            np.testing.assert_array_equal(kept[i][1], np.full((4, 6), i))
+    assert dataset.reads == 3
+    assert (len(kept), kept.classes, kept.name(2)) == (3, ("0", "1", "2"), "number 2")
+    assert kept.palette is dataset.palette
+    np.testing.assert_array_equal(kept[-1][1], kept[2][1])
+    assert dataset.reads == 3
+
+
+def test_in_memory_keeps_no_more_than_its_limit():
+    dataset = Numbered(3)
+    kept = InMemory(dataset, limit=2 * 4 * 6 * 4)  # two samples of 4 bytes a pixel
+    for _ in range(2):
+        for i in range(3):
+            np.testing.assert_array_equal(kept[i][1], np.full((4, 6), i))
+    assert dataset.reads == 4
+    assert len(kept.kept) == 2
+
+
+def test_in_memory_samples_cannot_be_changed():
+    image, mask = InMemory(Numbered(1))[0]
+    with pytest.raises(ValueError, match="read-only"):
+        image[0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        mask[0, 0] = 1
+
+
+def test_in_memory_ends_like_a_sequence():
+    with pytest.raises(IndexError):
+        InMemory(Numbered(2))[2]

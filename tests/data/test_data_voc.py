@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from minifcn.data import VOC, VOID, open_dataset
+from minifcn.data.images import write_mask
+from minifcn.data.palettes import voc_palette
+from minifcn.data.voc import is_voc
+
+
+@pytest.fixture
+def voc(tmp_path, save_image, save_text):
+    (tmp_path / "SegmentationClass").mkdir()
+    for name in ("2007_000032", "2007_000033"):
+        save_image(f"JPEGImages/{name}.jpg", (2, 3))
+        mask = np.array([[0, 15, VOID], [20, 0, 1]], np.uint8)
+        write_mask(tmp_path / f"SegmentationClass/{name}.png", mask, voc_palette(21))
+    save_image("JPEGImages/2007_000001.jpg")  # most of VOC's images have no mask
+    save_text("ImageSets/Segmentation/train.txt", "2007_000032\n")
+    save_text("ImageSets/Segmentation/val.txt", "2007_000033\n")
+    return tmp_path
+
+
+def test_samples(voc):
+    dataset = VOC(voc, "val")
+    assert (len(dataset), dataset.name(0)) == (1, "2007_000033")
+    image, mask = dataset[0]
+    assert image.shape == (2, 3, 3)
+    np.testing.assert_array_equal(mask, [[0, 15, VOID], [20, 0, 1]])
+
+
+def test_classes_and_palette(voc):
+    dataset = VOC(voc)
+    assert len(dataset.classes) == 21
+    assert (dataset.classes[0], dataset.classes[15]) == ("background", "person")
+    np.testing.assert_array_equal(dataset.palette, voc_palette(21))
+
+
+def test_layout_is_detected(voc):
+    dataset = open_dataset(str(voc), "train", size=(4, 4))
+    assert dataset.classes[15] == "person"
+    assert dataset[0][1].shape == (4, 4)
+    assert is_voc(voc)
+    assert not is_voc(voc / "JPEGImages")
+
+
+def test_wrong_split(voc):
+    with pytest.raises(ValueError, match="split must be one of train, val; got 'test'"):
+        VOC(voc, "test")
+
+
+def test_missing_root(tmp_path):
+    with pytest.raises(ValueError, match=r"Segmentation' does not exist"):
+        VOC(tmp_path / "none")
+
+
+def test_listed_name_without_a_mask(voc, save_text):
+    save_text("ImageSets/Segmentation/train.txt", "2007_000032\n2007_000001\n")
+    with pytest.raises(ValueError, match=r"lists '2007_000001', but there is no file .*000001.png"):
+        VOC(voc)
+
+
+def test_listed_name_may_not_leave_the_folder(voc, save_text):
+    save_text("ImageSets/Segmentation/train.txt", "../secret\n")
+    with pytest.raises(ValueError, match=r"must list names without folders; got '../secret'"):
+        VOC(voc)
+
+
+def test_empty_list(voc, save_text):
+    save_text("ImageSets/Segmentation/train.txt", "")
+    with pytest.raises(ValueError, match=r"train.txt' is empty"):
+        VOC(voc)
