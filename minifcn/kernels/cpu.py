@@ -251,31 +251,59 @@ def conv1x1_weight(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def max_pool2d(
     x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum of every window, and its flat index in the unpadded (H, W) plane."""
+    """Return the maximum of every window, and its flat index in the unpadded (H, W) plane.
+
+    The winner of each window is kept as the number of its kernel element, one byte, and becomes
+    an index at the end. Element numbers only grow, so `winner` takes the new one by a maximum.
+    """
     size = x.shape[2:]
     out = geometry.pool_output_pair(size, kernel_size, stride, padding, dilation, ceil_mode)
     values = np.full((*x.shape[:2], *out), -np.inf, x.dtype)
-    indices = np.empty(values.shape, np.int64)
-    indices[...] = _first_valid(out, size, stride, padding, dilation)
-    position = np.arange(size[0] * size[1]).reshape(size)
-    for i, j in np.ndindex(*kernel_size):
-        to_rows, from_rows = _strided_overlap(
-            out[0], size[0], stride[0], i * dilation[0] - padding[0]
-        )
-        to_cols, from_cols = _strided_overlap(
-            out[1], size[1], stride[1], j * dilation[1] - padding[1]
-        )
-        candidate, best = x[:, :, from_rows, from_cols], values[:, :, to_rows, to_cols]
-        better = (candidate > best) | np.isnan(candidate)
-        np.copyto(best, candidate, where=better)
-        np.copyto(indices[:, :, to_rows, to_cols], position[from_rows, from_cols], where=better)
+    start, steps = _window_starts(out, size, kernel_size, stride, padding, dilation)
+    winner = np.empty(values.shape, np.min_scalar_type(len(steps) - 1))
+    winner[...] = _first_inside(out, kernel_size, stride, padding, dilation)
+    taps = list(_pool_taps(out, size, kernel_size, stride, padding, dilation))
+    for tap, (window, pixels) in enumerate(taps):
+        candidate, best = x[pixels], values[window]
+        better = (candidate > best) * winner.dtype.type(tap)
+        np.maximum(best, candidate, out=best)
+        np.maximum(winner[window], better, out=winner[window])
+    if np.isnan(values).any():  # a NaN is not larger than anything, but it wins
+        for tap, (window, pixels) in enumerate(taps):
+            np.copyto(winner[window], winner.dtype.type(tap), where=np.isnan(x[pixels]))
+    indices = steps.take(winner)
+    indices += start
     return values, indices
 
 
-def _first_valid(out: Pair, size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> np.ndarray:
-    """Flat index of the first pixel of each window: the answer where all of it is -inf."""
-    rows, columns = map(geometry.first_inside, out, stride, padding, dilation)
-    return rows[:, None] * size[1] + columns
+def _pool_taps(
+    out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Iterator[tuple[tuple, tuple]]:
+    """For each kernel element yield (index of the windows that it lies inside for, its pixels)."""
+    for i, j in np.ndindex(*kernel_size):
+        to_rows, rows = _strided_overlap(out[0], size[0], stride[0], i * dilation[0] - padding[0])
+        to_cols, cols = _strided_overlap(out[1], size[1], stride[1], j * dilation[1] - padding[1])
+        yield (..., to_rows, to_cols), (..., rows, cols)
+
+
+def _window_starts(
+    out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flat index of each window's first element, and the step from there to each element."""
+    rows, columns = (np.arange(o) * s - p for o, s, p in zip(out, stride, padding, strict=True))
+    i, j = (np.arange(k) * d for k, d in zip(kernel_size, dilation, strict=True))
+    return rows[:, None] * size[1] + columns, (i[:, None] * size[1] + j).ravel()
+
+
+def _first_inside(
+    out: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> np.ndarray:
+    """The first element of each window that lies inside: the winner where all of it is -inf."""
+    i, j = (
+        (geometry.first_inside(o, s, p, d) - (np.arange(o) * s - p)) // d
+        for o, s, p, d in zip(out, stride, padding, dilation, strict=True)
+    )
+    return i[:, None] * kernel_size[1] + j
 
 
 def _strided_overlap(count: int, size: int, stride: int, offset: int) -> tuple[slice, slice]:
@@ -288,19 +316,21 @@ def _strided_overlap(count: int, size: int, stride: int, offset: int) -> tuple[s
 
 def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], the index counting along rows."""
-    n, c, h, w = x.shape
-    planes = np.take_along_axis(x.reshape(n, c, h * w), indices.reshape(n, c, -1), axis=2)
-    return planes.reshape(indices.shape)
+    return x.ravel().take(_flat(indices, x.shape)).reshape(indices.shape)
 
 
 def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
     """x[n, c, indices[n, c, oh, ow]] += y[n, c, oh, ow]; zero where no index points."""
-    n, c = y.shape[:2]
-    area = size[0] * size[1]
-    first = np.arange(n * c).reshape(n, c, 1, 1) * area
-    # bincount adds up equal indices in order, in one pass, where np.add.at takes many times longer
-    sums = np.bincount((indices + first).ravel(), y.ravel(), minlength=n * c * area)
-    return sums.astype(y.dtype).reshape(n, c, *size)
+    x = np.zeros((*y.shape[:2], *size), y.dtype)
+    # On flat arrays, and only there, np.add.at is as fast as an assignment.
+    np.add.at(x.reshape(-1), _flat(indices, x.shape), y.ravel())
+    return x
+
+
+def _flat(indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Turn indices within the (H, W) planes of `shape` into indices of the whole flat array."""
+    n, c, h, w = shape
+    return (indices + np.arange(n * c).reshape(n, c, 1, 1) * (h * w)).ravel()
 
 
 # --- Resizing ---------------------------------------------------------------------------------

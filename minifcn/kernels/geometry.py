@@ -69,9 +69,7 @@ def pool_output_size(
     return out - 1 if (out - 1) * stride >= size + padding else out
 
 
-def output_pair(
-    size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> Pair:
+def output_pair(size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
     """Height and width of a convolution's output (see `conv_output_size`)."""
     oh, ow = map(conv_output_size, size, kernel_size, stride, padding, dilation)
     return oh, ow

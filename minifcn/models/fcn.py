@@ -1,0 +1,151 @@
+"""FCN-32s, FCN-16s and FCN-8s: one family, that differs in how many skips it adds up.
+
+A VGG-style backbone halves the image five times. 1x1 convolutions turn features into class
+scores: at the top (stride 32), and, for the skips, after pool4 (stride 16) and pool3 (stride 8).
+Coarse scores are upsampled by transposed convolutions and added to finer ones; the last one
+brings them back to the size of the image. Source: Long, Shelhamer and Darrell (2015), Fully
+Convolutional Networks for Semantic Segmentation, figure 3.
+
+Two choices differ from the paper's network, so that nothing needs to be cropped: convolutions and
+transposed convolutions are padded so that everything stays aligned, and the image is padded to a
+multiple of 32 first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn import nn
+from minifcn.tensor import Tensor
+
+STRIDES = (32, 16, 8)
+
+
+class FCN(nn.Module):
+    """FCN-32s, 16s or 8s: images (N, 3, H, W) in, class scores (N, num_classes, H, W) out.
+
+    Args:
+        num_classes: how many classes are scored.
+        stride: 32, 16 or 8: the stride of the finest scores that are used.
+        widths: channels of the five stages of the backbone.
+        depths: 3x3 convolutions of each stage.
+        head_width: channels of the two layers between pool5 and the scores (fc6, fc7).
+        upsampling: 'bilinear' (fixed) or 'learned' (starts bilinear); the last transposed
+            convolution is fixed in both, as in the paper.
+        dropout: probability of dropout after fc6 and fc7.
+        generator: draws the initial weights, and later the dropout.
+
+    Any image size works, 1x1 included: inside, it is padded at the bottom and right to a multiple
+    of 32; the scores are cropped back.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        stride: int = 8,
+        *,
+        widths: Sequence[int] = (12, 24, 48, 64, 64),
+        depths: Sequence[int] = (1, 1, 2, 2, 1),
+        head_width: int = 96,
+        upsampling: str = "bilinear",
+        dropout: float = 0.0,
+        generator: np.random.Generator,
+    ) -> None:
+        _check_settings(num_classes, stride, widths, depths, upsampling)
+        self.stride = stride
+        self.stage1 = _stage(3, widths[0], depths[0], generator)
+        self.stage2 = _stage(widths[0], widths[1], depths[1], generator)
+        self.stage3 = _stage(widths[1], widths[2], depths[2], generator)
+        self.stage4 = _stage(widths[2], widths[3], depths[3], generator)
+        self.stage5 = _stage(widths[3], widths[4], depths[4], generator)
+        self.fc6 = _conv_bn_relu(widths[4], head_width, 3, generator)
+        self.drop6 = nn.Dropout(dropout, generator=generator)
+        self.fc7 = _conv_bn_relu(head_width, head_width, 1, generator)
+        self.drop7 = nn.Dropout(dropout, generator=generator)
+        self.score_fr = _score(head_width, num_classes, generator)
+        learned = upsampling == "learned"
+        if stride <= 16:
+            self.upscore2 = _upsampling(num_classes, 2, learned)
+            self.score_pool4 = _score(widths[3], num_classes, generator)
+        if stride == 8:
+            self.upscore_pool4 = _upsampling(num_classes, 2, learned)
+            self.score_pool3 = _score(widths[2], num_classes, generator)
+        self.upscore = _upsampling(num_classes, stride, learned=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score each pixel of x (N, 3, H, W) for each class."""
+        if x.ndim != 4 or x.shape[1] != 3:
+            raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+        below, right = -x.shape[2] % 32, -x.shape[3] % 32
+        scores = self.upscore(self.coarse_scores(F.pad(x, (0, right, 0, below))))
+        return F.pad(scores, (0, -right, 0, -below))
+
+    def coarse_scores(self, x: Tensor) -> Tensor:
+        """Return the scores at this network's stride, before the last upsampling.
+
+        x: (N, 3, H, W), H and W multiples of 32. Returns (N, num_classes, H / s, W / s).
+        """
+        pool3 = self.stage3(self.stage2(self.stage1(x)))
+        pool4 = self.stage4(pool3)
+        top = self.drop6(self.fc6(self.stage5(pool4)))
+        scores = self.score_fr(self.drop7(self.fc7(top)))
+        if self.stride <= 16:
+            scores = self.upscore2(scores) + self.score_pool4(pool4)
+        if self.stride == 8:
+            scores = self.upscore_pool4(scores) + self.score_pool3(pool3)
+        return scores
+
+
+def _conv_bn_relu(
+    in_channels: int, out_channels: int, kernel_size: int, generator: np.random.Generator
+) -> nn.Sequential:
+    """Convolve at the same size, without a bias, which BatchNorm would take out again."""
+    convolution = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        padding=kernel_size // 2,
+        bias=False,
+        generator=generator,
+    )
+    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
+
+
+def _stage(
+    in_channels: int, out_channels: int, depth: int, generator: np.random.Generator
+) -> nn.Sequential:
+    """Convolutions, then a pooling that halves the size."""
+    channels = (in_channels, *[out_channels] * depth)
+    blocks = [_conv_bn_relu(channels[i], channels[i + 1], 3, generator) for i in range(depth)]
+    return nn.Sequential(*blocks, nn.MaxPool2d(2))
+
+
+def _score(in_channels: int, num_classes: int, generator: np.random.Generator) -> nn.Conv2d:
+    """A 1x1 convolution that starts at 0, so that every class starts equally likely."""
+    layer = nn.Conv2d(in_channels, num_classes, 1, generator=generator)
+    layer.weight.data[...] = 0
+    return layer
+
+
+def _upsampling(channels: int, factor: int, learned: bool) -> nn.ConvTranspose2d:
+    """Bilinear upsampling as a transposed convolution: k = 2f, s = f, p = f / 2, aligned."""
+    layer = nn.ConvTranspose2d(channels, channels, 2 * factor, factor, factor // 2, bias=False)
+    layer.weight.requires_grad = learned
+    return layer
+
+
+def _check_settings(
+    num_classes: int, stride: int, widths: Sequence[int], depths: Sequence[int], upsampling: str
+) -> None:
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be at least 1; got {num_classes}")
+    if stride not in STRIDES:
+        raise ValueError(f"stride must be 32, 16 or 8; got {stride}")
+    for name, numbers in (("widths", widths), ("depths", depths)):
+        if len(numbers) != 5 or min(numbers) < 1:
+            raise ValueError(f"{name} must be five numbers of at least 1; got {tuple(numbers)}")
+    if upsampling not in ("bilinear", "learned"):
+        raise ValueError(f"upsampling must be 'bilinear' or 'learned'; got {upsampling!r}")

@@ -1,0 +1,159 @@
+"""Optimisers and learning-rate schedules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from minifcn.backend import library
+from minifcn.tensor import Tensor
+
+
+class Optimizer:
+    """The base of optimisers: parameters, a learning rate, and arrays kept for each parameter.
+
+    `state[name][i]` belongs to the parameter i. A parameter without a gradient is left alone.
+    """
+
+    def __init__(
+        self, parameters: Iterable[Tensor], lr: float, weight_decay: float, *names: str
+    ) -> None:
+        self.parameters = list(parameters)
+        if not self.parameters:
+            raise ValueError("parameters must hold at least one tensor; got none")
+        _check_at_least_zero(lr=lr, weight_decay=weight_decay)
+        self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
+        self.state = {
+            name: [library(p.data).zeros_like(p.data) for p in self.parameters] for name in names
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    def step(self) -> None:
+        """Move every parameter that has a gradient."""
+        self.steps += 1
+        for i, parameter in enumerate(self.parameters):
+            if parameter.grad is not None:
+                gradient = parameter.grad.data
+                if self.weight_decay:
+                    gradient = gradient + self.weight_decay * parameter.data
+                self.update(parameter.data, gradient, *(a[i] for a in self.state.values()))
+
+    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+        """Change the parameter's array and its state in place; every optimiser has its own rule."""
+        raise TypeError(f"{type(self).__name__} defines no update")
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return copies of all state as NumPy arrays, named like 'momentum.3', and 'steps'."""
+        arrays = {
+            f"{name}.{i}": np.array(Tensor(array).numpy())
+            for name, arrays in self.state.items()
+            for i, array in enumerate(arrays)
+        }
+        return {"steps": np.array(self.steps), **arrays}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Copy the arrays of `state_dict` back.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a shape differs.
+        """
+        own = self.state_dict()
+        if own.keys() != state.keys():
+            wrong = sorted(own.keys() ^ state.keys())[:3]
+            raise ValueError(f"state does not fit this optimizer; see {', '.join(wrong)}")
+        for name, array in own.items():
+            if array.shape != state[name].shape:
+                raise ValueError(
+                    f"state: {name} must have shape {array.shape}; got {state[name].shape}"
+                )
+        for name, arrays in self.state.items():
+            for i, array in enumerate(arrays):
+                array[...] = library(array).asarray(state[f"{name}.{i}"])
+        self.steps = int(state["steps"])
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: v = momentum * v + g; p -= lr * v.
+
+    weight_decay adds weight_decay * p to g. As in PyTorch, the learning rate is outside v.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay, "momentum")
+        _check_at_least_zero(momentum=momentum)
+        self.momentum = momentum
+
+    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+        """Change the parameter's array and its velocity in place."""
+        (velocity,) = state
+        velocity *= self.momentum
+        velocity += gradient
+        data -= self.lr * velocity
+
+
+class Adam(Optimizer):
+    """Adam: p -= lr * m^ / (sqrt(v^) + eps), with running means m of g and v of g^2.
+
+    m^ = m / (1 - beta1^t) and v^ = v / (1 - beta2^t) undo the start from 0. weight_decay adds
+    weight_decay * p to g. Source: Kingma and Ba (2015), algorithm 1.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(parameters, lr, weight_decay, "mean", "square")
+        if not all(0 <= beta < 1 for beta in betas):
+            raise ValueError(f"betas must be in [0, 1); got {betas}")
+        self.betas, self.eps = betas, eps
+
+    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+        """Change the parameter's array and its two running means in place."""
+        mean, square = state
+        beta1, beta2 = self.betas
+        mean += (1 - beta1) * (gradient - mean)
+        square += (1 - beta2) * (gradient * gradient - square)
+        corrected = np.sqrt(square / (1 - beta2**self.steps)) + self.eps
+        data -= self.lr / (1 - beta1**self.steps) * mean / corrected
+
+
+def _check_at_least_zero(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must be at least 0; got {value}")
+
+
+def cosine(iteration: int, total: int, warmup: int = 0) -> float:
+    """Factor for the learning rate: up to 1 over `warmup` iterations, then down a cosine to 0.
+
+    (1 + cos(pi * t)) / 2, t going from 0 to 1. Source: Loshchilov and Hutter (2017), SGDR.
+    """
+    if iteration < warmup:
+        return (iteration + 1) / (warmup + 1)
+    return (1 + math.cos(math.pi * _progress(iteration - warmup, total - warmup))) / 2
+
+
+def poly(iteration: int, total: int, power: float = 0.9) -> float:
+    """Factor for the learning rate: (1 - iteration / total)^power (Chen et al. 2017, DeepLab)."""
+    return (1 - _progress(iteration, total)) ** power
+
+
+def _progress(iteration: int, total: int) -> float:
+    return min(max(iteration / total, 0.0), 1.0) if total > 0 else 1.0
