@@ -121,10 +121,10 @@ class Tensor:
         return record("div", a.data / b.data, (a, lambda g: g / b), (b, lambda g: -g * a / b**2))
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        b, a = _operands(self, other)
-        return a / b
+        return _matching(self, other) / self
 
     def __pow__(self, exponent: float) -> Tensor:
+        exponent = exponent if isinstance(exponent, int) else float(exponent)
         slope = lambda: exponent * self ** (exponent - 1) if exponent else 0.0
         return record("pow", self.data**exponent, (self, lambda g: g * slope()))
 
@@ -139,15 +139,13 @@ class Tensor:
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def __matmul__(self, other: Tensor) -> Tensor:
+    def __matmul__(self, other: Any) -> Tensor:
+        other = _matching(self, other)
         if min(self.ndim, other.ndim) < 2:
             raise ValueError(f"@ needs at least 2 axes; got {self.shape} @ {other.shape}")
-        return record(
-            "matmul",
-            self.data @ other.data,
-            (self, lambda g: sum_to(g @ other.transpose(), self.shape)),
-            (other, lambda g: sum_to(self.transpose() @ g, other.shape)),
-        )
+        to_self = lambda g: sum_to(g @ other.transpose(), self.shape)
+        to_other = lambda g: sum_to(self.transpose() @ g, other.shape)
+        return record("matmul", self.data @ other.data, (self, to_self), (other, to_other))
 
     def __getitem__(self, index: Any) -> Tensor:
         return record("take", self.data[index], (self, lambda g: put(g, index, self.shape)))
@@ -169,7 +167,7 @@ class Tensor:
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis` (all of them by default)."""
         total = self.sum(axis, keepdims)
-        return total / (self.size / total.size)
+        return total / (self.size / max(total.size, 1))
 
     def reshape(self, shape: tuple[int, ...]) -> Tensor:
         """Return the same elements in another shape; one size may be -1."""
@@ -177,7 +175,7 @@ class Tensor:
 
     def transpose(self, *axes: int) -> Tensor:
         """Return the axes in the order `axes`; by default the last two change places."""
-        axes = axes or (*range(self.ndim - 2), self.ndim - 1, self.ndim - 2)
+        axes = tuple(range(self.ndim)[i] for i in axes or (*range(self.ndim - 2), -1, -2))
         back = tuple(axes.index(i) for i in range(self.ndim))
         return record("transpose", self.data.transpose(axes), (self, lambda g: g.transpose(*back)))
 
@@ -210,6 +208,8 @@ def grad(
     """
     outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
     upstream = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    if len(upstream) != len(outputs):
+        raise ValueError(f"grad_outputs must be {len(outputs)} tensors; got {len(upstream)}")
     ids = [id(x) for x in inputs]
     found = _propagate(outputs, upstream, create_graph, wanted=lambda x: id(x) in ids)
     gradients = {id(x): gradient for x, gradient in found}
@@ -225,10 +225,6 @@ class Function:
         self.name = name
         self.inputs = tuple(x for x, _ in sources)
         self.gradients = tuple(gradient for _, gradient in sources)
-
-    def free(self) -> None:
-        """Let go of the inputs, and of the arrays that the gradient functions hold."""
-        self.inputs, self.gradients = (), ()
 
 
 def record(name: str, data: Array, *sources: Source) -> Tensor:
@@ -265,8 +261,8 @@ def _propagate(
                 for source, gradient_of in zip(x.grad_fn.inputs, x.grad_fn.gradients, strict=True):
                     if source.requires_grad:
                         _accumulate(pending, source, gradient_of(gradient), x.grad_fn.name)
-                if not create_graph:
-                    x.grad_fn.free()
+                if not create_graph:  # let go of the inputs, and of arrays the functions hold
+                    x.grad_fn.inputs = x.grad_fn.gradients = ()
     return found
 
 
@@ -281,21 +277,18 @@ def _topological_order(outputs: Sequence[Tensor]) -> list[Tensor]:
         elif id(x) not in seen:
             seen.add(id(x))
             stack.append((x, True))
-            stack.extend((source, False) for source in _made_from(x) if source.requires_grad)
+            sources = x.grad_fn.inputs if x.grad_fn else ()
+            if x.grad_fn and not sources:
+                raise RuntimeError(
+                    "an earlier backward freed this graph; give it create_graph=True"
+                )
+            stack.extend((source, False) for source in sources if source.requires_grad)
     return order
-
-
-def _made_from(x: Tensor) -> tuple[Tensor, ...]:
-    if x.grad_fn and not x.grad_fn.inputs:
-        raise RuntimeError("an earlier backward freed this graph; give it create_graph=True")
-    return x.grad_fn.inputs if x.grad_fn else ()
 
 
 def _accumulate(pending: dict[int, Tensor], x: Tensor, part: Tensor, name: str) -> None:
     if (part.shape, part.dtype) != (x.shape, x.dtype):
-        raise RuntimeError(
-            f"the gradient of {name} is {part.dtype} {part.shape} for an input {x.dtype} {x.shape}"
-        )
+        raise RuntimeError(f"the gradient of {name} is a {_kind(part)} for a {_kind(x)}")
     pending[id(x)] = pending[id(x)] + part if id(x) in pending else part
 
 
@@ -304,10 +297,13 @@ def _checked_upstream(output: Tensor, gradient: Tensor | None) -> Tensor:
         raise RuntimeError("no gradient can be computed: the output does not require one")
     if gradient is None and output.size == 1:
         return Tensor(np.ones_like(output.data))
-    if gradient is None or (gradient.shape, gradient.dtype) != (output.shape, output.dtype):
-        came = "none" if gradient is None else f"{gradient.dtype} {gradient.shape}"
-        raise ValueError(f"gradient must be {output.dtype} {output.shape}; got {came}")
+    if not isinstance(gradient, Tensor) or _kind(gradient) != _kind(output):
+        raise ValueError(f"gradient must be a {_kind(output)}; got {_kind(gradient)}")
     return gradient
+
+
+def _kind(x: Any) -> str:
+    return f"{x.dtype} Tensor {x.shape}" if isinstance(x, Tensor) else type(x).__name__
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -315,14 +311,19 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
-    """Make a Tensor of `other`, a Python number in the dtype of `x`, and broadcast both."""
+    other = _matching(x, other)
+    shape = np.broadcast_shapes(x.shape, other.shape)
+    return broadcast_to(x, shape), broadcast_to(other, shape)
+
+
+def _matching(x: Tensor, other: Any) -> Tensor:
+    """Make a Tensor of `other`, a Python number in the dtype of `x`, which others must have."""
     if isinstance(other, (int, float)) and x.dtype.kind == "f":
         other = np.asarray(other, x.dtype)
     other = other if isinstance(other, Tensor) else Tensor(other)
     if other.dtype != x.dtype:
         raise TypeError(f"operands must have one dtype; got {x.dtype} and {other.dtype}")
-    shape = np.broadcast_shapes(x.shape, other.shape)
-    return broadcast_to(x, shape), broadcast_to(other, shape)
+    return other
 
 
 def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:

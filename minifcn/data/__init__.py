@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from .batches import Batches
-from .camvid import CamVid
-from .dataset import VOID, Dataset, InMemory
-from .folder import Folder
-from .shapes import Shapes
-from .voc import VOC, is_voc
+from minifcn.data.batches import Batches
+from minifcn.data.camvid import CamVid
+from minifcn.data.dataset import VOID, Dataset, InMemory
+from minifcn.data.folder import Folder
+from minifcn.data.shapes import Shapes
+from minifcn.data.voc import VOC, is_voc
 
 __all__ = [
     "VOC",
@@ -30,12 +30,12 @@ def open_dataset(
     size: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Open a dataset by name: ``shapes``, ``camvid`` (in the folder ``root``), or a folder's path.
+    """Open a dataset by name: `shapes`, `camvid` (in the folder `root`), or a folder's path.
 
-    A folder has the layout of PASCAL VOC, or ``images/`` and ``masks/`` (see ``Folder``); write
-    ``./shapes`` for a folder of that name. ``split`` is ``train`` or ``val``, or ``test`` where
-    there is one. ``size`` = (H, W) resizes every sample, and is the size that shapes are drawn in
-    (96x96 by default); ``seed`` chooses the shapes. Samples of files stay in memory once read.
+    A folder has the layout of PASCAL VOC, or `images/` and `masks/` (see `Folder`); write
+    `./shapes` for a folder of that name. `split` is `train` or `val`, or `test` where
+    there is one. `size` = (H, W) resizes every sample, and is the size that shapes are drawn in
+    (96x96 by default); `seed` chooses the shapes. Samples of files stay in memory once read.
 
     Raises ValueError if there is no such dataset, split or size.
     """

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .dataset import Dataset, Sample
-from .transforms import check_size, normalise, random_crop, random_flip
+from minifcn.data.dataset import Dataset, Sample
+from minifcn.data.transforms import check_size, normalise, random_crop, random_flip
 
 ORDER, AUGMENTATION = 4, 5
 """What a stream of random numbers is for; a scene of shapes.py uses 1 to 3."""
@@ -12,11 +12,11 @@ ORDER, AUGMENTATION = 4, 5
 class Batches:
     """Shuffled, augmented batches of a dataset.
 
-    ``batch(iteration)`` needs nothing from the batches before, so a training that is resumed at any
+    `batch(iteration)` needs nothing from the batches before, so a training that is resumed at any
     iteration reads the same bits as one that never stopped. Each epoch visits every sample once, in
     an order of its own; a batch may reach into the next epoch, so every batch is full.
 
-    ``crop`` = (H, W) cuts random windows of that size, ``flip`` mirrors half of the samples.
+    `crop` = (H, W) cuts random windows of that size, `flip` mirrors half of the samples.
     Raises ValueError for an empty dataset, a batch size or seed that is out of range.
     """
 
@@ -42,7 +42,7 @@ class Batches:
     def batch(self, iteration: int) -> tuple[np.ndarray, np.ndarray]:
         """Images, float32 (N, 3, H, W), normalised, and labels, int64 (N, H, W), with VOID = 255.
 
-        Raises ValueError if the samples differ in size and there is no ``crop``.
+        Raises ValueError if the samples differ in size and there is no `crop`.
         """
         _check_at_least("iteration", iteration, 0)
         generator = np.random.default_rng([self.seed, AUGMENTATION, iteration])

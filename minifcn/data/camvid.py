@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from .dataset import check_split
-from .pairs import FilePairs, Pair, check_folder, pair_folders, read_lines
+from minifcn.data.dataset import check_split
+from minifcn.data.pairs import FilePairs, Pair, check_folder, pair_folders, read_lines
 
 SPLITS = ("train", "val", "test")
 VOID_ID = 11
@@ -36,12 +36,12 @@ WHERE = (
 
 
 class CamVid(FilePairs):
-    """The split ``train``, ``val`` or ``test`` of the CamVid in the folder ``root``.
+    """The split `train`, `val` or `test` of the CamVid in the folder `root`.
 
-    Two layouts are read: the original lists ``train.txt``, ``val.txt``, ``test.txt``, and, without
-    a list, the folders ``train`` with ``trainannot`` and so on, with equal file names. Id 11 of the
-    files is VOID. Raises ValueError if ``root`` is None or is not such a folder, and for a list
-    with an entry that is no file below ``root``.
+    Two layouts are read: the original lists `train.txt`, `val.txt`, `test.txt`, and, without
+    a list, the folders `train` with `trainannot` and so on, with equal file names. Id 11 of the
+    files is VOID. Raises ValueError if `root` is None or is not such a folder, and for a list
+    with an entry that is no file below `root`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ def find_pairs(root: Path, split: str) -> list[Pair]:
 
 
 def read_listing(root: Path, listing: Path) -> list[Pair]:
-    """The files that a list names, one ``IMAGE MASK`` a line."""
+    """The files that a list names, one `IMAGE MASK` a line."""
     pairs = []
     for number, line in read_lines(listing):
         words = line.split()
@@ -85,10 +85,10 @@ def read_listing(root: Path, listing: Path) -> list[Pair]:
 
 
 def resolve(root: Path, listed: str, where: str) -> Path:
-    """The file below ``root`` that a listed path means: the longest of its tails that exists.
+    """The file below `root` that a listed path means: the longest of its tails that exists.
 
-    The original lists say ``/SegNet/CamVid/train/NAME.png``, whatever the dataset's real place.
-    Raises ValueError if no tail exists, or if the path climbs with ``..``.
+    The original lists say `/SegNet/CamVid/train/NAME.png`, whatever the dataset's real place.
+    Raises ValueError if no tail exists, or if the path climbs with `..`.
     """
     parts = [part for part in PurePosixPath(listed).parts if part != "/"]
     if ".." in parts:

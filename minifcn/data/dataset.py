@@ -13,7 +13,7 @@ Sample = tuple[np.ndarray, np.ndarray]
 
 
 class Dataset(Protocol):
-    """Labelled images; ``dataset[i]`` is an image and its mask (see ``Sample``).
+    """Labelled images; `dataset[i]` is an image and its mask (see `Sample`).
 
     Any class with these members can be trained on; it needs no base class.
     """
@@ -31,11 +31,11 @@ class Dataset(Protocol):
     def __getitem__(self, i: int) -> Sample: ...
 
     def name(self, i: int) -> str:
-        """A short name of sample ``i``."""
+        """A short name of sample `i`."""
 
 
 class InMemory:
-    """The same dataset, its decoded samples kept in memory up to ``limit`` bytes.
+    """The same dataset, its decoded samples kept in memory up to `limit` bytes.
 
     Decoding a PNG at every visit takes time from the training; CamVid at 240x180 needs only
     63 MB. The samples are read-only, because the next reader gets the same arrays.
@@ -52,7 +52,7 @@ class InMemory:
         return len(self.dataset)
 
     def name(self, i: int) -> str:
-        """A short name of sample ``i``."""
+        """A short name of sample `i`."""
         return self.dataset.name(i)
 
     def __getitem__(self, i: int) -> Sample:
@@ -74,7 +74,7 @@ class InMemory:
 
 
 def check_split(split: str, splits: Iterable[str]) -> None:
-    """Raise ValueError unless ``split`` is one of ``splits``."""
+    """Raise ValueError unless `split` is one of `splits`."""
     splits = tuple(splits)
     if split not in splits:
         raise ValueError(f"split must be one of {', '.join(splits)}; got {split!r}")

@@ -7,26 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from .dataset import VOID, check_split
-from .images import Colour, read_mask
-from .pairs import FilePairs, Pair, check_folder, pair_folders, read_lines
-from .palettes import default_palette
+from minifcn.data.dataset import VOID, check_split
+from minifcn.data.images import Colour, read_mask
+from minifcn.data.pairs import FilePairs, Pair, check_folder, pair_folders, read_lines
+from minifcn.data.palettes import default_palette
 
 VAL_EVERY = 5
 
 
 class Folder(FilePairs):
-    """The folder ``root`` with ``images/`` and ``masks/``: files of the same stem belong together.
+    """The folder `root` with `images/` and `masks/`: files of the same stem belong together.
 
     - Images are PNG, JPEG or BMP; masks are PNG: ids (palette or grey), or RGB colours.
-    - Splits: the subfolders ``images/train`` with ``masks/train`` and so on, if there are any.
-      Otherwise the samples are sorted by name, and every 5th one is ``val``, the others ``train``.
-    - ``classes.txt`` (optional) has a class name a line, and after it, if masks are RGB, the
-      colour: ``road 128 64 128``. A line ``void R G B`` names no class, but the colour of VOID.
-      Without it, the classes are ``class 0`` to the greatest id in the masks of all splits.
+    - Splits: the subfolders `images/train` with `masks/train` and so on, if there are any.
+      Otherwise the samples are sorted by name, and every 5th one is `val`, the others `train`.
+    - `classes.txt` (optional) has a class name a line, and after it, if masks are RGB, the
+      colour: `road 128 64 128`. A line `void R G B` names no class, but the colour of VOID.
+      Without it, the classes are `class 0` to the greatest id in the masks of all splits.
 
     Raises ValueError for a folder that is missing or empty, an image without a mask or a mask
-    without an image, an unknown split, and a ``classes.txt`` that cannot be understood.
+    without an image, an unknown split, and a `classes.txt` that cannot be understood.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Folder(FilePairs):
 
 
 def find_splits(root: Path) -> dict[str, list[Pair]]:
-    """The samples of each split: from subfolders, or every 5th sample by name to ``val``."""
+    """The samples of each split: from subfolders, or every 5th sample by name to `val`."""
     images, masks = root / "images", root / "masks"
     check_folder(images)
     check_folder(masks)
@@ -65,7 +65,7 @@ def find_splits(root: Path) -> dict[str, list[Pair]]:
 def find_classes(
     root: Path, splits: dict[str, list[Pair]]
 ) -> tuple[tuple[str, ...], dict[Colour, int] | None]:
-    """The class names, and the id of each colour if ``classes.txt`` gives colours."""
+    """The class names, and the id of each colour if `classes.txt` gives colours."""
     listing = root / "classes.txt"
     if listing.exists():
         return read_classes(listing)
@@ -83,7 +83,7 @@ def _greatest_id(mask: np.ndarray) -> int:
 
 
 def read_classes(path: Path) -> tuple[tuple[str, ...], dict[Colour, int] | None]:
-    """Read ``classes.txt``: a name a line, each or none with its colour as three numbers.
+    """Read `classes.txt`: a name a line, each or none with its colour as three numbers.
 
     Raises ValueError for a name or colour given twice, a number over 255, colours for some classes
     only, and for no class or more than 255.
@@ -119,7 +119,7 @@ def _check_classes(entries: list[tuple[str, Colour | None]], path: str) -> None:
 
 
 def make_palette(names: tuple[str, ...], colours: dict[Colour, int] | None) -> np.ndarray:
-    """The colours of ``classes.txt`` where it gives them, or else the default ones."""
+    """The colours of `classes.txt` where it gives them, or else the default ones."""
     palette = default_palette(len(names))
     for colour, i in (colours or {}).items():
         if i != VOID:

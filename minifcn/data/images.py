@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .dataset import VOID
-from .palettes import VOID_COLOUR
+from minifcn.data.dataset import VOID
+from minifcn.data.palettes import VOID_COLOUR
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,12 +48,12 @@ def read_mask(path: str | PathLike, colours: Colours | None = None) -> np.ndarra
                                colour's brightness: VOC's 0, 15, 255 would become 0, 147, 220.)
     grey, 1 to 8 bits          the value
     grey, 16 bits              the value, if none is over 255
-    RGB, RGBA                  ``colours[colour]``, or the colour's position if ``colours`` is a
+    RGB, RGBA                  `colours[colour]`, or the colour's position if `colours` is a
                                sequence
     =========================  ====================================================================
 
-    Raises ValueError for a file that ``read_image`` refuses, any format but PNG (JPEG changes ids),
-    other pixels, an RGB mask without ``colours``, and a colour that ``colours`` lacks.
+    Raises ValueError for a file that `read_image` refuses, any format but PNG (JPEG changes ids),
+    other pixels, an RGB mask without `colours`, and a colour that `colours` lacks.
     """
     path = Path(path)
     with _opened(path) as picture:
@@ -63,7 +63,7 @@ def read_mask(path: str | PathLike, colours: Colours | None = None) -> np.ndarra
 
 
 def check_pair(image: np.ndarray, mask: np.ndarray, path: str | PathLike) -> None:
-    """Raise ValueError unless the mask, read from ``path``, has its image's height and width."""
+    """Raise ValueError unless the mask, read from `path`, has its image's height and width."""
     if image.shape[:2] != mask.shape:
         raise ValueError(
             f"mask {str(path)!r} is {_size(mask)} but its image is {_size(image)}; "
@@ -72,7 +72,7 @@ def check_pair(image: np.ndarray, mask: np.ndarray, path: str | PathLike) -> Non
 
 
 def check_ids(mask: np.ndarray, num_classes: int, path: str | PathLike) -> None:
-    """Raise ValueError if the mask, read from ``path``, has an id that is no class and not VOID."""
+    """Raise ValueError if the mask, read from `path`, has an id that is no class and not VOID."""
     wrong = (mask >= num_classes) & (mask != VOID)
     if wrong.any():
         raise ValueError(
@@ -83,7 +83,7 @@ def check_ids(mask: np.ndarray, num_classes: int, path: str | PathLike) -> None:
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[Image]":
-    """Open ``path`` with Pillow; whatever fails inside becomes a one-line ValueError naming it."""
+    """Open `path` with Pillow; whatever fails inside becomes a one-line ValueError naming it."""
     from PIL import Image
 
     try:
@@ -194,9 +194,9 @@ def write_image(path: str | PathLike, image: np.ndarray) -> None:
 
 
 def write_mask(path: str | PathLike, mask: np.ndarray, palette: np.ndarray) -> None:
-    """Write class ids, uint8 (H, W), as a palette PNG that ``read_mask`` gives back unchanged.
+    """Write class ids, uint8 (H, W), as a palette PNG that `read_mask` gives back unchanged.
 
-    ``palette`` is uint8 (number of classes, 3); VOID gets PASCAL VOC's void colour.
+    `palette` is uint8 (number of classes, 3); VOID gets PASCAL VOC's void colour.
     """
     from PIL import Image
 

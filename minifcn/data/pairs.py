@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .dataset import VOID, Sample
-from .images import Colours, check_ids, check_pair, read_image, read_mask
-from .transforms import check_size, resize_pair
+from minifcn.data.dataset import VOID, Sample
+from minifcn.data.images import Colours, check_ids, check_pair, read_image, read_mask
+from minifcn.data.transforms import check_size, resize_pair
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 MASK_SUFFIXES = (".png",)
@@ -23,7 +23,7 @@ class Pair(NamedTuple):
 class FilePairs:
     """Images and masks in files; what CamVid, PASCAL VOC and a folder of your own have in common.
 
-    ``size`` = (H, W) resizes every sample, ``colours`` translates RGB masks, and ``void`` is an id
+    `size` = (H, W) resizes every sample, `colours` translates RGB masks, and `void` is an id
     that the files use for void. Reading a sample raises a one-line ValueError that names the file
     if it is damaged, if image and mask differ in size, or if the mask has an id that is no class.
     """
@@ -92,7 +92,7 @@ def _check_new(path: Path, files: dict[str, Path]) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ValueError unless ``folder`` is an existing folder."""
+    """Raise ValueError unless `folder` is an existing folder."""
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise ValueError(f"folder {str(folder)!r} {what}")

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from .dataset import Sample, check_split
-from .palettes import default_palette
-from .transforms import check_size
+from minifcn.data.dataset import Sample, check_split
+from minifcn.data.palettes import default_palette
+from minifcn.data.transforms import check_size
 
 CLASSES = ("background", "disc", "square", "ring", "cross", "line")
 LENGTHS = {"train": 100_000, "val": 200, "test": 200}
@@ -35,7 +35,7 @@ class Design:
 
 
 class Shapes:
-    """``length`` scenes of ``size`` = (H, W); scene i is a function of (seed, split, i) alone.
+    """`length` scenes of `size` = (H, W); scene i is a function of (seed, split, i) alone.
 
     The train split is a stream of fresh scenes; no scene of it has the random numbers of another
     split's. Raises ValueError for an unknown split, a negative length or seed, or a wrong size.
@@ -69,7 +69,7 @@ class Shapes:
         return draw_scene(self.size, self.design, generator)
 
     def name(self, i: int) -> str:
-        """The split and the number of the scene, as in ``val-00017``."""
+        """The split and the number of the scene, as in `val-00017`."""
         return f"{self.split}-{range(self.length)[i]:05d}"
 
 
@@ -142,7 +142,7 @@ def distinct_colour(
 def rotated_window(
     shape: tuple[int, ...], centre: list[float], angle: float, reach: float
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
-    """The pixels within ``reach`` of ``centre`` as slices, and their coordinates along the object.
+    """The pixels within `reach` of `centre` as slices, and their coordinates along the object.
 
     u = x cos a + y sin a and v = y cos a - x sin a, where (x, y) is measured from the centre.
     """
@@ -160,7 +160,7 @@ def paint(
 ) -> None:
     """Colour the pixels inside the outline; those that it crosses are blended by their coverage.
 
-    ``distance`` to the outline, in pixels, is negative inside; a pixel is covered by about
+    `distance` to the outline, in pixels, is negative inside; a pixel is covered by about
     clip(1/2 - distance, 0, 1), and belongs to the object if at least half is covered.
     """
     coverage = np.clip(0.5 - distance, 0, 1)[..., None]

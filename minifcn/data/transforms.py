@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .dataset import VOID, Sample
+from minifcn.data.dataset import VOID, Sample
 
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 """The mean of ImageNet's red, green and blue, in [0, 1]; every pretrained network knows it."""
@@ -23,7 +23,7 @@ def normalise(image: np.ndarray) -> np.ndarray:
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:
-    """The inverse of ``normalise``, exact: (image * STD + MEAN) * 255, to uint8 (H, W, 3)."""
+    """The inverse of `normalise`, exact: (image * STD + MEAN) * 255, to uint8 (H, W, 3)."""
     if image.ndim != 3 or image.shape[0] != 3:
         raise ValueError(f"image must have the shape (3, H, W); got {image.shape}")
     scaled = (image.transpose(1, 2, 0) * STD + MEAN) * 255
@@ -31,7 +31,7 @@ def denormalise(image: np.ndarray) -> np.ndarray:
 
 
 def resize_pair(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Sample:
-    """Resize to ``size`` = (H, W): the image bilinearly, the mask to the nearest pixel.
+    """Resize to `size` = (H, W): the image bilinearly, the mask to the nearest pixel.
 
     Shrinking averages over all the pixels that one pixel replaces, so the image does not alias.
     A mask must not be averaged: between ids 1 and 3 there is no class 2.
@@ -58,7 +58,7 @@ def random_flip(image: np.ndarray, mask: np.ndarray, generator: np.random.Genera
 def random_crop(
     image: np.ndarray, mask: np.ndarray, size: tuple[int, int], generator: np.random.Generator
 ) -> Sample:
-    """Cut the same window of ``size`` = (H, W) out of both, each position equally likely.
+    """Cut the same window of `size` = (H, W) out of both, each position equally likely.
 
     Where the image is smaller, it is first padded, centred, with MEAN_COLOUR; its mask with VOID.
     """
@@ -82,6 +82,6 @@ def _pad_to(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Sampl
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Raise ValueError unless ``size`` is (H, W), two positive integers."""
+    """Raise ValueError unless `size` is (H, W), two positive integers."""
     if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
         raise ValueError(f"size must be (height, width), two positive integers; got {size}")

@@ -3,9 +3,9 @@
 from os import PathLike
 from pathlib import Path
 
-from .dataset import check_split
-from .pairs import FilePairs, Pair, check_folder, read_lines
-from .palettes import voc_palette
+from minifcn.data.dataset import check_split
+from minifcn.data.pairs import FilePairs, Pair, check_folder, read_lines
+from minifcn.data.palettes import voc_palette
 
 CLASSES = (
     "background",
@@ -34,10 +34,10 @@ IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentatio
 
 
 class VOC(FilePairs):
-    """The samples that ``ImageSets/Segmentation/SPLIT.txt`` names, one a line.
+    """The samples that `ImageSets/Segmentation/SPLIT.txt` names, one a line.
 
-    Their files are ``JPEGImages/NAME.jpg`` and ``SegmentationClass/NAME.png`` below ``root`` (the
-    folder ``VOC2012``). Raises ValueError for an unknown split and for a name without its files.
+    Their files are `JPEGImages/NAME.jpg` and `SegmentationClass/NAME.png` below `root` (the
+    folder `VOC2012`). Raises ValueError for an unknown split and for a name without its files.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class VOC(FilePairs):
 
 
 def is_voc(root: Path) -> bool:
-    """Whether ``root`` has PASCAL VOC's folders."""
+    """Whether `root` has PASCAL VOC's folders."""
     return all((root / folder).is_dir() for folder in (IMAGES, MASKS, LISTS))
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn.backend import Array, library
+from minifcn.functional.arguments import check_dim, check_tensors
 from minifcn.tensor import Tensor, record
 
 
 def relu(input: Tensor) -> Tensor:
     """Keep what is positive: max(x, 0). The gradient at 0 is 0."""
+    check_tensors(input=input)
     y = np.maximum(input.data, 0)
     return record("relu", y, (input, lambda g: _keep(g, y > 0)))
 
 
 def relu6(input: Tensor) -> Tensor:
     """Keep what is between 0 and 6: min(max(x, 0), 6). The gradients at 0 and 6 are 0."""
+    check_tensors(input=input)
     inside = (input.data > 0) & (input.data < 6)
     return record("relu6", np.clip(input.data, 0, 6), (input, lambda g: _keep(g, inside)))
 
@@ -27,6 +30,7 @@ def _keep(x: Tensor, mask: Array) -> Tensor:
 
 def sigmoid(input: Tensor) -> Tensor:
     """Squash into (0, 1): 1 / (1 + e^-x), computed without overflow."""
+    check_tensors(input=input)
     decay = np.exp(-np.abs(input.data))  # in (0, 1], whatever the sign
     data = np.where(input.data >= 0, 1, decay) / (1 + decay)
 
@@ -39,6 +43,8 @@ def sigmoid(input: Tensor) -> Tensor:
 
 def softmax(input: Tensor, dim: int) -> Tensor:
     """Turn scores into probabilities along an axis: e^x_i / sum over j of e^x_j."""
+    check_tensors(input=input)
+    check_dim(dim, input.ndim)
     data = np.exp(input.data - input.data.max(dim, keepdims=True))
     data /= data.sum(dim, keepdims=True)
 
@@ -51,6 +57,8 @@ def softmax(input: Tensor, dim: int) -> Tensor:
 
 def log_softmax(input: Tensor, dim: int) -> Tensor:
     """Take the logarithm of softmax, x_i - log(sum over j of e^x_j), exact for large scores too."""
+    check_tensors(input=input)
+    check_dim(dim, input.ndim)
     data = input.data - input.data.max(dim, keepdims=True)
     data -= np.log(np.exp(data).sum(dim, keepdims=True))
     return record(
@@ -75,6 +83,7 @@ def dropout(
 
     Source: Srivastava et al. (2014), Dropout.
     """
+    check_tensors(input=input)
     return _dropout(input, input.shape, p, training, generator)
 
 
@@ -85,6 +94,7 @@ def dropout2d(
     generator: np.random.Generator | None = None,
 ) -> Tensor:
     """Like dropout, for whole channels of (N, C, H, W) at a time (Tompson et al. 2015)."""
+    check_tensors(4, input=input)
     return _dropout(input, (*input.shape[:2], 1, 1), p, training, generator)
 
 
@@ -99,8 +109,8 @@ def _dropout(
         raise ValueError(f"p must be between 0 and 1; got {p}")
     if not training or p == 0:
         return x
-    if generator is None:
-        raise ValueError("generator must be a numpy.random.Generator in training; got None")
+    if not isinstance(generator, np.random.Generator):
+        raise ValueError(f"generator must be a numpy.random.Generator in training; got {generator}")
     kept = generator.random(shape) >= p
     factor = kept / (1 - p) if p < 1 else np.zeros(shape)
     return x * Tensor(library(x.data).asarray(factor, dtype=x.dtype))

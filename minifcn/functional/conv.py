@@ -8,6 +8,7 @@ them are the other two, and gradients of gradients need nothing new.
 from __future__ import annotations
 
 from minifcn import kernels
+from minifcn.functional.arguments import check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, geometry
 from minifcn.kernels.geometry import Pair, pair
@@ -49,6 +50,8 @@ def conv2d(
 
     Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning.
     """
+    check_tensors(4, input=input, weight=weight)
+    _check_bias(bias, input, weight.shape[0])
     if isinstance(padding, str):
         input, padding = _named_padding(input, weight, stride, padding, dilation)
     stride, padding = pair(stride, "stride", 1), pair(padding, "padding")
@@ -91,8 +94,11 @@ def conv_transpose2d(
 
     Source: Dumoulin and Visin (2016), section 4.
     """
+    check_tensors(4, input=input, weight=weight)
     stride, padding = pair(stride, "stride", 1), pair(padding, "padding")
     settings = (stride, padding, pair(dilation, "dilation", 1), groups)
+    geometry.check_groups(groups, ("input channels", input.shape[1]))
+    _check_bias(bias, input, weight.shape[1] * groups)
     y = _conv_transpose(input, weight, pair(output_padding, "output_padding"), settings)
     return _add_bias(y, bias)
 
@@ -100,10 +106,13 @@ def conv_transpose2d(
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply by a matrix: y = x weight^T + bias.
 
-    input: (..., C), weight: (F, C), bias: (F,) or None. Returns (..., F).
+    input: (N, ..., C), weight: (F, C), bias: (F,) or None. Returns (N, ..., F).
     """
-    if input.shape[-1:] != weight.shape[1:]:
-        raise ValueError(f"input must have {weight.shape[1:]} features last; got {input.shape}")
+    check_tensors(input=input, weight=weight)
+    geometry.check_array(weight.data, "weight", 2)
+    if input.ndim < 2 or input.shape[-1] != weight.shape[1]:
+        raise ValueError(f"input must be (N, ..., {weight.shape[1]}); got shape {input.shape}")
+    _check_bias(bias, input, weight.shape[0])
     y = input @ weight.transpose()
     return y if bias is None else y + bias
 
@@ -166,11 +175,15 @@ def _conv1x1_weight(x: Tensor, y: Tensor) -> Tensor:
     )
 
 
+def _check_bias(bias: Tensor | None, input: Tensor, count: int) -> None:
+    if bias is not None:
+        check_tensors(input=input, bias=bias)
+        geometry.check_shape(bias.data, (count,), "bias")
+
+
 def _add_bias(y: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return y
-    geometry.check_alike(y.data, bias.data, ("input", "bias"))
-    geometry.check_shape(bias.data, (y.shape[1],), "bias")
     y.data += bias.data[:, None, None]  # in place: nothing else holds y yet
     return record("bias", y.data, (y, lambda g: g), (bias, lambda g: g.sum((0, 2, 3))))
 

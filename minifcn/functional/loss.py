@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from minifcn.backend import Array
+from minifcn.backend import Array, is_array
 from minifcn.functional.activation import log_softmax
+from minifcn.functional.arguments import check_tensors
 from minifcn.tensor import Tensor, record
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -51,17 +52,25 @@ def nll_loss(
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}; got {reduction!r}")
-    labels = target.data if isinstance(target, Tensor) else target
+    check_tensors(input=input)
+    labels = _array(target, "target")
     counts = _check_labels(input, labels, ignore_index)
     labels = np.where(counts, labels, 0)
     share = counts.astype(input.dtype)
     if weight is not None:
         share *= _class_weights(weight, input)[labels]
-    losses = _pick(input, labels) * Tensor(-share)
+    losses = _pick(input, labels, counts) * Tensor(-share)
     if reduction == "none":
         return losses
     total = share.sum() if reduction == "mean" else 1
     return losses.sum() / (float(total) or 1.0)
+
+
+def _array(value: Tensor | Array, name: str) -> Array:
+    array = value.data if isinstance(value, Tensor) else value
+    if not is_array(array):
+        raise TypeError(f"{name} must be a Tensor or an array; got {type(value).__name__}")
+    return array
 
 
 def _check_labels(x: Tensor, labels: Array, ignore_index: int) -> Array:
@@ -83,20 +92,24 @@ def _check_labels(x: Tensor, labels: Array, ignore_index: int) -> Array:
 
 
 def _class_weights(weight: Tensor | Array, x: Tensor) -> Array:
-    values = weight.data if isinstance(weight, Tensor) else weight
+    values = _array(weight, "weight")
     if values.shape != (x.shape[1],):
         raise ValueError(f"weight must have one number a class, {x.shape[1]}; got {values.shape}")
     return values.astype(x.dtype)
 
 
-def _pick(x: Tensor, labels: Array) -> Tensor:
-    """Take the channel that each pixel's label names: y[n, ...] = x[n, labels[n, ...], ...]."""
+def _pick(x: Tensor, labels: Array, counts: Array) -> Tensor:
+    """Take the channel that each pixel's label names: y[n, ...] = x[n, labels[n, ...], ...].
+
+    0 where a pixel does not count, even where x is not finite.
+    """
     data = np.take_along_axis(x.data, labels[:, None], 1)[:, 0]
-    return record("pick", data, (x, lambda g: _place(g, labels, x.shape)))
+    data[~counts] = 0
+    return record("pick", data, (x, lambda g: _place(g, labels, counts, x.shape)))
 
 
-def _place(y: Tensor, labels: Array, shape: tuple[int, ...]) -> Tensor:
-    """Put each pixel into the channel that its label names: the adjoint of _pick."""
+def _place(y: Tensor, labels: Array, counts: Array, shape: tuple[int, ...]) -> Tensor:
+    """Put each pixel that counts into the channel that its label names: the adjoint of _pick."""
     data = np.zeros_like(y.data, shape=shape)
-    np.put_along_axis(data, labels[:, None], y.data[:, None], 1)
-    return record("place", data, (y, lambda g: _pick(g, labels)))
+    np.put_along_axis(data, labels[:, None], np.where(counts, y.data, 0)[:, None], 1)
+    return record("place", data, (y, lambda g: _pick(g, labels, counts)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minifcn.functional.arguments import check_tensors
 from minifcn.kernels import geometry
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
@@ -41,14 +42,16 @@ def batch_norm(
 
     Source: Ioffe and Szegedy (2015), Batch Normalization, algorithm 1.
     """
-    geometry.check_array(input.data, "input")
+    check_tensors(4, input=input)
     c = input.shape[1]
     named = {"weight": weight, "bias": bias, "running_mean": running_mean,
              "running_var": running_var}  # fmt: skip
     for name, value in named.items():
         if value is not None:
+            check_tensors(**{"input": input, name: value})
             geometry.check_shape(value.data, (c,), name)
-            geometry.check_alike(input.data, value.data, ("input", name))
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var go together; got only one of them")
     ones, zeros = np.ones_like(input.data, shape=c), np.zeros_like(input.data, shape=c)
     weight, bias = weight or Tensor(ones), bias or Tensor(zeros)
     if training or running_mean is None or running_var is None:
@@ -72,8 +75,8 @@ def _by_batch(
     With x^ the normalised input, M values a channel and < > the mean over them:
     dx = weight / std * (g - <g> - x^ <g x^>), dweight = sum g x^, dbias = sum g.
     """
-    count = x.size // x.shape[1]
-    if count == 1:
+    count = x.shape[0] * x.shape[2] * x.shape[3]
+    if count < 2:
         raise ValueError(f"input must have more than 1 value a channel in training; got {x.shape}")
     mean = x.data.mean(_AXES, keepdims=True)
     normalised = x.data - mean

@@ -6,6 +6,7 @@ import numpy as np
 
 from minifcn import kernels
 from minifcn.backend import Array
+from minifcn.functional.arguments import check_tensor, check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, geometry
 from minifcn.kernels.geometry import Pair, pair
@@ -39,6 +40,7 @@ def max_pool2d(
     Raises:
         ValueError: a window that does not fit, or a padding over half the kernel.
     """
+    check_tensors(4, input=input)
     values, indices = kernels.max_pool2d(
         input.data, kernel_size, stride, padding, dilation, ceil_mode
     )
@@ -74,17 +76,21 @@ def max_unpool2d(
 
     Source: Badrinarayanan et al. (2017), SegNet, section 3.
     """
+    check_tensors(4, input=input)
+    check_tensor(indices, "indices")
     kernel_size = pair(kernel_size, "kernel_size", 1)
     stride = pair(kernel_size if stride is None else stride, "stride", 1)
     axes = zip(input.shape[2:], kernel_size, stride, pair(padding, "padding"), strict=True)
     default = tuple((n - 1) * s - 2 * p + k for n, k, s, p in axes)
-    size = default if output_size is None else tuple(output_size)[-2:]
-    for wanted, usual, s in zip(size, default, stride, strict=True):
-        if abs(wanted - usual) >= s:
+    wanted = default if output_size is None else output_size
+    last = wanted[-2:] if isinstance(wanted, (tuple, list)) else wanted
+    size = pair(last, "output_size", 1)
+    for n, usual, s in zip(size, default, stride, strict=True):
+        if abs(n - usual) >= s:
             raise ValueError(
                 f"output_size must be within one stride {stride} of {default}; got {size}"
             )
-    return _unpool(input, indices.data, (size[0], size[1]))
+    return _unpool(input, indices.data, size)
 
 
 def _unpool(y: Tensor, indices: Array, size: Pair) -> Tensor:
@@ -123,6 +129,7 @@ def avg_pool2d(
     Raises:
         ValueError: a window that does not fit, a padding over half the kernel, a divisor of 0.
     """
+    check_tensors(4, input=input)
     kernel_size = pair(kernel_size, "kernel_size", 1)
     stride = pair(kernel_size if stride is None else stride, "stride", 1)
     padding, size = pair(padding, "padding"), input.shape[2:]
@@ -170,9 +177,11 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
     Window i covers the rows from floor(i H / OH) to ceil((i + 1) H / OH). None keeps a size.
     input: (N, C, H, W). Returns (N, C, *output_size).
     """
-    wanted = output_size if isinstance(output_size, tuple) else (output_size, output_size)
-    size = tuple(n if o is None else o for n, o in zip(input.shape[2:], wanted, strict=True))
-    oh, ow = pair(size, "output_size", 1)
+    check_tensors(4, input=input)
+    geometry.check_pixels(input.data, "input")
+    wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+    pair(tuple(1 if o is None else o for o in wanted), "output_size", 1)
+    oh, ow = (n if o is None else o for n, o in zip(input.shape[2:], wanted, strict=True))
     rows, columns = (
         Tensor(_means(n, out).astype(input.dtype))
         for n, out in zip(input.shape[2:], (oh, ow), strict=True)

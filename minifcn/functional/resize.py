@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from minifcn import kernels
+from minifcn.functional.arguments import check_tensors
+from minifcn.kernels import geometry
 from minifcn.kernels.geometry import Pair, pair
 from minifcn.tensor import Tensor, record
 
@@ -34,6 +38,8 @@ def interpolate(
         ValueError: not exactly one of size and scale_factor, an unknown mode, align_corners with
             'nearest', an empty output.
     """
+    check_tensors(4, input=input)
+    geometry.check_pixels(input.data, "input")
     if mode == "nearest" and align_corners is not None:
         raise ValueError("align_corners goes with mode 'bilinear' only; got it with 'nearest'")
     if (size is None) == (scale_factor is None):
@@ -60,9 +66,10 @@ def _scaled(
     size: Pair, scale_factor: float | tuple[float, float], align_corners: bool
 ) -> tuple[Pair, tuple[float, float]]:
     """Output size and steps for a scale: the step is 1 / scale even where the size was rounded."""
-    sh, sw = scale_factor if isinstance(scale_factor, tuple) else (scale_factor, scale_factor)
-    if min(sh, sw) <= 0:
-        raise ValueError(f"scale_factor must be positive; got {scale_factor}")
+    scales = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
+    if len(scales) != 2 or not all(0 < scale < math.inf for scale in scales):
+        raise ValueError(f"scale_factor must be one or two positive numbers; got {scale_factor}")
+    sh, sw = scales
     out = pair((int(size[0] * sh), int(size[1] * sw)), "size (input size * scale_factor)", 1)
     return out, _steps(size, out, True) if align_corners else (1 / sh, 1 / sw)
 

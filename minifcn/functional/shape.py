@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from minifcn.backend import library
+from minifcn.functional.arguments import check_dim, check_tensor
+from minifcn.kernels.geometry import whole_numbers
 from minifcn.tensor import Tensor, record
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge"}
@@ -25,9 +27,11 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     Raises:
         ValueError: a wrong number of amounts, an unknown mode, or nothing left after cropping.
     """
+    check_tensor(input, "input")
     amounts = _pairs_by_axis(input, pad)
-    if any(n + sum(sides) < 1 for n, sides in zip(input.shape, amounts, strict=True)):
-        raise ValueError(f"pad {tuple(pad)} leaves nothing of an input of shape {input.shape}")
+    for n, (before, after) in zip(input.shape, amounts, strict=True):
+        if min(before, after) < 0 and n + min(before, 0) + min(after, 0) < 1:
+            raise ValueError(f"pad {tuple(pad)} leaves nothing of an input of shape {input.shape}")
     if mode in _NUMPY_MODES:
         return _pad_by_index(input, amounts, _NUMPY_MODES[mode])
     if mode != "constant":
@@ -36,9 +40,10 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 def _pairs_by_axis(x: Tensor, amounts: Sequence[int]) -> list[tuple[int, int]]:
-    if len(amounts) % 2 or len(amounts) > 2 * x.ndim:
+    if len(amounts) % 2 or len(amounts) > 2 * x.ndim or not whole_numbers(amounts):
         raise ValueError(
-            f"pad must have two numbers for each of at most {x.ndim} axes; got {tuple(amounts)}"
+            f"pad must have two whole numbers for each of at most {x.ndim} axes;"
+            f" got {tuple(amounts)}"
         )
     pairs = [(amounts[i], amounts[i + 1]) for i in range(0, len(amounts), 2)]
     return [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1]
@@ -76,12 +81,17 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join tensors along the axis `dim`; their other sizes must agree.
 
     Raises:
-        ValueError: no tensors, or shapes that differ in another axis than `dim`.
-        TypeError: different dtypes.
+        ValueError: no tensors, no such axis, or shapes that differ in another axis than `dim`.
+        TypeError: different dtypes, or something that is no tensor.
     """
+    if not isinstance(tensors, (tuple, list)):
+        raise TypeError(f"tensors must be a list of Tensors; got {type(tensors).__name__}")
     if not tensors:
         raise ValueError("tensors must hold at least one tensor; got none")
-    dim = range(tensors[0].ndim)[dim]
+    for i, x in enumerate(tensors):
+        check_tensor(x, f"tensors[{i}]")
+    check_dim(dim, tensors[0].ndim)
+    dim = dim % tensors[0].ndim
     for i, x in enumerate(tensors):
         if np.delete(x.shape, dim).tolist() != np.delete(tensors[0].shape, dim).tolist():
             raise ValueError(

@@ -84,11 +84,11 @@ def conv2d(
     _check_x_and_weight(x, weight, "x", "weight")
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
-    geometry.check_groups(groups, ("channels of x", x.shape[1]), ("outputs", len(weight)))
+    geometry.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
     if weight.shape[1] * groups != x.shape[1]:
         raise ValueError(
-            f"weight must have {x.shape[1] // groups} input channels (x has {x.shape[1]}, groups"
-            f" is {groups}); got {weight.shape[1]}"
+            f"weight must have {x.shape[1] // groups} input channels ({x.shape[1]} in {groups}"
+            f" groups); got {weight.shape[1]}"
         )
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
     return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups)
@@ -112,10 +112,10 @@ def conv_transpose2d(
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
     output_padding = pair(output_padding, "output_padding")
-    geometry.check_groups(groups, ("channels of y", y.shape[1]))
+    geometry.check_groups(groups, ("input channels", y.shape[1]))
     if len(weight) != y.shape[1]:
         raise ValueError(
-            f"weight must have as many inputs as y has channels, {y.shape[1]}; got {len(weight)}"
+            f"weight must have kernels for {y.shape[1]} input channels; got {len(weight)}"
         )
     check_output_padding(output_padding, stride, dilation)
     size = geometry.transpose_output_pair(
@@ -202,10 +202,10 @@ def max_pool2d(
 def gather(x: Array, indices: Array) -> Array:
     """Pick: y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], counting along the rows of x.
 
-    x: (N, C, H, W), indices: (N, C, OH, OW) of integers in [0, H * W). Returns (N, C, OH, OW).
+    x: (N, C, H, W), indices: (N, C, OH, OW) of int64 in [0, H * W). Returns (N, C, OH, OW).
     """
     geometry.check_array(x, "x")
-    _check_indices(indices, (*x.shape[:2], *indices.shape[2:]), x.shape[2:])
+    _check_indices(indices, (*x.shape[:2], *indices.shape[-2:]), x.shape[2:])
     return _implementation(x).gather(x, indices)
 
 
@@ -234,6 +234,7 @@ def resize(
     geometry.source_positions and nearest_positions). mode: 'nearest' or 'bilinear'.
     """
     geometry.check_array(x, "x")
+    geometry.check_pixels(x, "x")
     _check_mode(mode)
     return _implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
 
@@ -299,8 +300,8 @@ def check_pool(
 
 
 def _check_indices(indices: Array, shape: tuple[int, ...], size: Pair) -> None:
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"indices must be integers; got {indices.dtype}")
+    if indices.dtype != np.int64:
+        raise TypeError(f"indices must be int64; got {indices.dtype}")
     geometry.check_shape(indices, shape, "indices")
     area = size[0] * size[1]
     if indices.size and not (indices.min() >= 0 and indices.max() < area):

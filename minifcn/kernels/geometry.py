@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minifcn.backend import Array, device
+from minifcn.backend import Array, device, is_array
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -298,19 +298,22 @@ def pair(value: Any, name: str, minimum: int = 0) -> Pair:
         ValueError: a number is below `minimum`.
     """
     numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(numbers) != 2 or not all(_is_whole(n) for n in numbers):
+    if len(numbers) != 2 or not whole_numbers(numbers):
         raise TypeError(f"{name} must be a whole number or a pair of them; got {value!r}")
     if min(numbers) < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {value!r}")
     return int(numbers[0]), int(numbers[1])
 
 
-def _is_whole(n: Any) -> bool:
-    return isinstance(n, (int, np.integer)) and not isinstance(n, bool)
+def whole_numbers(numbers: Iterable[Any]) -> bool:
+    """Whether all of these are whole numbers; True and False are not."""
+    return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers)
 
 
 def check_array(array: Array, name: str, ndim: int = 4) -> None:
     """Raise unless `array` is a float32 or float64 array of `ndim` axes."""
+    if not is_array(array):
+        raise TypeError(f"{name} must be an array; got {type(array).__name__}")
     if array.ndim != ndim:
         layout = {4: " (N, C, H, W)", 2: " (rows, columns)", 1: ""}.get(ndim, "")
         raise ValueError(f"{name} must have {ndim} axes{layout}; got shape {array.shape}")
@@ -326,9 +329,15 @@ def check_alike(first: Array, second: Array, names: Sequence[str]) -> None:
         raise ValueError(f"{names[0]} is on {device(first)} but {names[1]} on {device(second)}")
 
 
+def check_pixels(array: Array, name: str) -> None:
+    """Raise for images (N, C, H, W) without any pixel."""
+    if 0 in array.shape[2:]:
+        raise ValueError(f"{name} must have at least one pixel; got shape {array.shape}")
+
+
 def check_groups(groups: int, *channels: tuple[str, int]) -> None:
     """Raise unless `groups` is positive and divides each of the named channel counts."""
-    if not _is_whole(groups) or groups < 1:
+    if not whole_numbers([groups]) or groups < 1:
         raise ValueError(f"groups must be a whole number of at least 1; got {groups!r}")
     for name, count in channels:
         if count % groups:

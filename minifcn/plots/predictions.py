@@ -30,7 +30,7 @@ TITLES = ("image", "truth", "prediction", "error")
 # Inches. The legend of classes stands under three columns of panels, that of errors under one.
 _WIDTH, _MARGIN, _GAP = 8.0, 0.08, 0.08
 _PANEL = (_WIDTH - 2 * _MARGIN - 3 * _GAP) / 4
-_TITLE, _LEGEND_LINE = 0.25, 0.185
+_TITLE, _LEGEND_LINE = 0.25, 0.17
 _SWATCH, _LETTER = 0.42, 0.075
 
 _HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.6", "hatch": "//////"}
@@ -155,26 +155,29 @@ def _draw_colours(axis: "Axes", rgba: NDArray[np.uint8]) -> None:
 
 
 def _draw_boundaries(axis: "Axes", mask: NDArray[Any]) -> None:
-    """Draw lines thin enough to leave the pixels of a large mask visible."""
+    """Draw black lines with a white rim, to be seen between any two colours.
+
+    They are thin enough to leave the pixels of a large mask visible.
+    """
     from matplotlib.collections import LineCollection
 
+    segments = list(class_boundaries(mask))
     points_per_pixel = 72 * _PANEL / max(mask.shape)
-    linewidth = min(max(0.35 * points_per_pixel, 0.25), 0.8)
-    axis.add_collection(
-        LineCollection(list(class_boundaries(mask)), colors="black", linewidths=linewidth),
-        autolim=False,
-    )
-
-
-def _legend_columns(names: Sequence[str]) -> int:
-    """Return how many columns of names fit under three panels."""
-    width = _SWATCH + _LETTER * max(map(len, names))
-    return max(1, int((3 * _PANEL + 2 * _GAP) / width))
+    width = min(max(0.25 * points_per_pixel, 0.25), 0.5)
+    for colour, linewidth in (("white", 2 * width), ("black", width)):
+        lines = LineCollection(segments, colors=colour, linewidths=linewidth)
+        axis.add_collection(lines, autolim=False)
 
 
 def _legend_lines(names: Sequence[str]) -> int:
-    errors = 3
-    return max(errors, -(-len(names) // _legend_columns(names)))
+    """Return the lines that the names need under three panels; the error legend needs three."""
+    column = _SWATCH + _LETTER * max(map(len, names))
+    columns = max(1, int((3 * _PANEL + 2 * _GAP) / column))
+    return max(3, _rounded_up(len(names), columns))
+
+
+def _rounded_up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
 
 
 def _draw_legends(
@@ -188,7 +191,9 @@ def _draw_legends(
         _swatch("wrong", facecolor=np.array(WRONG) / 255),
         _swatch("ignored", **_HATCHED),
     ]
-    _add_legend(figure, classes, (_panel_left(0), top), _legend_columns(names))
+    _add_legend(
+        figure, classes, (_panel_left(0), top), _rounded_up(len(names), _legend_lines(names))
+    )
     _add_legend(figure, errors, (_panel_left(3), top), 1)
 
 

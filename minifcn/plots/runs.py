@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles differ as well.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
+_BLUE, _SKY, _ORANGE, _GREY = "#0072B2", "#56B4E9", "#D55E00", "#767676"
 
 _WIDTH = 8.0
-_BESIDE_TITLE: dict[str, Any] = {
+_BASELINE = "baseline (one class everywhere)"
+_ABOVE: dict[str, Any] = {
     "loc": "lower right",
     "bbox_to_anchor": (1, 1),
     "ncols": 3,
@@ -58,7 +59,7 @@ def plot_curves(
         _draw_loss(axes[0], columns["iteration"], columns["loss"])
         if validated:
             _draw_validation(axes[1], columns, baseline_mean_iu)
-        axes[-1].set_xlabel("iteration")
+        _draw_iterations(axes[-1], columns["iteration"])
 
 
 def trailing_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
@@ -103,10 +104,10 @@ def plot_iou(
         axes = figure.subplots()
         _draw_bars(axes, [shortened(name) for name in iu], scores)
         _draw_line(axes.axvline, "mean", mean_iu, _ORANGE, "--")
-        _draw_line(axes.axvline, "one class everywhere", baseline_mean_iu, "black", ":")
+        _draw_line(axes.axvline, _BASELINE, baseline_mean_iu, "black", ":")
         axes.set(xlim=(0, 1.09), xticks=np.linspace(0, 1, 6), xlabel="intersection over union")
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(**_BESIDE_TITLE)
+            axes.legend(**_ABOVE)
 
 
 def plot_confusion(path: str | os.PathLike[str], counts: ArrayLike, classes: Sequence[str]) -> None:
@@ -125,14 +126,16 @@ def plot_confusion(path: str | os.PathLike[str], counts: ArrayLike, classes: Seq
     """
     shares = row_shares(counts)
     check_names(classes, len(shares), "counts")
-    side = 2.2 + 0.27 * len(shares) + 0.07 * max(len(shortened(name)) for name in classes)
-    with figure_file(path, max(side, 4), max(side, 4) - 0.6, layout="constrained") as figure:
+    names = [shortened(name) for name in classes]
+    cells, letters = max(0.29 * len(names), 1.6), 0.075 * max(map(len, names))
+    width, height = 1.06 * cells + letters + 1.15, cells + letters + 0.5
+    with figure_file(path, width, height, layout="constrained") as figure:
         axes = figure.subplots()
-        picture = _draw_shares(axes, shares, [shortened(name) for name in classes])
+        picture = _draw_shares(axes, shares, names)
         if len(shares) <= MOST_CLASSES_WITH_NUMBERS:
             _write_percentages(axes, shares)
-        bar = figure.colorbar(picture, ax=axes, shrink=0.6, ticks=np.linspace(0, 1, 6))
-        bar.set_label("share of the true class's pixels")
+        bar = figure.colorbar(picture, ax=axes, shrink=0.6, fraction=0.06, pad=0.03)
+        bar.set_label("% of the true class's pixels")
 
 
 def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
@@ -178,16 +181,27 @@ def _trailing_sum(values: NDArray[Any], window: int) -> NDArray[np.float64]:
 
 
 def _draw_loss(axes: "Axes", iteration: NDArray[Any], loss: NDArray[Any]) -> None:
-    window = max(1, len(loss) // 20)
-    marker = "." if len(loss) < 3 else None
-    axes.plot(iteration, loss, color=_BLUE, alpha=0.35, linewidth=0.8, label="loss", marker=marker)
+    window = len(loss) // 20
     if window > 1:
+        axes.plot(iteration, loss, color=_BLUE, alpha=0.4, linewidth=0.8, label="loss")
         label = f"mean of the last {window} rows"
         axes.plot(iteration, trailing_mean(loss, window), color=_BLUE, linewidth=1.6, label=label)
+    else:
+        axes.plot(iteration, loss, ".-", color=_BLUE, label="loss")
     if _spans_a_decade(loss):
         _use_logarithmic_axis(axes)
     axes.set_ylabel("training loss")
-    axes.legend(**_BESIDE_TITLE)
+    axes.legend(**_ABOVE)
+
+
+def _draw_iterations(axes: "Axes", iteration: NDArray[Any]) -> None:
+    """Show every row's iteration, so that a loss that became NaN leaves a visible gap."""
+    from matplotlib.ticker import MaxNLocator
+
+    margin = max(0.02 * float(np.ptp(iteration)), 0.5)
+    axes.set_xlim(iteration.min() - margin, iteration.max() + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_xlabel("iteration")
 
 
 def _spans_a_decade(values: NDArray[Any]) -> bool:
@@ -209,9 +223,9 @@ def _draw_validation(
 ) -> None:
     _draw_scores(axes, "pixel accuracy", columns["iteration"], columns["pixel_accuracy"], _GREY)
     _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], _ORANGE)
-    _draw_line(axes.axhline, "one class everywhere", baseline, "black", ":")
+    _draw_line(axes.axhline, _BASELINE, baseline, "black", ":")
     axes.set(ylabel="validation", ylim=(0, 1.03))
-    axes.legend(**_BESIDE_TITLE)
+    axes.legend(**_ABOVE)
 
 
 def _draw_scores(
@@ -232,7 +246,7 @@ def _draw_line(draw: Any, name: str, score: float | None, colour: str, style: st
 
 def _draw_bars(axes: "Axes", names: Sequence[str], scores: NDArray[Any]) -> None:
     places = np.arange(len(names))
-    axes.barh(places, np.nan_to_num(scores), color=_BLUE, height=0.7)
+    axes.barh(places, np.nan_to_num(scores), color=_SKY, height=0.7)
     axes.set_yticks(places, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     for place, score in zip(places, scores, strict=True):
@@ -256,7 +270,7 @@ def _write_score(axes: "Axes", score: float, place: int) -> None:
 def _draw_shares(axes: "Axes", shares: NDArray[Any], names: Sequence[str]) -> Any:
     places = np.arange(len(names))
     axes.set_facecolor("0.85")
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    picture = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
     axes.set_xticks(places, names, rotation=90)
     axes.set_yticks(places, names)
     axes.set_xlabel("prediction", fontweight="bold")

@@ -1,0 +1,116 @@
+"""Saving and loading without losing anything: atomic files, and checks before anything is used.
+
+Arrays are stored as safetensors: numbers and names only, so that loading executes nothing, and
+PyTorch reads them too (`safetensors.torch.load_file`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that, whatever happens, either the old or the new content is there.
+
+    The content goes to a temporary file in the same folder, is forced to the disk, and then takes
+    the name over in one step.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full; the old file is untouched.
+    """
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    _sync_folder(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the folder's entry of a renamed file to the disk, where the system can do that."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def save_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write named arrays, and strings of metadata, as one safetensors file, atomically."""
+    from safetensors.numpy import save
+
+    contiguous = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    write_atomically(path, save(contiguous, dict(metadata or {})))
+
+
+def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what `save_arrays` wrote, or any safetensors file: arrays and metadata.
+
+    Raises:
+        ValueError: the file is missing, truncated, no safetensors file, or holds a number type
+            that NumPy lacks.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="np") as file:
+            # The header gives the shapes in any order of names; files give them in one.
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return arrays, dict(file.metadata() or {})
+    except (SafetensorError, OSError, TypeError, AttributeError, KeyError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: not a readable safetensors file ({reason})") from error
+
+
+def generator_state(generator: np.random.Generator) -> str:
+    """Return the state of a random generator as JSON."""
+    return json.dumps(generator.bit_generator.state)
+
+
+def restore_generator(generator: np.random.Generator, state: str) -> None:
+    """Put a generator into a state that `generator_state` gave.
+
+    Raises:
+        ValueError: the state is malformed, or of another kind of generator.
+    """
+    try:
+        generator.bit_generator.state = json.loads(state)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise ValueError(f"state of the random generator is malformed: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: it is missing, unreadable, or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not valid JSON"
+        raise ValueError(f"{path}: {reason}") from error

@@ -1,0 +1,223 @@
+"""The command line: minifcn train, eval, predict, doctor.
+
+Results go to stdout (JSON alone with --json), progress and messages to stderr. Exit codes: 0 done,
+1 failed (the training diverged), 2 wrong usage or input, 130 interrupted, after saving.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import minifcn
+from minifcn.config import MODELS, Config
+from minifcn.training import Interrupted, Run, TrainingDivergedError
+
+RESUMED_FROM = "config.json of the run"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    parser = build_parser()
+    choices = parser.parse_args(arguments)
+    try:
+        choices.command(choices)
+    except (ValueError, TypeError, OSError) as error:
+        return _fail(2, _one_line(error))
+    except (TrainingDivergedError, MemoryError) as error:
+        return _fail(1, _one_line(error))
+    except Interrupted as error:
+        return _fail(130, _one_line(error))
+    except KeyboardInterrupt:
+        return _fail(130, "interrupted")
+    return 0
+
+
+def _fail(code: int, message: str) -> int:
+    print(f"minifcn: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe all commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="minifcn", description="Semantic segmentation with FCNs, from scratch, in NumPy."
+    )
+    parser.add_argument("--version", action="version", version=f"minifcn {minifcn.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_train(commands.add_parser("train", help="train an FCN and draw how it does"))
+    _add_eval(commands.add_parser("eval", help="score a trained run on a data set"))
+    _add_predict(commands.add_parser("predict", help="segment images with a trained run"))
+    _add_doctor(commands.add_parser("doctor", help="say what this machine brings"))
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
+    add = parser.add_argument
+    _add_data_options(parser)
+    add("--model", choices=sorted(MODELS), help="default: fcn8s")
+    add("--iterations", type=int, metavar="N")
+    add("--batch-size", type=int, metavar="B")
+    add("--size", type=_size, metavar="HxW", help="resize samples to height x width")
+    add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
+    add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
+    add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
+    add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
+    add("--device", choices=("auto", "cpu", "cuda"), help="default: auto")
+    add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
+    add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
+    add("--out", type=Path, metavar="DIR", help="folder of the run; default: a new one in runs/")
+    add("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, as it was set")
+    add("--json", action="store_true", help="print the scores as JSON")
+    parser.set_defaults(command=train)
+
+
+def _add_data_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", metavar="DATA", help="shapes, camvid, or a folder with images/ and masks/"
+    )
+    parser.add_argument("--root", metavar="DIR", help="folder of the CamVid data set")
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Score a trained run: mean IU and its companions, beside the baseline."
+    parser.add_argument("run", type=Path, help="folder of the run")
+    _add_data_options(parser)
+    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--json", action="store_true", help="print the scores as JSON")
+    parser.set_defaults(command=evaluate)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Segment images: writes NAME-mask.png (class ids) and NAME-overlay.png."
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.set_defaults(command=predict)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Say which libraries, matrix library, cores and GPU minifcn would use."
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=doctor)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, by, width = text.partition("x")
+    if not (by and height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be HxW, like 96x128; got {text!r}")
+    return int(height), int(width)
+
+
+def train(choices: argparse.Namespace) -> None:
+    """Train, or go on training, then evaluate and draw the pictures."""
+    from minifcn.metrics import format_table
+    from minifcn.progress import Progress
+    from minifcn.report import write_report
+
+    run = _resumed(choices) if choices.resume else _started(choices)
+    _say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
+    try:
+        with Progress(run.config.iterations, run.iteration) as progress:
+            run.train(progress)
+    except Interrupted as error:
+        raise Interrupted(f"{error}; go on with: minifcn train --resume {run.folder}") from None
+    summary = write_report(run.folder)
+    print(
+        json.dumps({"run": str(run.folder), **summary}) if choices.json else format_table(summary)
+    )
+    _say(f"pictures, weights and log are in {run.folder}")
+
+
+def _describe(run: Run) -> str:
+    count = sum(parameter.size for parameter in run.model.parameters())
+    height, width = run.config.crop or run.config.size
+    return (
+        f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
+        f" of {run.config.batch_size} images of {height}x{width}, in {run.folder}"
+    )
+
+
+def _started(choices: argparse.Namespace) -> Run:
+    config = Config.make(**_config_choices(choices))
+    folder = choices.out or _new_folder(f"{Path(config.data).name}-{config.model}")
+    return Run.start(config, folder, minifcn.__version__)
+
+
+def _resumed(choices: argparse.Namespace) -> Run:
+    given = [name for name, value in _config_choices(choices).items() if value is not None]
+    if given or choices.out:
+        option = "--" + (given[0] if given else "out").replace("_", "-")
+        raise ValueError(f"--resume takes everything from the run's config; got {option} too")
+    return Run.resume(choices.resume)
+
+
+def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:
+    others = ("command", "out", "resume", "json")
+    return {name: value for name, value in vars(choices).items() if name not in others}
+
+
+def _new_folder(name: str) -> Path:
+    """The first of runs/NAME, runs/NAME-2, ... that is not there yet."""
+    folder, number = Path("runs") / name, 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder
+
+
+def evaluate(choices: argparse.Namespace) -> None:
+    """Score a run, and print the scores."""
+    from minifcn.data import open_dataset
+    from minifcn.metrics import format_table
+    from minifcn.report import evaluate_run
+
+    config = Config.load(choices.run / "config.json")
+    data, root = choices.data or config.data, choices.root or config.root
+    dataset = open_dataset(
+        data, choices.split, root=root if data == "camvid" else choices.root, size=config.size
+    )
+    matrix = evaluate_run(choices.run, dataset, checkpoint=choices.checkpoint)
+    summary = matrix.summary(dataset.classes)
+    print(json.dumps(summary) if choices.json else format_table(summary))
+
+
+def predict(choices: argparse.Namespace) -> None:
+    """Segment images at the size that the run was trained on, and write masks and overlays."""
+    from minifcn.prediction import predict_files
+
+    for written in predict_files(choices.run, choices.images, choices.out, choices.checkpoint):
+        print(written)
+
+
+def doctor(choices: argparse.Namespace) -> None:
+    """Print what this machine brings."""
+    from minifcn.doctor import diagnose
+
+    facts = diagnose()
+    if choices.json:
+        print(json.dumps(facts))
+        return
+    for name, value in facts.items():
+        print(f"{name:15} {value}")
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""What a training run is made of: every choice, with a recipe of defaults for each data set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minifcn.checkpoint import read_json
+from minifcn.data import Dataset, open_dataset
+from minifcn.models import FCN
+
+MODELS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}
+"""The stride of each model's finest scores."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All the choices of a run. What is not given comes from the data set's recipe (`make`).
+
+    Attributes:
+        data: shapes, camvid, or a folder.
+        root: where camvid is.
+        model: fcn32s, fcn16s or fcn8s.
+        size: height and width that samples are resized to (or drawn in).
+        crop: height and width of the random windows that are trained on; None for all.
+        flip: whether to mirror half of the samples.
+        iterations, batch_size: how many steps, of how many samples.
+        lr, warmup: the highest learning rate (Adam, then down a cosine), and after how many
+            iterations it is reached.
+        weight_decay: of Adam.
+        widths, depths, head_width, upsampling, dropout: see models.FCN.
+        seed: fixes initial weights, order, crops, flips and dropout.
+        device: where to compute.
+        evaluate_every, checkpoint_every: in iterations.
+        classes: the name of each class, and its colour (red, green, blue) in pictures; taken from
+            the data when a run starts, so that a run can be used without its data.
+    """
+
+    data: str = "shapes"
+    root: str | None = None
+    model: str = "fcn8s"
+    size: tuple[int, int] = (96, 96)
+    crop: tuple[int, int] | None = None
+    flip: bool = True
+    iterations: int = 800
+    batch_size: int = 16
+    lr: float = 5e-3
+    warmup: int = 20
+    weight_decay: float = 0.0
+    widths: tuple[int, ...] = (12, 24, 48, 64, 64)
+    depths: tuple[int, ...] = (1, 1, 2, 2, 1)
+    head_width: int = 96
+    upsampling: str = "bilinear"
+    dropout: float = 0.0
+    seed: int = 0
+    device: str = "cpu"
+    evaluate_every: int = 200
+    checkpoint_every: int = 50
+    classes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for own in dataclasses.fields(self):
+            _check_type(own.name, getattr(self, own.name), str(own.type))
+        for name in ("iterations", "batch_size", "evaluate_every", "checkpoint_every"):
+            _check_least(name, getattr(self, name), 1)
+        for name in ("seed", "warmup", "weight_decay"):
+            _check_least(name, getattr(self, name), 0)
+        if not (self.lr > 0 and math.isfinite(self.lr)):
+            raise ValueError(f"lr must be a positive number; got {self.lr}")
+        if self.model not in MODELS:
+            raise ValueError(f"model must be one of {', '.join(MODELS)}; got {self.model!r}")
+        for name in ("size", "crop"):
+            if getattr(self, name) is not None and min(getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 1x1; got {getattr(self, name)}")
+
+    @classmethod
+    def make(cls, data: str | None = None, **choices: Any) -> Config:
+        """Take the recipe for `data` (shapes by default), changed by the choices that are given."""
+        data = data or "shapes"
+        recipe = RECIPES.get(data, FOLDER_RECIPE)
+        given = {name: value for name, value in choices.items() if value is not None}
+        if "iterations" in given:  # look at the validation scores ten times, however long it is
+            given.setdefault("evaluate_every", max(1, given["iterations"] // 10))
+        return dataclasses.replace(recipe, data=data, **given)
+
+    @classmethod
+    def load(cls, path: Path) -> Config:
+        """Read a run's config.json.
+
+        Raises:
+            ValueError: the file is missing, not JSON, or not a config.
+        """
+        values = read_json(path)
+        if not isinstance(values, dict):
+            raise ValueError(f"{path}: must hold a JSON object; got {type(values).__name__}")
+        known = {own.name for own in dataclasses.fields(cls)}
+        if values.keys() - {"minifcn"} != known:
+            wrong = sorted((values.keys() - {"minifcn"}) ^ known)
+            raise ValueError(f"{path}: not the config of a run; see {', '.join(wrong[:3])}")
+        values.pop("minifcn", None)
+        try:
+            return cls(**_lists_as_tuples(values))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def to_json(self, version: str) -> str:
+        """Return the text of config.json."""
+        return json.dumps({"minifcn": version, **dataclasses.asdict(self)}, indent=2) + "\n"
+
+    def open_dataset(self, split: str) -> Dataset:
+        """Open a split of this run's data. Scenes of shapes do not depend on the run's seed."""
+        return open_dataset(self.data, split, root=self.root, size=self.size)
+
+    def with_classes_of(self, dataset: Dataset) -> Config:
+        """Remember the data's classes; raise ValueError where others are remembered already."""
+        colours = (tuple(map(int, colour)) for colour in dataset.palette)
+        classes = dict(zip(dataset.classes, colours, strict=True))
+        if self.classes and list(self.classes) != list(classes):
+            raise ValueError(
+                f"data must have the classes of the run, {', '.join(self.classes)};"
+                f" got {', '.join(classes)}"
+            )
+        return dataclasses.replace(self, classes=classes)
+
+    @property
+    def palette(self) -> np.ndarray:
+        """The colours of the classes, uint8 (number of classes, 3)."""
+        return np.array(list(self.classes.values()), np.uint8)
+
+    def build_model(self, generator: np.random.Generator) -> FCN:
+        """Build this run's network with fresh weights."""
+        return FCN(
+            len(self.classes),
+            MODELS[self.model],
+            widths=self.widths,
+            depths=self.depths,
+            head_width=self.head_width,
+            upsampling=self.upsampling,
+            dropout=self.dropout,
+            generator=generator,
+        )
+
+
+def _check_type(name: str, value: Any, annotation: str) -> None:
+    """Raise unless `value`, perhaps from a JSON file, has the type that its field is given."""
+    if not _matches(value, annotation):
+        raise TypeError(f"{name} must be {annotation}; got {value!r}")
+
+
+def _matches(value: Any, annotation: str) -> bool:
+    if annotation.endswith(" | None"):
+        return value is None or _matches(value, annotation.removesuffix(" | None"))
+    if annotation.startswith("dict"):
+        return isinstance(value, dict) and all(_is_colour(colour) for colour in value.values())
+    if annotation.startswith("tuple"):
+        whole = isinstance(value, tuple) and all(type(n) is int for n in value)
+        return whole and ("..." in annotation or len(value) == 2)
+    if annotation == "float":
+        return type(value) in (int, float)
+    return type(value).__name__ == annotation
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        _matches(value, "tuple[int, ...]") and len(value) == 3 and all(0 <= n < 256 for n in value)
+    )
+
+
+def _lists_as_tuples(value: Any) -> Any:
+    """JSON has lists where a config has tuples."""
+    if isinstance(value, dict):
+        return {str(name): _lists_as_tuples(inner) for name, inner in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _check_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least}; got {value}")
+
+
+RECIPES = {
+    "shapes": Config(),
+    "camvid": Config(
+        data="camvid",
+        size=(180, 240),
+        crop=(160, 192),
+        iterations=1900,
+        batch_size=8,
+        lr=2e-3,
+        widths=(32, 64, 96, 128, 128),
+        head_width=256,
+        evaluate_every=190,
+    ),
+}
+FOLDER_RECIPE = dataclasses.replace(
+    RECIPES["camvid"], size=(128, 128), crop=None, iterations=1000, evaluate_every=100
+)
+"""For a folder of your own: the size suits a laptop; give the one that your objects need."""

@@ -1,0 +1,61 @@
+"""What this machine brings: versions, matrix library and its speed, GPU or why there is none."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from typing import Any
+
+import numpy as np
+
+import minifcn
+from minifcn import backend
+
+PACKAGES = ("numpy", "pillow", "matplotlib", "tqdm", "safetensors", "torch", "cupy-cuda13x",
+            "cupy-cuda12x")  # fmt: skip
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def diagnose() -> dict[str, Any]:
+    """Return facts about this machine, by name."""
+    return {
+        "minifcn": minifcn.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        **{name: _version(name) for name in PACKAGES},
+        "blas": _blas(),
+        "threads": _threads(),
+        "matrix product": f"{_gflops():.0f} GFLOP/s (float32, 1024 x 1024)",
+        "gpu": f"not used: {backend.why_no_gpu()}",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _blas() -> str:
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{blas['name']} {blas['version']}"
+
+
+def _threads() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
+    return f"{cores} cores usable; {', '.join(limits) or 'no limit set'}"
+
+
+def _gflops(n: int = 1024, repeats: int = 5) -> float:
+    """Speed of the matrix product, on which a convolution's speed rests; the best of a few runs."""
+    a = np.ones((n, n), np.float32)
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - start)
+    return 2 * n**3 / min(times) / 1e9

@@ -1,0 +1,361 @@
+"""Gradient checking: what backward says, against what the function does when it is nudged.
+
+For L = <u, f(x)>, with a fixed random u as the upstream gradient, and each element i of x,
+
+    numeric = (L(x + eps at i) - L(x - eps at i)) / (2 eps)      analytic = dL/dx[i], by backward
+
+    error = ||numeric - analytic|| / max(||numeric||, ||analytic||), over all the elements of x.
+
+- float64: with eps = 1e-5 a right gradient has an error near 1e-10; in float32 it is near 1e-2.
+- u is random: sums over an all-ones u hide mistakes, among them a kernel that is not flipped.
+- The norm, not the worst element: dividing by one tiny element measures rounding.
+- On a kink (relu at 0, a tie in max-pooling) there is no gradient to compare with. Such an element
+  is moved a little, and the whole check is done where it went.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from minifcn.backend import library
+from minifcn.finite_differences import is_kink, slopes_and_bends
+from minifcn.gradcheck_causes import Wrong, likely_cause
+from minifcn.tensor import Tensor, grad
+
+Forward: TypeAlias = Callable[[bool], tuple[Tensor, ...]]
+"""Computes the outputs; the argument says whether they are to be differentiated."""
+
+_MOVES = 10  # how often elements may be moved before the function counts as not differentiable
+
+
+class GradientError(AssertionError):
+    """A gradient is wrong; the message says whose, where, by how much and perhaps why."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """The two gradients of one tensor.
+
+    Attributes:
+        name: the argument or parameter, with "(order 2)" for a gradient of gradients.
+        numeric: by central differences; NaN at the elements that were not checked.
+        analytic: by backward.
+        noise: the norm of a difference that rounding alone can make.
+        tolerance: the largest error that passes.
+    """
+
+    name: str
+    numeric: np.ndarray
+    analytic: np.ndarray
+    noise: float
+    tolerance: float
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Where the gradients were compared."""
+        return ~np.isnan(self.numeric)
+
+    @property
+    def error(self) -> float:
+        """||numeric - analytic|| / max(||numeric||, ||analytic||), over the checked elements."""
+        n, a = self.numeric[self.known], self.analytic[self.known]
+        # Where both are 0 but for rounding, this least scale makes the error pass.
+        scale = np.max([np.linalg.norm(n), np.linalg.norm(a), self.noise / self.tolerance])
+        return float(np.linalg.norm(n - a) / (scale or 1.0))
+
+    @property
+    def passed(self) -> bool:
+        """Whether the error is within the tolerance; NaN is not."""
+        return self.error <= self.tolerance
+
+    @property
+    def worst(self) -> tuple[int, ...]:
+        """The index of the element where the two differ most."""
+        difference = np.where(self.known, np.abs(self.numeric - self.analytic), -1)
+        return _index(difference.argmax(), difference.shape)
+
+    def __str__(self) -> str:
+        status = "ok" if self.passed else "WRONG"
+        checked = f"{self.known.sum()} of {self.numeric.size} elements"
+        return f"{status:<7}error {self.error:.1e}   {checked:<21}{self.name}"
+
+
+@dataclass
+class Report:
+    """What a gradient check found.
+
+    Attributes:
+        checks: one for each tensor, and each order.
+        moved: (name, index) of each element that was moved off a kink.
+    """
+
+    checks: list[Check] = field(default_factory=list)
+    moved: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
+
+    @property
+    def errors(self) -> dict[str, float]:
+        """The norm-relative error of each name."""
+        return {check.name: check.error for check in self.checks}
+
+    def __str__(self) -> str:
+        moved = (f"moved  off a kink: {name}{list(index)}" for name, index in self.moved)
+        return "\n".join([*map(str, self.checks), *moved])
+
+
+def gradcheck(
+    function: Callable[..., Tensor | tuple[Tensor, ...]],
+    inputs: Tensor | Sequence[Tensor],
+    *,
+    parameters: Sequence[Tensor] | Mapping[str, Tensor] = (),
+    order: int = 1,
+    eps: float = 1e-5,
+    tolerance: float = 1e-7,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+    max_elements: int | None = None,
+) -> Report:
+    """Compare the gradients that backward computes with finite differences.
+
+    Args:
+        function: called as function(*inputs), many times; returns one or several float64 Tensors.
+        inputs: float64, with values near 1; those that require a gradient are checked.
+        parameters: what else it depends on, such as dict(module.named_parameters()).
+        order: 2 also checks the gradients of these gradients, d<u2, d<u, f(x)>/dx> / d(x and u).
+        eps: how far an element is nudged.
+        tolerance: the largest norm-relative error that passes.
+        seed: fixes the upstream gradients, the elements picked and the moves off kinks.
+        names: of the inputs; inputs[0], inputs[1], ... by default.
+        max_elements: check so many elements of each tensor, picked at random; all by default.
+
+    Returns:
+        The Report. The tensors hold their own arrays again, unchanged.
+
+    Raises:
+        GradientError: an error above the tolerance.
+        ValueError: nothing requires a gradient; outputs that differ from call to call or are not
+            finite; a function that is not differentiable anywhere near.
+        TypeError: tensors or outputs that are not float64.
+    """
+    if order not in (1, 2) or min(eps, tolerance) <= 0:
+        raise ValueError(
+            f"order must be 1 or 2, eps and tolerance positive; got {order}, {eps}, {tolerance}"
+        )
+    inputs = _as_tuple(inputs)
+    tensors = _to_check(inputs, names, parameters)
+    generator, report = np.random.default_rng(seed), Report()
+    with _copies(tensors.values()), np.errstate(all="ignore"):  # what is not finite raises
+        problem = _Problem(lambda _: _as_tuple(function(*inputs)), tensors, generator, eps)
+        _check(problem, report, tolerance, max_elements)
+        if order == 2:
+            _check(_derivative(problem), report, tolerance, max_elements)
+    return report
+
+
+def _to_check(
+    inputs: Sequence[Tensor],
+    names: Sequence[str] | None,
+    parameters: Sequence[Tensor] | Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Return the tensors that require a gradient, by name."""
+    names = [f"inputs[{i}]" for i in range(len(inputs))] if names is None else names
+    if not isinstance(parameters, Mapping):
+        parameters = {f"parameters[{i}]": x for i, x in enumerate(parameters)}
+    if len(names) != len(inputs) or len({*names, *parameters}) < len(names) + len(parameters):
+        raise ValueError(f"names must be one for each input, all different; got {list(names)}")
+    tensors = {**dict(zip(names, inputs, strict=True)), **parameters}
+    for name, x in tensors.items():
+        _check_tensor(name, x)
+    if not any(x.requires_grad for x in tensors.values()):
+        raise ValueError(f"at least one of {list(tensors)} must require a gradient; none does")
+    return {name: x for name, x in tensors.items() if x.requires_grad}
+
+
+def _check_tensor(name: str, x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a Tensor; got {type(x).__name__}")
+    if x.dtype.kind == "f" and x.dtype != np.float64:
+        raise TypeError(
+            f"{name} must be float64; got {x.dtype}. A difference of two values of a function loses"
+            " half of the digits: a right gradient is off by 1e-10 in float64, by 2e-2 in float32"
+        )
+    if x.grad_fn:
+        raise ValueError(f"{name} must be a leaf; it was made by {x.grad_fn.name}: detach it")
+
+
+@contextlib.contextmanager
+def _copies(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Let the tensors hold copies, which may be changed; then give them their own arrays back."""
+    own = [(x, x.data) for x in tensors]
+    try:
+        for x, data in own:
+            x.data = data.copy()
+        yield
+    finally:
+        for x, data in own:
+            x.data = data
+
+
+class _Problem:
+    """L = <upstream, outputs>, as a function of the elements of the named tensors."""
+
+    def __init__(
+        self,
+        forward: Forward,
+        tensors: dict[str, Tensor],
+        generator: np.random.Generator,
+        eps: float,
+    ) -> None:
+        self.outputs = forward(False)
+        _check_outputs(self.outputs, forward(False))
+        self.forward, self.tensors, self.generator, self.eps = forward, tensors, generator, eps
+        self.upstream = [generator.standard_normal(y.shape) for y in self.outputs]
+        self.weights = np.concatenate([u.ravel() for u in self.upstream])
+        # Rounding changes an output by about 2^-53 of its size, and of the sizes on the way to it.
+        largest = max(float(np.abs(y.numpy()).max(initial=1)) for y in self.outputs)
+        self.noise = 10 * 2**-53 * largest * float(np.linalg.norm(self.weights)) / eps
+
+    def terms(self) -> np.ndarray:
+        """Compute the elements of all outputs times those of u; their sum is L."""
+        return self.weights * np.concatenate([y.numpy().ravel() for y in self.forward(False)])
+
+    def like_outputs(self, arrays: Iterable[np.ndarray]) -> list[Tensor]:
+        """Make Tensors of arrays, on the device of the outputs."""
+        pairs = zip(self.outputs, arrays, strict=True)
+        return [Tensor(library(y.data).asarray(array)) for y, array in pairs]
+
+    def backward(self, upstream: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
+        """Compute the analytic gradient of each tensor, for any upstream gradient."""
+        found = _gradients(self.forward, self.tensors.values(), self.like_outputs(upstream))
+        return {name: g.numpy() for name, g in zip(self.tensors, found, strict=True)}
+
+
+def _check_outputs(outputs: tuple[Tensor, ...], again: tuple[Tensor, ...]) -> None:
+    for y, same in zip(outputs, again, strict=True):
+        if not isinstance(y, Tensor) or y.dtype != np.float64:
+            came = y.dtype if isinstance(y, Tensor) else type(y).__name__
+            raise TypeError(f"function must return float64 Tensors; got {came}")
+        if not np.isfinite(y.numpy()).all():
+            raise ValueError("function must return finite values; got NaN or infinity")
+        if not np.array_equal(y.numpy(), same.numpy()):
+            raise ValueError(
+                "function must return the same each time, but two calls differ: make the generator"
+                " of a dropout inside the function"
+            )
+
+
+def _gradients(
+    forward: Forward,
+    tensors: Iterable[Tensor],
+    upstream: Iterable[Tensor],
+    create_graph: bool = False,
+) -> tuple[Tensor, ...]:
+    """Differentiate <upstream, outputs>; 0 for a tensor that the outputs do not depend on."""
+    tensors = tuple(tensors)
+    parts = [(y * u).sum() for y, u in zip(forward(True), upstream, strict=True)]
+    paths = [(x * 0).sum() for x in tensors]  # so that each is reached, if only by zeros
+    return grad(reduce(operator.add, parts + paths), tensors, create_graph=create_graph)
+
+
+def _derivative(problem: _Problem) -> _Problem:
+    """Make a problem of the gradients of a problem: order 2 is order 1 once more.
+
+    The values come from backward as order 1 checked it, the gradients from create_graph=True, so
+    that the two ways through backward are held against each other.
+    """
+    tensors = dict(problem.tensors)
+    upstream = {f"upstream[{k}]": u for k, u in enumerate(problem.like_outputs(problem.upstream))}
+    for u in upstream.values():
+        u.requires_grad = True
+
+    def forward(record: bool) -> tuple[Tensor, ...]:
+        return _gradients(problem.forward, tensors.values(), upstream.values(), record)
+
+    named = {f"{name} (order 2)": x for name, x in (tensors | upstream).items()}
+    return _Problem(forward, named, problem.generator, problem.eps)
+
+
+def _check(problem: _Problem, report: Report, tolerance: float, max_elements: int | None) -> None:
+    """Add a Check of each tensor of the problem to the report; raise for the first that fails."""
+    chosen = {name: _choose(x, max_elements, problem) for name, x in problem.tensors.items()}
+    checks = _checks_off_kinks(problem, chosen, tolerance, report)
+    report.checks += checks
+    for check in checks:
+        if not check.passed:
+            raise GradientError(_explain(check, problem, report))
+
+
+def _choose(x: Tensor, max_elements: int | None, problem: _Problem) -> np.ndarray:
+    """Choose the elements to check, as flat indices."""
+    if max_elements is None or x.size <= max_elements:
+        return np.arange(x.size)
+    return np.sort(problem.generator.choice(x.size, max_elements, replace=False))
+
+
+def _checks_off_kinks(
+    problem: _Problem, chosen: dict[str, np.ndarray], tolerance: float, report: Report
+) -> list[Check]:
+    """Measure both gradients of each tensor, moving elements until none is on a kink."""
+    for _ in range(_MOVES):
+        analytic = problem.backward(problem.upstream)
+        measured = [_measure(problem, k, chosen[k], analytic[k], tolerance) for k in chosen]
+        kinks = [(check.name, i) for check, found in measured for i in found]
+        if not kinks:
+            return [check for check, _ in measured]
+        for name, i in kinks:
+            x, sign = problem.tensors[name], problem.generator.choice((-1, 1))
+            x.data.reshape(-1)[i] += sign * problem.generator.uniform(1e-3, 1e-2)
+            report.moved.append((name, _index(i, x.shape)))
+    moved = ", ".join(sorted({name for name, _ in kinks}))
+    raise ValueError(f"function is not differentiable: {_MOVES} moves leave {moved} on kinks")
+
+
+def _measure(
+    problem: _Problem, name: str, chosen: np.ndarray, analytic: np.ndarray, tolerance: float
+) -> tuple[Check, list[int]]:
+    """Compare the two gradients of one tensor; also return the elements that are on a kink."""
+    array, eps = problem.tensors[name].data, problem.eps
+    slopes, bends = slopes_and_bends(problem.terms, array, chosen, eps)
+    if not np.isfinite(slopes).all():
+        index = _index(chosen[~np.isfinite(slopes)][0], array.shape)
+        raise ValueError(f"function is not finite when {name}{list(index)} moves by {eps}")
+    numeric = np.full(array.shape, np.nan)
+    numeric.reshape(-1)[chosen] = slopes
+    check = Check(name, numeric, analytic, problem.noise * len(chosen) ** 0.5, tolerance)
+    # A kink shows in a bend, or in gradients that disagree; what halving eps tells decides.
+    least = tolerance * np.linalg.norm(slopes) / max(1, len(chosen)) ** 0.5
+    differs = np.abs(slopes - analytic.reshape(-1)[chosen]) > least
+    bends_much = np.abs(bends) > 1e-3 * np.abs(slopes).max(initial=0)
+    doubtful = (differs | bends_much) & (np.abs(bends) > 30 * problem.noise)
+    pairs = zip(chosen[doubtful], bends[doubtful], strict=True)
+    return check, [i for i, bend in pairs if is_kink(problem.terms, array, i, bend, eps)]
+
+
+def _explain(check: Check, problem: _Problem, report: Report) -> str:
+    """Say whose gradient is wrong, where, by how much, and the likely cause."""
+    worst, x = check.worst, problem.tensors[check.name]
+    backward = lambda upstream: problem.backward(upstream)[check.name]
+    cause = likely_cause(
+        Wrong(check.numeric, check.analytic, problem.upstream, backward, x, problem.forward(True))
+    )
+    return (
+        f"the gradient of {check.name} is wrong: norm-relative error {check.error:.1e},"
+        f" tolerance {check.tolerance:g}\n"
+        f"  worst at {list(worst)}: numeric {check.numeric[worst]:.10g},"
+        f" analytic {check.analytic[worst]:.10g}\n"
+        f"  likely cause: {cause}\n{report}"
+    )
+
+
+def _index(i: int | np.integer, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(int, np.unravel_index(i, shape)))
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)

@@ -1,0 +1,59 @@
+"""Segmenting image files with a trained run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minifcn import nn, plots
+from minifcn.data.images import read_image, write_image, write_mask
+from minifcn.data.transforms import resize_pair
+from minifcn.training import load_model, predict
+
+
+def predict_files(
+    run: Path, images: Sequence[Path], out: Path, checkpoint: str = "best"
+) -> Iterator[Path]:
+    """Segment each image; write NAME-mask.png and NAME-overlay.png into `out`; yield their paths.
+
+    An image is resized to the size that the run was trained on, and its mask back to the size of
+    the image. All images are read and checked before the first file is written.
+
+    Raises:
+        ValueError: the run or an image cannot be read, or two results would have one name.
+        OSError: a result cannot be written.
+    """
+    config, model = load_model(run, checkpoint)
+    targets = _targets(images, out)
+    pictures = [read_image(path) for path in images]
+    out.mkdir(parents=True, exist_ok=True)
+    for image, (mask_path, overlay_path) in zip(pictures, targets, strict=True):
+        mask = predict_resized(model, image, config.size)
+        write_mask(mask_path, mask, config.palette)
+        yield mask_path
+        write_image(overlay_path, plots.overlay(image, mask, config.palette))
+        yield overlay_path
+
+
+def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Segment an image at another size, and return the mask at the image's own."""
+    shape = image.shape[:2]
+    resized, _ = resize_pair(image, np.zeros(shape, np.uint8), size)
+    mask = predict(model, [resized])[0]
+    return resize_pair(np.zeros((*size, 3), np.uint8), mask, shape)[1]
+
+
+def _targets(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
+    """The two files to write for each image; no two images, and no input, may share one."""
+    targets = [(out / f"{p.stem}-mask.png", out / f"{p.stem}-overlay.png") for p in images]
+    taken = {path.resolve(): path for path in images}
+    for image, pair in zip(images, targets, strict=True):
+        for target in pair:
+            if target.resolve() in taken:
+                raise ValueError(
+                    f"{image}: its result {target} would replace {taken[target.resolve()]}"
+                )
+            taken[target.resolve()] = target
+    return targets

@@ -1,0 +1,306 @@
+"""Training, evaluating and predicting; a run can be stopped anywhere and goes on bit for bit.
+
+A batch is a function of the seed and the iteration (data/batches.py), and the rest of a run's
+state, weights, optimiser, running statistics, generator, best score, is in last.safetensors. So
+going on from a checkpoint computes exactly what the run would have computed without the stop.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn import nn, optim
+from minifcn.checkpoint import (
+    generator_state,
+    load_arrays,
+    restore_generator,
+    save_arrays,
+    write_atomically,
+)
+from minifcn.config import Config
+from minifcn.data import VOID, Batches, Dataset
+from minifcn.data.transforms import normalise
+from minifcn.metrics import ConfusionMatrix
+from minifcn.tensor import Tensor, no_grad
+
+LOG_COLUMNS = ("iteration", "loss", "lr", "mean_iu", "pixel_accuracy")
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss or the weights became NaN or infinite."""
+
+
+class Interrupted(RuntimeError):  # noqa: N818 - a request, not an error
+    """The user pressed Ctrl-C; the run's state is saved."""
+
+
+class Run:
+    """A training run in a folder: config.json, log.csv, last.safetensors, best.safetensors.
+
+    Args:
+        config: what to train.
+        folder: where; it must hold config.json (see `start`).
+
+    Attributes:
+        iteration: how many iterations are done.
+        log: a row for each iteration, with the names of LOG_COLUMNS.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.train_data = config.open_dataset("train")
+        self.val_data = config.open_dataset("val")
+        self.folder = folder
+        self.config = config = config.with_classes_of(self.train_data)
+        self.generator = np.random.default_rng(config.seed)
+        self.model = config.build_model(self.generator)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.optimizer = optim.Adam(trained, config.lr, weight_decay=config.weight_decay)
+        self.batches = Batches(
+            self.train_data,
+            config.batch_size,
+            crop=config.crop,
+            flip=config.flip,
+            seed=config.seed,
+        )
+        self.iteration, self.best_mean_iu = 0, -1.0
+        self.log: list[dict[str, float | None]] = []
+
+    @classmethod
+    def start(cls, config: Config, folder: Path, version: str) -> Run:
+        """Begin a run in a new folder, or an empty one.
+
+        Raises:
+            ValueError: the folder holds something already.
+            OSError: it cannot be written.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
+        run = cls(config, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "config.json", run.config.to_json(version).encode())
+        return run
+
+    @classmethod
+    def resume(cls, folder: Path) -> Run:
+        """Take a run up where its last checkpoint left it; from the start if there is none yet.
+
+        Raises:
+            ValueError: no run is in the folder, or its files are damaged or do not fit together.
+        """
+        run = cls(Config.load(folder / "config.json"), folder)
+        path = folder / "last.safetensors"
+        if path.exists():
+            run._restore(path)
+            run.log = read_log(folder / "log.csv")[: run.iteration]
+            if len(run.log) < run.iteration:
+                raise ValueError(f"{folder / 'log.csv'}: rows before {run.iteration} are missing")
+        return run
+
+    def train(self, report: Callable[[dict[str, float | None]], None] = lambda row: None) -> None:
+        """Train until the configured number of iterations is done.
+
+        report: called after each iteration with its row of the log.
+
+        Raises:
+            Interrupted: Ctrl-C was pressed; the run was saved after the current iteration.
+            TrainingDivergedError: the loss or a weight is not finite any more.
+        """
+        write_atomically(self.folder / "log.csv", format_log(self.log).encode())
+        with open(self.folder / "log.csv", "a", newline="") as file, _ctrl_c() as stop_requested:
+            while self.iteration < self.config.iterations:
+                row = self._step()
+                self.iteration += 1
+                done = self.iteration == self.config.iterations
+                if done or self.iteration % self.config.evaluate_every == 0:
+                    self._validate(row)
+                self.log.append(row)
+                file.write(_format_row(row))
+                file.flush()
+                stop = stop_requested()
+                if done or stop or self.iteration % self.config.checkpoint_every == 0:
+                    self.save()
+                report(row)
+                if stop and not done:
+                    raise Interrupted(f"stopped after iteration {self.iteration}")
+
+    def _step(self) -> dict[str, float | None]:
+        """One iteration: forward, loss, backward, update."""
+        self.model.train()
+        factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
+        self.optimizer.lr = self.config.lr * factor
+        images, labels = self.batches.batch(self.iteration)
+        with np.errstate(all="ignore"):  # what is not finite is found and named below
+            loss = F.cross_entropy(self.model(Tensor(images)), Tensor(labels), ignore_index=VOID)
+            value = loss.item()
+            self._check_finite(np.isfinite(value), f"loss is {value}")
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        row = dict.fromkeys(LOG_COLUMNS)
+        return row | {"iteration": self.iteration + 1, "loss": value, "lr": self.optimizer.lr}
+
+    def _validate(self, row: dict[str, float | None]) -> None:
+        """Add validation scores to the row, and keep the weights if they are the best so far."""
+        matrix = evaluate(self.model, self.val_data)
+        row["mean_iu"], row["pixel_accuracy"] = matrix.mean_iu, matrix.pixel_accuracy
+        if matrix.mean_iu > self.best_mean_iu:
+            self.best_mean_iu = matrix.mean_iu
+            metadata = {"iteration": str(self.iteration), "mean_iu": repr(matrix.mean_iu)}
+            save_arrays(self.folder / "best.safetensors", self.model.state_dict(), metadata)
+
+    def save(self) -> None:
+        """Write last.safetensors: everything that the next iteration depends on.
+
+        Raises:
+            TrainingDivergedError: a weight is not finite; the last good checkpoint stays.
+        """
+        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
+        self._check_finite(
+            all(np.isfinite(array).all() for array in model.values()), "a weight is not finite"
+        )
+        arrays = {f"model.{name}": array for name, array in model.items()}
+        arrays |= {f"optimizer.{name}": array for name, array in optimizer.items()}
+        metadata = {
+            "iteration": str(self.iteration),
+            "best_mean_iu": repr(self.best_mean_iu),
+            "generator": generator_state(self.generator),
+        }
+        save_arrays(self.folder / "last.safetensors", arrays, metadata)
+
+    def _restore(self, path: Path) -> None:
+        arrays, metadata = load_arrays(path)
+        try:
+            self.model.load_state_dict(_with_prefix(arrays, "model."))
+            self.optimizer.load_state_dict(_with_prefix(arrays, "optimizer."))
+            restore_generator(self.generator, metadata["generator"])
+            self.iteration = int(metadata["iteration"])
+            self.best_mean_iu = float(metadata["best_mean_iu"])
+        except KeyError as error:
+            raise ValueError(f"{path}: not the checkpoint of a run; {error} is missing") from error
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def _check_finite(self, finite: bool, what: str) -> None:
+        if not finite:
+            good = self.folder / "last.safetensors"
+            kept = f"the last good checkpoint is {good}" if good.exists() else "nothing was saved"
+            raise TrainingDivergedError(
+                f"{what} at iteration {self.iteration + 1}; {kept}; try a smaller lr than"
+                f" {self.config.lr}"
+            )
+
+
+def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def load_model(folder: Path, checkpoint: str = "best") -> tuple[Config, nn.Module]:
+    """Load a run's config and its network, in evaluation mode: its best weights, or its last.
+
+    Raises:
+        ValueError: no run is there, or its files are damaged or do not fit together.
+    """
+    config = Config.load(folder / "config.json")
+    model = config.build_model(np.random.default_rng(config.seed))
+    path = folder / f"{checkpoint}.safetensors"
+    arrays, _ = load_arrays(path)
+    try:
+        model.load_state_dict(_with_prefix(arrays, "model.") if checkpoint == "last" else arrays)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return config, model.eval()
+
+
+def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the class of each pixel, uint8 (N, H, W), of images, uint8 (H, W, 3), of one size."""
+    with no_grad():
+        scores = model(Tensor(np.stack([normalise(image) for image in images])))
+    return scores.numpy().argmax(1).astype(np.uint8)
+
+
+def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> ConfusionMatrix:
+    """Count, over all pixels of a data set, which class was predicted for which.
+
+    Leaves the model in evaluation mode. Samples that differ in size are predicted one by one.
+    """
+    model.eval()
+    matrix = ConfusionMatrix(len(dataset.classes), VOID)
+    for first in range(0, len(dataset), batch_size):
+        samples = [dataset[i] for i in range(first, min(first + batch_size, len(dataset)))]
+        one_size = len({truth.shape for _, truth in samples}) == 1
+        for part in [samples] if one_size else [[sample] for sample in samples]:
+            images, truths = zip(*part, strict=True)
+            matrix.update(np.stack(truths), predict(model, images))
+    return matrix
+
+
+def format_log(rows: list[dict[str, float | None]]) -> str:
+    """Return rows of a log as CSV with a header."""
+    return ",".join(LOG_COLUMNS) + "\r\n" + "".join(map(_format_row, rows))
+
+
+def _format_row(row: dict[str, float | None]) -> str:
+    text = io.StringIO()
+    csv.DictWriter(text, LOG_COLUMNS).writerow(row)  # floats as repr: nothing is rounded
+    return text.getvalue()
+
+
+def read_log(path: Path) -> list[dict[str, float | None]]:
+    """Read a log.csv back, up to the first row that a killed run left incomplete.
+
+    Raises:
+        ValueError: the file is missing or has other columns.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not a readable log ({type(error).__name__})") from error
+    if not lines or lines[0].strip() != ",".join(LOG_COLUMNS):
+        raise ValueError(f"{path}: must start with the columns {', '.join(LOG_COLUMNS)}")
+    rows: list[dict[str, float | None]] = []
+    for line in lines[1:]:
+        cells = line.rstrip("\r\n").split(",")
+        if not line.endswith("\n") or len(cells) != len(LOG_COLUMNS):
+            break
+        rows.append(dict(zip(LOG_COLUMNS, map(_number, cells), strict=True)))
+    return rows
+
+
+def _number(cell: str) -> float | None:
+    if not cell:
+        return None
+    return int(cell) if cell.isdecimal() else float(cell)
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request that is answered between iterations.
+
+    A KeyboardInterrupt in the middle of an update would leave half-changed weights. A second
+    Ctrl-C interrupts at once, as usual.
+    """
+    requests: list[int] = []
+
+    def on_signal(number: int, frame: FrameType | None) -> Any:
+        requests.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    try:
+        previous = signal.signal(signal.SIGINT, on_signal)
+    except ValueError:  # not in the main thread, where Python delivers signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(requests)
+    finally:
+        signal.signal(signal.SIGINT, previous)
