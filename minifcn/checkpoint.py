@@ -25,18 +25,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         OSError: the folder cannot be written, or the disk is full; the old file is untouched.
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    _sync_folder(path.parent)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:  # name the file that was meant: a full disk names none
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _umask() -> int:
@@ -98,8 +100,11 @@ def restore_generator(generator: np.random.Generator, state: str) -> None:
         ValueError: the state is malformed, or of another kind of generator.
     """
     try:
-        generator.bit_generator.state = json.loads(state)
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        values = json.loads(state)
+        generator.bit_generator.state = values
+        if generator.bit_generator.state != values:  # such as 1.5, which NumPy cuts to 1
+            raise ValueError("it holds numbers that no generator has")
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"state of the random generator is malformed: {error}") from error
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import minifcn
 from minifcn.config import MODELS, Config
@@ -26,9 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     choices = parser.parse_args(arguments)
     try:
         choices.command(choices)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         return _fail(2, _one_line(error))
-    except (TrainingDivergedError, MemoryError) as error:
+    except (TrainingDivergedError, FloatingPointError, MemoryError) as error:
         return _fail(1, _one_line(error))
     except Interrupted as error:
         return _fail(130, _one_line(error))
@@ -48,9 +48,16 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_fail(2, f"{message} (see {self.prog} --help)"))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Describe all commands and their options."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="minifcn", description="Semantic segmentation with FCNs, from scratch, in NumPy."
     )
     parser.add_argument("--version", action="version", version=f"minifcn {minifcn.__version__}")
@@ -74,7 +81,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
     add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
-    add("--device", choices=("auto", "cpu", "cuda"), help="default: auto")
+    add("--device", choices=("auto", "cpu", "cuda"), help="default: cpu")
     add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
     add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
     add("--out", type=Path, metavar="DIR", help="folder of the run; default: a new one in runs/")

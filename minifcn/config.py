@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import reprlib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minifcn.backend import DEVICES
 from minifcn.checkpoint import read_json
-from minifcn.data import Dataset, open_dataset
+from minifcn.data import VOID, Dataset, open_dataset
 from minifcn.models import FCN
 
 MODELS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}
 """The stride of each model's finest scores."""
+
+MAX_PIXELS = 2**26
+"""The most pixels of a batch: 64 images of 1024x1024. A config may come from somebody else."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Config:
         weight_decay: of Adam.
         widths, depths, head_width, upsampling, dropout: see models.FCN.
         seed: fixes initial weights, order, crops, flips and dropout.
-        device: where to compute.
+        device: where to compute: auto, cpu or cuda.
         evaluate_every, checkpoint_every: in iterations.
         classes: the name of each class, and its colour (red, green, blue) in pictures; taken from
             the data when a run starts, so that a run can be used without its data.
@@ -48,9 +53,9 @@ class Config:
     size: tuple[int, int] = (96, 96)
     crop: tuple[int, int] | None = None
     flip: bool = True
-    iterations: int = 800
-    batch_size: int = 16
-    lr: float = 5e-3
+    iterations: int = 1400
+    batch_size: int = 8
+    lr: float = 1e-2
     warmup: int = 20
     weight_decay: float = 0.0
     widths: tuple[int, ...] = (12, 24, 48, 64, 64)
@@ -71,13 +76,18 @@ class Config:
             _check_least(name, getattr(self, name), 1)
         for name in ("seed", "warmup", "weight_decay"):
             _check_least(name, getattr(self, name), 0)
-        if not (self.lr > 0 and math.isfinite(self.lr)):
+        if not self.lr > 0:
             raise ValueError(f"lr must be a positive number; got {self.lr}")
-        if self.model not in MODELS:
-            raise ValueError(f"model must be one of {', '.join(MODELS)}; got {self.model!r}")
+        for name, known in (("model", tuple(MODELS)), ("device", DEVICES)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}"
+                )
         for name in ("size", "crop"):
-            if getattr(self, name) is not None and min(getattr(self, name)) < 1:
-                raise ValueError(f"{name} must be at least 1x1; got {getattr(self, name)}")
+            if getattr(self, name) is not None:
+                _check_pixels(name, getattr(self, name), self.batch_size)
+        if len(self.classes) > VOID:
+            raise ValueError(f"classes must be at most {VOID}; got {len(self.classes)}")
 
     @classmethod
     def make(cls, data: str | None = None, **choices: Any) -> Config:
@@ -104,6 +114,7 @@ class Config:
             wrong = sorted((values.keys() - {"minifcn"}) ^ known)
             raise ValueError(f"{path}: not the config of a run; see {', '.join(wrong[:3])}")
         values.pop("minifcn", None)
+        values["classes"] = _lists_as_tuples(values["classes"])
         try:
             return cls(**_lists_as_tuples(values))
         except (ValueError, TypeError) as error:
@@ -150,7 +161,9 @@ class Config:
 def _check_type(name: str, value: Any, annotation: str) -> None:
     """Raise unless `value`, perhaps from a JSON file, has the type that its field is given."""
     if not _matches(value, annotation):
-        raise TypeError(f"{name} must be {annotation}; got {value!r}")
+        raise TypeError(f"{name} must be {annotation}; got {reprlib.repr(value)}")
+    if annotation == "float" and not abs(value) <= sys.float_info.max:
+        raise ValueError(f"{name} must be a finite number; got {reprlib.repr(value)}")
 
 
 def _matches(value: Any, annotation: str) -> bool:
@@ -172,16 +185,25 @@ def _is_colour(value: Any) -> bool:
     )
 
 
-def _lists_as_tuples(value: Any) -> Any:
-    """JSON has lists where a config has tuples."""
-    if isinstance(value, dict):
-        return {str(name): _lists_as_tuples(inner) for name, inner in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+def _lists_as_tuples(values: Any) -> Any:
+    """JSON has lists where a config, and the classes in it, have tuples."""
+    if not isinstance(values, dict):
+        return values
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
 
 
 def _check_least(name: str, value: float, least: float) -> None:
     if not value >= least:
         raise ValueError(f"{name} must be at least {least}; got {value}")
+
+
+def _check_pixels(name: str, size: tuple[int, int], batch_size: int) -> None:
+    if min(size) < 1:
+        raise ValueError(f"{name} must be at least 1x1; got {size}")
+    if batch_size * size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(
+            f"{name} must make at most {MAX_PIXELS} pixels a batch; got {size}, {batch_size} times"
+        )
 
 
 RECIPES = {

@@ -26,7 +26,7 @@ import numpy as np
 
 from minifcn.backend import library
 from minifcn.finite_differences import is_kink, slopes_and_bends
-from minifcn.gradcheck_causes import Wrong, likely_cause
+from minifcn.gradcheck_causes import Wrong, history, likely_cause
 from minifcn.tensor import Tensor, grad
 
 Forward: TypeAlias = Callable[[bool], tuple[Tensor, ...]]
@@ -149,7 +149,8 @@ def gradcheck(
         )
     inputs = _as_tuple(inputs)
     tensors = _to_check(inputs, names, parameters)
-    generator, report = np.random.default_rng(seed), Report()
+    # Its own stream: an upstream gradient equal to inputs of the same seed would hide mistakes.
+    generator, report = np.random.default_rng((seed, *b"gradcheck")), Report()
     with _copies(tensors.values()), np.errstate(all="ignore"):  # what is not finite raises
         problem = _Problem(lambda _: _as_tuple(function(*inputs)), tensors, generator, eps)
         _check(problem, report, tolerance, max_elements)
@@ -257,10 +258,11 @@ def _gradients(
     create_graph: bool = False,
 ) -> tuple[Tensor, ...]:
     """Differentiate <upstream, outputs>; 0 for a tensor that the outputs do not depend on."""
-    tensors = tuple(tensors)
-    parts = [(y * u).sum() for y, u in zip(forward(True), upstream, strict=True)]
-    paths = [(x * 0).sum() for x in tensors]  # so that each is reached, if only by zeros
-    return grad(reduce(operator.add, parts + paths), tensors, create_graph=create_graph)
+    tensors, outputs = tuple(tensors), forward(True)
+    reached = history(outputs)
+    parts = [(y * u).sum() for y, u in zip(outputs, upstream, strict=True)]
+    parts += [(x * 0).sum() for x in tensors if id(x) not in reached]  # grad wants a path to each
+    return grad(reduce(operator.add, parts), tensors, create_graph=create_graph)
 
 
 def _derivative(problem: _Problem) -> _Problem:

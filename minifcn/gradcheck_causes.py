@@ -6,7 +6,7 @@ gradient, changed as the mistake would change it, with the numeric one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -84,15 +84,15 @@ def likely_cause(wrong: Wrong) -> str:
     return next(sentence for test, sentence in CAUSES if test(wrong)).format(wrong=wrong)
 
 
-def _is_reached(w: Wrong) -> bool:
-    """Whether a path of recorded operations leads back from the outputs to the tensor."""
-    stack, seen = list(w.outputs), set()
+def history(outputs: Iterable[Tensor]) -> set[int]:
+    """Return the ids of the tensors from which recorded operations lead to the outputs."""
+    stack, seen = list(outputs), set()
     while stack:
         x = stack.pop()
         if id(x) not in seen:
             seen.add(id(x))
             stack += x.grad_fn.inputs if x.grad_fn else ()
-    return id(w.tensor) in seen
+    return seen
 
 
 def _is_unused(w: Wrong) -> bool:
@@ -105,7 +105,7 @@ def _has_constant_ratio(w: Wrong) -> bool:
 
 
 def _is_whole(number: float) -> bool:
-    return bool(round(number) >= 2 and abs(number - round(number)) < _SAME * number)
+    return bool(np.rint(number) >= 2 and abs(number - np.rint(number)) < _SAME * number)
 
 
 def _mirror(x: np.ndarray) -> np.ndarray:
@@ -184,7 +184,7 @@ def _is_part_at_some(w: Wrong) -> bool:
 CAUSES: tuple[tuple[Callable[[Wrong], bool], str], ...] = (
     (lambda w: not np.isfinite(w.analytic).all(), "backward gives NaN or infinity"),
     (
-        lambda w: not _is_reached(w),
+        lambda w: id(w.tensor) not in history(w.outputs),
         "no path leads back from the output to it: it was detached, used as .data, or not given to"
         " record as a source",
     ),

@@ -62,7 +62,8 @@ class Optimizer:
         """Copy the arrays of `state_dict` back.
 
         Raises:
-            ValueError: a name is missing or unknown, or a shape differs.
+            ValueError: a name is missing or unknown, a shape differs, or steps is no number of
+                steps; nothing has changed then.
         """
         own = self.state_dict()
         if own.keys() != state.keys():
@@ -73,10 +74,12 @@ class Optimizer:
                 raise ValueError(
                     f"state: {name} must have shape {array.shape}; got {state[name].shape}"
                 )
+        steps = int(state["steps"])
+        _check_at_least_zero(steps=steps)
         for name, arrays in self.state.items():
             for i, array in enumerate(arrays):
                 array[...] = library(array).asarray(state[f"{name}.{i}"])
-        self.steps = int(state["steps"])
+        self.steps = steps
 
 
 class SGD(Optimizer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -18,7 +19,7 @@ class Progress:
     """
 
     lines = 20
-    """How many plain lines a run of any length prints."""
+    """The most plain lines that a run of any length prints, beside the first and the scores."""
 
     def __init__(self, total: int, start: int = 0, file: TextIO | None = None) -> None:
         self.total, self.start, self.file = total, start, file or sys.stderr
@@ -56,7 +57,7 @@ class Progress:
             print(self._line(int(row["iteration"] or 0), text), file=self.file, flush=True)
 
     def _is_due(self, iteration: int, has_score: bool) -> bool:
-        step = max(1, self.total // self.lines)
+        step = math.ceil(self.total / self.lines)
         return has_score or iteration % step == 0 or iteration == self.start + 1
 
     def _line(self, iteration: int, text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn, optim
+from minifcn.backend import choose_device
 from minifcn.checkpoint import (
     generator_state,
     load_arrays,
@@ -57,6 +59,7 @@ class Run:
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
+        choose_device(config.device)
         self.train_data = config.open_dataset("train")
         self.val_data = config.open_dataset("val")
         self.folder = folder
@@ -83,7 +86,7 @@ class Run:
             ValueError: the folder holds something already.
             OSError: it cannot be written.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and not (folder.is_dir() and _is_empty(folder)):
             raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
         run = cls(config, folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +131,7 @@ class Run:
                 file.flush()
                 stop = stop_requested()
                 if done or stop or self.iteration % self.config.checkpoint_every == 0:
+                    os.fsync(file.fileno())  # a checkpoint is of no use without its log
                     self.save()
                 report(row)
                 if stop and not done:
@@ -142,7 +146,8 @@ class Run:
         with np.errstate(all="ignore"):  # what is not finite is found and named below
             loss = F.cross_entropy(self.model(Tensor(images)), Tensor(labels), ignore_index=VOID)
             value = loss.item()
-            self._check_finite(np.isfinite(value), f"loss is {value}")
+            if not np.isfinite(value):
+                raise self._diverged(f"loss is {value}", self.iteration + 1)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -151,12 +156,17 @@ class Run:
 
     def _validate(self, row: dict[str, float | None]) -> None:
         """Add validation scores to the row, and keep the weights if they are the best so far."""
-        matrix = evaluate(self.model, self.val_data)
+        weights = self._good_weights()
+        try:
+            matrix = evaluate(self.model, self.val_data)
+        except FloatingPointError as error:
+            raise self._diverged(str(error)) from error
         row["mean_iu"], row["pixel_accuracy"] = matrix.mean_iu, matrix.pixel_accuracy
-        if matrix.mean_iu > self.best_mean_iu:
-            self.best_mean_iu = matrix.mean_iu
-            metadata = {"iteration": str(self.iteration), "mean_iu": repr(matrix.mean_iu)}
-            save_arrays(self.folder / "best.safetensors", self.model.state_dict(), metadata)
+        score = float(np.nan_to_num(matrix.mean_iu))  # NaN where all is void: no score, but weights
+        if score > self.best_mean_iu:
+            self.best_mean_iu = score
+            metadata = {"iteration": str(self.iteration), "mean_iu": repr(score)}
+            save_arrays(self.folder / "best.safetensors", weights, metadata)
 
     def save(self) -> None:
         """Write last.safetensors: everything that the next iteration depends on.
@@ -164,10 +174,7 @@ class Run:
         Raises:
             TrainingDivergedError: a weight is not finite; the last good checkpoint stays.
         """
-        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        self._check_finite(
-            all(np.isfinite(array).all() for array in model.values()), "a weight is not finite"
-        )
+        model, optimizer = self._good_weights(), self.optimizer.state_dict()
         arrays = {f"model.{name}": array for name, array in model.items()}
         arrays |= {f"optimizer.{name}": array for name, array in optimizer.items()}
         metadata = {
@@ -182,22 +189,51 @@ class Run:
         try:
             self.model.load_state_dict(_with_prefix(arrays, "model."))
             self.optimizer.load_state_dict(_with_prefix(arrays, "optimizer."))
+            _check_finite(self.model.state_dict())
             restore_generator(self.generator, metadata["generator"])
             self.iteration = int(metadata["iteration"])
             self.best_mean_iu = float(metadata["best_mean_iu"])
+            self._check_progress()
         except KeyError as error:
             raise ValueError(f"{path}: not the checkpoint of a run; {error} is missing") from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
 
-    def _check_finite(self, finite: bool, what: str) -> None:
-        if not finite:
-            good = self.folder / "last.safetensors"
-            kept = f"the last good checkpoint is {good}" if good.exists() else "nothing was saved"
-            raise TrainingDivergedError(
-                f"{what} at iteration {self.iteration + 1}; {kept}; try a smaller lr than"
-                f" {self.config.lr}"
+    def _check_progress(self) -> None:
+        if not 0 <= self.iteration <= self.config.iterations:
+            raise ValueError(
+                f"iteration must be from 0 to {self.config.iterations}; got {self.iteration}"
             )
+        if not -1 <= self.best_mean_iu <= 1:
+            raise ValueError(f"best_mean_iu must be from -1 to 1; got {self.best_mean_iu}")
+
+    def _good_weights(self) -> dict[str, np.ndarray]:
+        """The network's state, to be saved; raise TrainingDivergedError if it is not finite."""
+        weights = self.model.state_dict()
+        try:
+            _check_finite(weights)
+        except ValueError as error:
+            raise self._diverged(str(error)) from error
+        return weights
+
+    def _diverged(self, what: str, iteration: int | None = None) -> TrainingDivergedError:
+        good = self.folder / "last.safetensors"
+        kept = f"the last good checkpoint is {good}" if good.exists() else "no checkpoint yet"
+        return TrainingDivergedError(
+            f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
+            f" {self.config.lr}"
+        )
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is in a folder but what a run left that was killed as it started."""
+    return all(path.name.startswith(".config.json.") for path in folder.iterdir())
+
+
+def _check_finite(weights: dict[str, np.ndarray]) -> None:
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
 
 
 def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -216,16 +252,23 @@ def load_model(folder: Path, checkpoint: str = "best") -> tuple[Config, nn.Modul
     arrays, _ = load_arrays(path)
     try:
         model.load_state_dict(_with_prefix(arrays, "model.") if checkpoint == "last" else arrays)
+        _check_finite(model.state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return config, model.eval()
 
 
 def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the class of each pixel, uint8 (N, H, W), of images, uint8 (H, W, 3), of one size."""
-    with no_grad():
-        scores = model(Tensor(np.stack([normalise(image) for image in images])))
-    return scores.numpy().argmax(1).astype(np.uint8)
+    """Return the class of each pixel, uint8 (N, H, W), of images, uint8 (H, W, 3), of one size.
+
+    Raises:
+        FloatingPointError: a score is not finite; the largest of such scores means nothing.
+    """
+    with no_grad(), np.errstate(all="ignore"):
+        scores = model(Tensor(np.stack([normalise(image) for image in images]))).numpy()
+    if not np.isfinite(scores).all():
+        raise FloatingPointError("a score of the network is not finite")
+    return scores.argmax(1).astype(np.uint8)
 
 
 def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> ConfusionMatrix:
@@ -259,7 +302,7 @@ def read_log(path: Path) -> list[dict[str, float | None]]:
     """Read a log.csv back, up to the first row that a killed run left incomplete.
 
     Raises:
-        ValueError: the file is missing or has other columns.
+        ValueError: the file is missing, has other columns, or a cell that is no number.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -272,14 +315,18 @@ def read_log(path: Path) -> list[dict[str, float | None]]:
         cells = line.rstrip("\r\n").split(",")
         if not line.endswith("\n") or len(cells) != len(LOG_COLUMNS):
             break
-        rows.append(dict(zip(LOG_COLUMNS, map(_number, cells), strict=True)))
+        numbers = [_number(cell, path) for cell in cells]
+        rows.append(dict(zip(LOG_COLUMNS, numbers, strict=True)))
     return rows
 
 
-def _number(cell: str) -> float | None:
+def _number(cell: str, path: Path) -> float | None:
     if not cell:
         return None
-    return int(cell) if cell.isdecimal() else float(cell)
+    try:
+        return int(cell) if cell.isdecimal() else float(cell)
+    except ValueError as error:
+        raise ValueError(f"{path}: a cell must be a number; got {cell!r}") from error
 
 
 @contextmanager

@@ -24,13 +24,13 @@ class Design:
     """The numbers that make a scene easy or hard. Lengths are pixels of a 96x96 scene."""
 
     objects: tuple[int, int] = (4, 7)
-    radius: tuple[float, float] = (9, 16)
-    stroke: tuple[float, float] = (4, 6)
+    radius: tuple[float, float] = (9, 15)
+    stroke: tuple[float, float] = (5, 7)
     margin: float = 8  # how near to the border a centre may be
     background: tuple[float, float] = (0.25, 0.75)  # range of the mean colour
-    variation: float = 0.2  # of the smooth background around its mean colour
+    variation: float = 0.12  # of the smooth background around its mean colour
     grid: int = 4  # random colours along a side that the background interpolates
-    candidates: int = 3  # an object's colour is the one of so many that differs most from the mean
+    candidates: int = 4  # an object's colour is the one of so many that differs most from the mean
     noise: float = 0.04  # standard deviation, of a colour range of 1
 
 

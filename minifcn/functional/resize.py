@@ -49,7 +49,7 @@ def interpolate(
         out = pair(size, "size", 1)
         steps = _steps(input.shape[2:], out, align)
     else:
-        out, steps = _scaled(input.shape[2:], scale_factor, align)
+        out, steps = _scaled(input.shape[2:], scale_factor, mode, align)
     return _resize(input, out, steps, mode, align)
 
 
@@ -63,15 +63,24 @@ def _steps(size: Pair, out: Pair, align_corners: bool) -> tuple[float, float]:
 
 
 def _scaled(
-    size: Pair, scale_factor: float | tuple[float, float], align_corners: bool
+    size: Pair, scale_factor: float | tuple[float, float], mode: str, align_corners: bool
 ) -> tuple[Pair, tuple[float, float]]:
-    """Output size and steps for a scale: the step is 1 / scale even where the size was rounded."""
+    """Output size and steps for a scale: the step is 1 / scale even where the size was rounded.
+
+    But, as in PyTorch, an axis that keeps its size is copied; nearest also counts one that doubles.
+    """
     scales = scale_factor if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * 2
     if len(scales) != 2 or not all(0 < scale < math.inf for scale in scales):
         raise ValueError(f"scale_factor must be one or two positive numbers; got {scale_factor}")
-    sh, sw = scales
-    out = pair((int(size[0] * sh), int(size[1] * sw)), "size (input size * scale_factor)", 1)
-    return out, _steps(size, out, True) if align_corners else (1 / sh, 1 / sw)
+    numbers = tuple(int(n * scale) for n, scale in zip(size, scales, strict=True))
+    out = pair(numbers, "size (input size * scale_factor)", 1)
+    sh, sw = _steps(size, out, align_corners)
+    whole = (1, 0.5) if mode == "nearest" else (1,)
+    if not align_corners:
+        sh, sw = (
+            step if step in whole else 1 / s for step, s in zip((sh, sw), scales, strict=True)
+        )
+    return out, (sh, sw)
 
 
 def _resize(

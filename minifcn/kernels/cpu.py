@@ -132,7 +132,7 @@ def conv2d_weight(
 ) -> np.ndarray:
     """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow]."""
     weight = np.zeros((y.shape[1], x.shape[1] // groups, *kernel_size), x.dtype)
-    y = y.reshape(len(y), groups, y.shape[1] // groups, -1)
+    y = y.reshape(len(y), groups, y.shape[1] // groups, y.shape[2] * y.shape[3])
     for image, windows in zip(
         y, _windows(x, kernel_size, stride, padding, dilation, groups), strict=True
     ):
@@ -163,8 +163,9 @@ def conv_transpose2d(
     c = weight.shape[1] * groups
     x = np.empty((len(y), c, *size), y.dtype)
     matrix = _as_matrix(weight, slice(None), groups).transpose(0, 2, 1)
-    for image, stamps in zip(x, y.reshape(len(y), groups, len(weight) // groups, -1), strict=True):
-        columns = (matrix @ stamps).reshape(1, c, *kernel_size, *y.shape[2:])
+    for image, stamps in zip(x, y, strict=True):
+        columns = matrix @ stamps.reshape(groups, len(weight) // groups, -1)
+        columns = columns.reshape(1, c, *kernel_size, *y.shape[2:])
         image[...] = col2im(columns, size, stride, padding, dilation)[0]
     return x
 

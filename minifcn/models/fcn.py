@@ -22,6 +22,8 @@ from minifcn import nn
 from minifcn.tensor import Tensor
 
 STRIDES = (32, 16, 8)
+MAX_WEIGHTS = 2**28
+"""The most weights of a backbone and head, 1 GiB; the paper's network, on VGG-16, has half."""
 
 
 class FCN(nn.Module):
@@ -55,6 +57,7 @@ class FCN(nn.Module):
         generator: np.random.Generator,
     ) -> None:
         _check_settings(num_classes, stride, widths, depths, upsampling)
+        _check_weights(widths, depths, head_width)
         self.stride = stride
         self.stage1 = _stage(3, widths[0], depths[0], generator)
         self.stage2 = _stage(widths[0], widths[1], depths[1], generator)
@@ -144,8 +147,20 @@ def _check_settings(
         raise ValueError(f"num_classes must be at least 1; got {num_classes}")
     if stride not in STRIDES:
         raise ValueError(f"stride must be 32, 16 or 8; got {stride}")
-    for name, numbers in (("widths", widths), ("depths", depths)):
-        if len(numbers) != 5 or min(numbers) < 1:
-            raise ValueError(f"{name} must be five numbers of at least 1; got {tuple(numbers)}")
+    for name, numbers, most in (("widths", widths, 2**16), ("depths", depths, 100)):
+        if len(numbers) != 5 or min(numbers) < 1 or max(numbers) > most:
+            raise ValueError(f"{name} must be five numbers from 1 to {most}; got {tuple(numbers)}")
     if upsampling not in ("bilinear", "learned"):
         raise ValueError(f"upsampling must be 'bilinear' or 'learned'; got {upsampling!r}")
+
+
+def _check_weights(widths: Sequence[int], depths: Sequence[int], head_width: int) -> None:
+    """Refuse a network that would not fit into memory, before any of it is made."""
+    stages = zip((3, *widths), widths, depths, strict=False)
+    weights = sum(9 * out * (into + (depth - 1) * out) for into, out, depth in stages)
+    weights += head_width * (9 * widths[-1] + head_width)
+    if weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"widths, depths and head_width must make at most {MAX_WEIGHTS:,} weights;"
+            f" got {weights:,}"
+        )

@@ -22,13 +22,12 @@ def kaiming_normal_(weight: Tensor, generator: np.random.Generator) -> None:
 def bilinear_kernel(kernel_size: int) -> np.ndarray:
     """Return the (k, k) kernel with which a transposed convolution interpolates bilinearly.
 
-    With f = ceil(k / 2) and c = (2f - 1 - f % 2) / (2f): the outer product of 1 - |i / f - c| with
-    itself. For stride f, k = 2f - f % 2 and padding ceil((f - 1) / 2) the interior equals
-    bilinear resizing without align_corners. Source: Long et al. (2015), section 3.3.
+    With f = ceil(k / 2): the outer product of 1 - |i - (k - 1) / 2| / f with itself. For stride f,
+    k = 2f - f % 2 and padding ceil((f - 1) / 2) the interior equals bilinear resizing without
+    align_corners. Source: Long et al. (2015), section 3.3, and their surgery.py.
     """
     factor = (kernel_size + 1) // 2
-    centre = (2 * factor - 1 - factor % 2) / (2 * factor)
-    tent = 1 - np.abs(np.arange(kernel_size) / factor - centre)
+    tent = 1 - np.abs(np.arange(kernel_size) - (kernel_size - 1) / 2) / factor
     return np.multiply.outer(tent, tent)
 
 

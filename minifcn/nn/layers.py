@@ -284,6 +284,8 @@ class Dropout2d(Dropout):
 
 
 def _check_channels(in_channels: int, out_channels: int, groups: int) -> None:
+    if groups < 1:
+        raise ValueError(f"groups must be at least 1; got {groups}")
     for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
         if count < 1 or count % groups:
             raise ValueError(f"{name} must be a positive multiple of groups {groups}; got {count}")

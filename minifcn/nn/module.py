@@ -35,13 +35,13 @@ class Module:
 
     training: bool = True
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output; every module defines its own."""
         raise TypeError(f"{type(self).__name__} defines no forward")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output."""
-        return self.forward(*inputs)
+        return self.forward(*inputs, **options)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         """Yield the modules that this one directly consists of, with their names."""
@@ -85,12 +85,18 @@ class Module:
             parameter.grad = None
 
     def to(self, device: str | None = None, dtype: Any = None) -> Module:
-        """Move all parameters and buffers to a device, or change their floating-point type."""
+        """Move parameters, their gradients and buffers to a device, or to float32 or float64.
+
+        Raises:
+            ValueError: there is no such device.
+            TypeError: another dtype.
+        """
+        if dtype is not None and np.dtype(dtype) not in (np.float32, np.float64):
+            raise TypeError(f"dtype must be float32 or float64; got {np.dtype(dtype)}")
         for _, value in self.named_tensors():
-            if device is not None:
-                value.data = value.to(device).data
-            if dtype is not None and value.dtype.kind == "f":
-                value.data = value.data.astype(dtype)
+            for x in (value, value.grad):
+                if x is not None:
+                    _convert(x, device, dtype)
         return self
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -106,12 +112,13 @@ class Module:
         own = dict(self.named_tensors())
         _check_names(own, state)
         for name, value in own.items():
-            if tuple(state[name].shape) != value.shape:
+            if np.shape(state[name]) != value.shape:
                 raise ValueError(
-                    f"state: {name} must have shape {value.shape}; got {tuple(state[name].shape)}"
+                    f"state: {name} must have shape {value.shape}; got {np.shape(state[name])}"
                 )
+        arrays = {name: np.asarray(state[name], value.dtype) for name, value in own.items()}
         for name, value in own.items():
-            value.data[...] = np.asarray(state[name], value.dtype)
+            value.data[...] = arrays[name]
 
     def __repr__(self) -> str:
         lines = [f"  ({n}): {child!r}".replace("\n", "\n  ") for n, child in self.children()]
@@ -122,6 +129,13 @@ class Module:
         """Say in a few words how a layer is set; shown by repr."""
         shown = {n: v for n, v in vars(self).items() if isinstance(v, (int, float, str, tuple))}
         return ", ".join(f"{name}={value}" for name, value in shown.items() if name != "training")
+
+
+def _convert(x: Tensor, device: str | None, dtype: Any) -> None:
+    if device is not None:
+        x.data = x.to(device).data
+    if dtype is not None and x.dtype.kind == "f":
+        x.data = x.data.astype(dtype)
 
 
 def _check_names(own: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:

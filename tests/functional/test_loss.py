@@ -1,0 +1,121 @@
+"""Losses: by hand, over ignored pixels and large scores, and refused arguments."""
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, grad
+from minifcn import functional as F
+
+IGNORED = -100
+
+
+def scores(*rows):
+    return Tensor(np.array(rows, float), requires_grad=True)
+
+
+def test_cross_entropy_by_hand():
+    x = scores([np.log(1), np.log(3)], [np.log(4), np.log(1)])
+    labels = np.array([1, 1])
+    expected = [-np.log(3 / 4), -np.log(1 / 5)]
+    np.testing.assert_allclose(F.cross_entropy(x, labels, reduction="none").data, expected)
+    assert F.cross_entropy(x, labels, reduction="sum").item() == pytest.approx(sum(expected))
+    assert F.cross_entropy(x, labels).item() == pytest.approx(sum(expected) / 2)
+    assert F.nll_loss(F.log_softmax(x, 1), labels).item() == pytest.approx(sum(expected) / 2)
+
+
+def test_the_gradient_is_probability_minus_truth():
+    x = scores([0.0, 0.0], [0.0, np.log(3)])
+    (gradient,) = grad(F.cross_entropy(x, np.array([0, 0]), reduction="sum"), x)
+    np.testing.assert_allclose(gradient.data, [[-0.5, 0.5], [0.25 - 1, 0.75]])
+
+
+def test_equal_scores_lose_log_of_the_number_of_classes():
+    x = Tensor(np.zeros((2, 6, 3, 4)))
+    assert F.cross_entropy(x, np.zeros((2, 3, 4), int)).item() == pytest.approx(np.log(6))
+
+
+def test_ignored_pixels_do_not_count_in_the_mean_or_the_gradient():
+    x = scores([1.0, 2.0], [5.0, -3.0], [0.5, 0.1])
+    labels = np.array([0, IGNORED, 1])
+    loss = F.cross_entropy(x, labels)
+    assert loss.item() == pytest.approx(
+        F.cross_entropy(x[np.array([0, 2])], np.array([0, 1])).item()
+    )
+    assert grad(loss, x)[0].data[1].tolist() == [0, 0]
+    assert F.cross_entropy(x, labels, reduction="none").data[1] == 0
+
+
+def test_class_weights_divide_by_the_weights_that_count():
+    x = scores([0.0, 1.0], [0.0, 1.0], [2.0, 0.0])
+    labels = np.array([0, 1, IGNORED])
+    each = F.cross_entropy(x, labels, reduction="none").data
+    weight = np.array([3.0, 1.0])
+    expected = (3 * each[0] + 1 * each[1]) / 4
+    for given in (weight, Tensor(weight), weight.astype(np.float32)):
+        assert F.cross_entropy(x, labels, given).item() == pytest.approx(expected)
+    weighted = F.cross_entropy(x, labels, weight, reduction="none").data
+    np.testing.assert_allclose(weighted, each * [3, 1, 0])
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_everything_ignored_is_0_with_a_gradient_of_0(reduction):
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 3, 2, 2)), requires_grad=True)
+    loss = F.cross_entropy(x, np.full((2, 2, 2), 255), ignore_index=255, reduction=reduction)
+    np.testing.assert_array_equal(loss.data, 0)
+    loss.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, 0)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_what_is_not_finite_in_an_ignored_pixel_does_not_spread(reduction):
+    x = scores([-np.inf, np.nan], [0.5, 0.1])
+    loss = F.nll_loss(x, np.array([IGNORED, 1]), reduction=reduction)
+    np.testing.assert_allclose(loss.data.sum(), -0.1)
+    np.testing.assert_array_equal(grad(loss.sum(), x)[0].data, [[0, 0], [0, -1]])
+
+
+def test_large_scores_stay_finite():
+    x = scores([1e4, -1e4], [1e4, -1e4])
+    loss = F.cross_entropy(x, np.array([0, 1]), reduction="none")
+    assert loss.data.tolist() == [0, 2e4]
+    np.testing.assert_allclose(grad(loss.sum(), x)[0].data, [[0, 0], [1, -1]])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_labels_of_any_integer_type(dtype):
+    x = scores([1.0, 2.0, 0.0], [0.0, 5.0, 1.0])
+    labels = np.array([2, 255]).astype(dtype) if dtype == np.uint8 else np.array([2, 255], dtype)
+    for given in (labels, Tensor(labels)):
+        found = F.cross_entropy(x, given, ignore_index=255)
+        assert found.item() == pytest.approx(F.cross_entropy(x[:1], np.array([2])).item())
+    assert F.cross_entropy(x, np.array([2, 1], dtype)).dtype == np.float64
+
+
+X = np.zeros((2, 3, 4, 5))
+Y = np.zeros((2, 4, 5), np.int64)
+
+REFUSED = [
+    (X, Y[0], {}, ValueError, r"target must have the shape of input \(2, 3, 4, 5\) without axis 1; got"),
+    (X, Y[:, None], {}, ValueError, "target must have the shape of input"),
+    (X, Y[:1], {}, ValueError, "target must have the shape of input"),
+    (X, np.zeros((2, 5, 4), int), {}, ValueError, "target must have the shape of input"),
+    (X[0, 0, 0], np.zeros((), int), {}, ValueError, "target must have the shape of input"),
+    (X, Y.astype(float), {}, TypeError, "target must hold integer labels; got float64$"),
+    (X, Y.astype(bool), {}, TypeError, "target must hold integer labels; got bool$"),
+    (X, Y.tolist(), {}, TypeError, "target must be a Tensor or an array; got list$"),
+    (X, Y + 3, {}, ValueError, r"target must be in \[0, 3\) or -100 \(ignored\); got 3$"),
+    (X, Y - 1, {}, ValueError, r"target must be in \[0, 3\) or -100 \(ignored\); got -1$"),
+    (X, Y + 255, {"ignore_index": 254}, ValueError, r"target must be in \[0, 3\) or 254 .*; got 255$"),
+    (X, Y, {"weight": np.ones(4)}, ValueError, r"weight must have one number a class, 3; got \(4,\)$"),
+    (X, Y, {"weight": np.ones((3, 1))}, ValueError, "weight must have one number a class"),
+    (X, Y, {"weight": [1.0, 1.0, 1.0]}, TypeError, "weight must be a Tensor or an array; got list$"),
+    (X, Y, {"reduction": "average"}, ValueError, "reduction must be one of none, mean, sum; got 'aver"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+@pytest.mark.parametrize(("x", "target", "options", "error", "message"), REFUSED)
+def test_losses_refuse(refuses, loss, x, target, options, error, message):
+    if loss is F.cross_entropy and x.ndim < 2:
+        message = "dim must be from -1 to 0; got 1$"
+    refuses(error, message, loss, Tensor(x), target, **options)
