@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minifcn import functional as F
-from minifcn.finite_differences import is_kink, slopes_and_bends
+from minifcn.finite_differences import closer_look, slopes_and_bends
 from minifcn.gradcheck import GradientError, gradcheck
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
@@ -98,12 +98,29 @@ def test_a_gradient_error_is_an_assertion_error():
         gradcheck(scaled_backward(-1), leaf(2))
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_strong_curvature_is_no_error(order):
+    """The central difference alone is off by (200 eps)^2 / 6, more than the tolerance allows."""
+    wave = lambda x: (x * 200).exp() * np.array(1e-2)
+    report = gradcheck(wave, values(0.001, -0.002), order=order)
+    assert report.moved == []
+    with pytest.raises(GradientError):
+        gradcheck(lambda x: scaled_backward(1 + 3e-7)(wave(x)), values(0.001, -0.002))
+
+
 def test_noise_does_not_count_where_the_gradient_is_zero():
     """The bias before a batch normalisation changes nothing; both gradients are rounding."""
     function = lambda x, bias: F.batch_norm(x + bias.reshape((1, -1, 1, 1)), None, None)
     report = gradcheck(function, (leaf(2, 3, 4, 4), leaf(3)))
     check = report.checks[1]
     assert 0 < np.abs(check.numeric).max() < 1e-8
+    assert check.passed
+
+
+def test_large_outputs_have_more_noise():
+    """At 1e6 a double has ten digits left of the point's right, too few for a slope of 1e-3."""
+    check = gradcheck(lambda x: x * 1e-3 + 1e6, leaf(3)).checks[0]
+    assert np.linalg.norm(check.numeric - check.analytic) > 1e-7 * np.linalg.norm(check.analytic)
     assert check.passed
 
 
@@ -316,6 +333,38 @@ def test_a_kink_too_faint_to_stand_out_moves_all_the_same():
     assert report.moved == [("inputs[0]", (0,))]
 
 
+def test_a_kink_that_spoils_one_of_many_elements_a_little():
+    """It makes an error of 2e-7; the other elements are smooth."""
+    slopes = np.ones(100)
+    slopes[0] = 0.0
+    faint = lambda x: x * Tensor(slopes) + F.relu(x) * 4e-6 * Tensor(1 - slopes)
+    report = gradcheck(faint, values(0.0, *[1.0] * 99))
+    assert report.moved == [("inputs[0]", (0,))]
+    unmoved = gradcheck(faint, values(0.0, *[1.0] * 99), tolerance=1e-3)
+    assert unmoved.moved == []
+    assert unmoved.errors["inputs[0]"] > 1e-7
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@pytest.mark.parametrize("part", [1.0, 0.01])
+def test_a_kink_that_agrees_by_chance_at_any_scale(scale, part):
+    sign = lambda x: Tensor(np.sign(x.data) * scale * part)
+    absolute = lambda x: record("abs", np.abs(x.data) * scale * part, (x, lambda g: g * sign(x)))
+    function = lambda x, y: (absolute(x), y * scale)
+    assert gradcheck(function, (values(0.0, 1.0), values(1.0))).moved == [("inputs[0]", (0,))]
+
+
+def test_moves_go_either_way_and_not_far():
+    def moved_to(seed):
+        seen = []
+        gradcheck(lambda x: seen.append(x.data[0]) or F.relu(x), values(0.0), seed=seed)
+        return seen[-1]
+
+    places = [moved_to(seed) for seed in range(20)]
+    assert {np.sign(place) for place in places} == {-1.0, 1.0}
+    assert 0.99e-3 < min(map(abs, places)) < max(map(abs, places)) < 1.01e-2
+
+
 @pytest.mark.parametrize("wrong", [relu_with_slope(0.0, below=0.5), relu_with_slope(0.0, below=1)])
 def test_a_kink_excuses_no_wrong_gradient(wrong):
     with pytest.raises(GradientError):
@@ -343,32 +392,53 @@ def test_bends_of_a_parabola_halve_and_those_of_a_kink_stay():
     for eps in (1e-2, 1e-3):
         assert slopes_and_bends(lambda: x**2, x, [0], eps)[1] == pytest.approx(2 * eps)
         assert slopes_and_bends(lambda: np.abs(x), x, [0], eps)[1] == pytest.approx(2)
-    assert not is_kink(lambda: x**2, x, 0, 2e-3, 1e-3)
-    assert is_kink(lambda: np.abs(x), x, 0, 2, 1e-3)
+    assert closer_look(lambda: x**2, x, 0, 1e-3, 0, 2e-3) == pytest.approx((0, 0), abs=1e-15)
+    assert closer_look(lambda: np.abs(x), x, 0, 1e-3, 0, 2) == pytest.approx((0, 1))
     assert x.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("part", [0, 1 / 5, 1 / 3, 1 / 2, 0.9, -1 / 5, -1 / 3])
+def test_a_kink_shows_wherever_within_eps_it_is(part):
+    x, eps = np.array([0.0]), 1e-3
+    hinge = lambda: np.abs(x - part * eps)
+    (slope,), (bend,) = slopes_and_bends(hinge, x, [0], eps)
+    assert bend == pytest.approx(2 * (1 - abs(part)))
+    assert closer_look(hinge, x, 0, eps, slope, bend)[1] > 0.2 * bend
+
+
+def test_a_closer_look_corrects_for_curvature():
+    x, eps = np.array([0.3]), 1e-2
+    wave = lambda: np.sin(9 * x)
+    (slope,), (bend,) = slopes_and_bends(wave, x, [0], eps)
+    better, kink = closer_look(wave, x, 0, eps, slope, bend)
+    error, rest = abs(slope - 9 * np.cos(2.7)), abs(better - 9 * np.cos(2.7))
+    assert 1e-4 < error
+    assert rest < 1e-3 * error
+    assert kink < 1e-3 * abs(bend)
 
 
 # The likely cause, whatever the numbers
 
-numbers = st.sampled_from([0.0, 1.0, -1.0, 2.0, 0.5, 1e-300, 1e300, np.nan, np.inf])
+said = st.sampled_from([0.0, 1.0, -1.0, 2.0, 0.5, 1e-3, 1e300, np.nan, np.inf])
+slopes = st.sampled_from([0.0, 1.0, -1.0, 2.0, 0.5])
+shapes = st.sampled_from([(), (1,), (4,), (2, 2), (1, 2, 3), (2, 1, 5, 6)])
+
+
+def lists(shape, elements, data):
+    size = int(np.prod(shape))
+    drawn = data.draw(st.lists(elements, min_size=size, max_size=size))
+    return np.array(drawn).reshape(shape)
 
 
 @settings(deadline=None)
-@given(st.sampled_from([(), (1,), (4,), (2, 2), (1, 2, 3), (2, 1, 5, 6), (0, 2)]), st.data())
-def test_a_cause_is_found_for_any_wrong_gradient(shape, data):
+@given(shapes, st.sampled_from([None, 1, 3]), st.data())
+def test_a_cause_is_found_for_any_wrong_gradient(shape, max_elements, data):
     """Explaining a wrong gradient must not itself go wrong and hide it."""
-    size = int(np.prod(shape))
-    wrong = np.array(data.draw(st.lists(numbers, min_size=size, max_size=size))).reshape(shape)
-    slopes = np.array(data.draw(st.lists(numbers, min_size=size, max_size=size))).reshape(shape)
-    slopes = np.where(np.abs(slopes) < 10, slopes, 3.0)
-    function = lambda x: record("mul", x.data * slopes, (x, lambda g: Tensor(wrong.copy())))
-    x = leaf(*shape)
-    try:
-        gradcheck(function, x, max_elements=data.draw(st.sampled_from([None, 1, 3])))
-    except GradientError as error:
-        assert "likely cause: " in str(error)
-    else:
-        assert size == 0 or np.isfinite(wrong).any()
+    slope, wrong = lists(shape, slopes, data), lists(shape, said, data)
+    wrong[(slope == 0) & (wrong == 0)] = 1.0  # every element is wrong, so any subset is
+    function = lambda x: record("mul", x.data * slope, (x, lambda g: Tensor(wrong.copy())))
+    with pytest.raises(GradientError, match="likely cause: "):
+        gradcheck(function, leaf(*shape), max_elements=max_elements)
 
 
 # What is left behind, seeds and subsets
@@ -406,6 +476,20 @@ def test_a_subset_is_checked_and_the_report_says_how_many():
     assert [int(check.known.sum()) for check in report.checks] == [7, 1]
     assert "7 of 40 elements" in str(report)
     assert "1 of 1 elements" in str(report)
+
+
+def test_no_element_is_picked_twice():
+    check = gradcheck(lambda x: x.exp(), leaf(40), max_elements=39).checks[0]
+    assert check.known.sum() == 39
+
+
+def test_the_worst_element_of_a_subset_is_one_that_was_checked():
+    x = leaf(40)
+    known = gradcheck(lambda x: x.exp(), x, max_elements=3).checks[0].known
+    with pytest.raises(GradientError) as caught:
+        gradcheck(lambda x: scaled_backward(1.001)(x), x, max_elements=3)
+    worst = int(str(caught.value).split("worst at [")[1].split("]")[0])
+    assert known[worst]
 
 
 def test_subsets_of_different_seeds_differ():

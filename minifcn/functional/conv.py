@@ -51,6 +51,7 @@ def conv2d(
     Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning.
     """
     check_tensors(4, input=input, weight=weight)
+    geometry.check_pixels(input.data, "input")
     _check_bias(bias, input, weight.shape[0])
     if isinstance(padding, str):
         input, padding = _named_padding(input, weight, stride, padding, dilation)
@@ -95,6 +96,7 @@ def conv_transpose2d(
     Source: Dumoulin and Visin (2016), section 4.
     """
     check_tensors(4, input=input, weight=weight)
+    geometry.check_pixels(input.data, "input")
     stride, padding = pair(stride, "stride", 1), pair(padding, "padding")
     settings = (stride, padding, pair(dilation, "dilation", 1), groups)
     geometry.check_groups(groups, ("input channels", input.shape[1]))

@@ -65,7 +65,8 @@ def _pad_constant(x: Tensor, amounts: list[tuple[int, int]], value: float) -> Te
 def _pad_by_index(x: Tensor, amounts: list[tuple[int, int]], mode: str) -> Tensor:
     """Pick, for every pixel of the padded tensor, the pixel that it repeats."""
     for axis, (before, after) in enumerate(amounts):
-        if min(before, after) < 0 or (mode == "reflect" and max(before, after) >= x.shape[axis]):
+        too_far = max(before, after) >= x.shape[axis] if mode == "reflect" else x.shape[axis] == 0
+        if min(before, after) < 0 or (max(before, after) > 0 and too_far):
             raise ValueError(
                 f"pad must be 0 or more, and less than the size to reflect; got {before}, {after}"
                 f" for axis {axis} of size {x.shape[axis]}"
@@ -93,7 +94,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     check_dim(dim, tensors[0].ndim)
     dim = dim % tensors[0].ndim
     for i, x in enumerate(tensors):
-        if np.delete(x.shape, dim).tolist() != np.delete(tensors[0].shape, dim).tolist():
+        if _without(dim, x.shape) != _without(dim, tensors[0].shape) or x.ndim != tensors[0].ndim:
             raise ValueError(
                 f"tensors must agree but in axis {dim}; got {tensors[0].shape} and {x.shape} at {i}"
             )
@@ -105,6 +106,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         for x, end in zip(tensors, ends, strict=True)
     ]
     return record("cat", np.concatenate([x.data for x in tensors], dim), *parts)
+
+
+def _without(axis: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
 
 
 def _narrow(x: Tensor, axis: int, start: int, stop: int) -> Tensor:

@@ -103,7 +103,9 @@ class ConvTranspose2d(Module):
             self.dilation,
         )
 
-    settings = Conv2d.settings
+    def settings(self) -> str:
+        """Name the shape of the weight too."""
+        return f"weight={self.weight.shape}, {super().settings()}"
 
 
 class Linear(Module):

@@ -264,6 +264,17 @@ def test_kernel_size_must_be_positive():
         nn.Conv2d(3, 4, 0, generator=make_generator())
 
 
+@pytest.mark.parametrize("name", AS_FUNCTIONS)
+def test_repr_names_the_layer_and_the_shape_of_its_weight(name):
+    text = repr(AS_FUNCTIONS[name][0](make_generator()))
+    assert text.startswith(name.split()[0] + "(")
+    if name == "ConvTranspose2d":
+        assert text == (
+            "ConvTranspose2d(weight=(4, 3, 3, 3), stride=2, padding=1, output_padding=1,"
+            " dilation=2, groups=2)"
+        )
+
+
 # -- Initial values ------------------------------------------------------------------------------
 
 

@@ -1,0 +1,93 @@
+"""What all tests share: one thread each, and the command line, called in this process."""
+
+import contextlib
+import io
+import os
+import shutil
+from typing import NamedTuple
+
+import pytest
+
+# The arrays of the tests are so small that threads would mostly wait for each other. Before NumPy.
+for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+
+class Result(NamedTuple):
+    """What a command returned and printed."""
+
+    code: object
+    out: str
+    err: str
+
+
+def call(*arguments):
+    """Run the command line in this process."""
+    from minifcn.cli import main
+
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def cli():
+    """The command line as a function of its arguments; returns a Result."""
+    return call
+
+
+@pytest.fixture
+def refused(cli):
+    """Check that a command ends with exit code 2 and one line of an error; return the line."""
+
+    def check(*arguments):
+        result = cli(*arguments)
+        assert (result.code, result.out) == (2, "")
+        assert result.err.startswith("minifcn: ")
+        assert result.err.count("\n") == 1
+        assert result.err.endswith("\n")
+        assert "Traceback" not in result.err
+        return result.err
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A small finished run on shapes: its folder, only to be read, and what the command printed."""
+    from small_runs import TINY
+
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    result = call("train", *TINY, "--checkpoint-every", "2", "--out", folder, "--json")
+    assert result.code == 0, result.err
+    return folder, result
+
+
+@pytest.fixture
+def finished_run(finished):
+    """The folder of a small finished run on shapes; only to be read."""
+    return finished[0]
+
+
+@pytest.fixture
+def run_folder(finished_run, tmp_path):
+    """A copy of the finished run, to be damaged."""
+    return shutil.copytree(finished_run, tmp_path / "run")
+
+
+@pytest.fixture
+def contents():
+    """Map a folder to the bytes of all files in it, by path, to see whether anything changed."""
+    return lambda folder: {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def few_scenes(monkeypatch):
+    """Eight scenes of shapes to validate on instead of hundreds."""
+    from minifcn.data import shapes
+
+    monkeypatch.setitem(shapes.LENGTHS, "val", 8)
