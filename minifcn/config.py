@@ -116,9 +116,11 @@ class Config:
         values.pop("minifcn", None)
         values["classes"] = _lists_as_tuples(values["classes"])
         try:
-            return cls(**_lists_as_tuples(values))
+            config = cls(**_lists_as_tuples(values))
+            _check_least("classes", len(config.classes), 1)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from error
+        return config
 
     def to_json(self, version: str) -> str:
         """Return the text of config.json."""

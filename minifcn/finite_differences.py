@@ -20,6 +20,36 @@ from minifcn.backend import Array
 Terms: TypeAlias = Callable[[], np.ndarray]
 
 
+def numeric_gradient(
+    terms: Terms,
+    array: Array,
+    chosen: np.ndarray,
+    eps: float,
+    expected: np.ndarray,
+    tolerance: float,
+    noise: float,
+) -> tuple[np.ndarray, list[int]]:
+    """Return the slopes at the chosen elements (flat indices), and which of these are on a kink.
+
+    Where a slope is not as expected, within the tolerance, a closer look tells what kept it: the
+    curvature, for which it is corrected; a kink; or neither, and the expectation is wrong. Where
+    left and right differ plainly, it looks for a kink in any case. noise: what rounding alone can
+    change in a slope.
+    """
+    slopes, bends = slopes_and_bends(terms, array, chosen, eps)
+    least = tolerance * float(np.linalg.norm(slopes)) / max(1, len(slopes)) ** 0.5
+    differs = np.abs(slopes - expected) > least
+    bends_much = np.abs(bends) > 1e-3 * np.abs(slopes).max(initial=0)
+    kinks = []
+    for k in np.flatnonzero(differs | bends_much):
+        slope, kink = closer_look(terms, array, chosen[k], eps, slopes[k], bends[k])
+        slopes[k] = slope if differs[k] else slopes[k]
+        off, bend = abs(slopes[k] - expected[k]), abs(bends[k])
+        if kink > max(30 * noise, 0.1 * (min(off, bend) if off > least else bend)):
+            kinks.append(int(chosen[k]))
+    return slopes, kinks
+
+
 def slopes_and_bends(
     terms: Terms, array: Array, chosen: Sequence[int] | np.ndarray, eps: float
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minifcn.backend import library
-from minifcn.finite_differences import closer_look, slopes_and_bends
+from minifcn.finite_differences import numeric_gradient
 from minifcn.gradcheck_causes import Wrong, history, likely_cause
 from minifcn.tensor import Tensor, grad
 
@@ -325,27 +325,16 @@ def _measure(
     problem: _Problem, name: str, chosen: np.ndarray, analytic: np.ndarray, tolerance: float
 ) -> tuple[Check, list[int]]:
     """Compare the two gradients of one tensor; also return the elements that are on a kink."""
-    array, eps, kinks = problem.tensors[name].data, problem.eps, []
-    slopes, bends = slopes_and_bends(problem.terms, array, chosen, eps)
+    array, said = problem.tensors[name].data, analytic.reshape(-1)[chosen]
+    slopes, kinks = numeric_gradient(
+        problem.terms, array, chosen, problem.eps, said, tolerance, problem.noise
+    )
     if not np.isfinite(slopes).all():
-        index = _index(chosen[~np.isfinite(slopes)][0], array.shape)
-        raise ValueError(f"function is not finite when {name}{list(index)} moves by {eps}")
-    said, least = analytic.reshape(-1)[chosen], tolerance * _rms(slopes)
-    doubtful = np.abs(bends) > 1e-3 * np.abs(slopes).max(initial=0)
-    for k in np.flatnonzero(doubtful | (np.abs(slopes - said) > least)):
-        i, bend = chosen[k], abs(bends[k])
-        slopes[k], kink = closer_look(problem.terms, array, i, eps, slopes[k], bends[k])
-        off = abs(slopes[k] - said[k])
-        if kink > max(30 * problem.noise, 0.1 * (min(bend, off) if off > least else bend)):
-            kinks.append(i)
+        index = list(_index(chosen[~np.isfinite(slopes)][0], array.shape))
+        raise ValueError(f"function is not finite when {name}{index} moves by {problem.eps}")
     numeric = np.full(array.shape, np.nan)
     numeric.reshape(-1)[chosen] = slopes
-    noise = problem.noise * len(chosen) ** 0.5
-    return Check(name, numeric, analytic, noise, tolerance), kinks
-
-
-def _rms(x: np.ndarray) -> float:
-    return float(np.linalg.norm(x)) / max(1, x.size) ** 0.5
+    return Check(name, numeric, analytic, problem.noise * len(chosen) ** 0.5, tolerance), kinks
 
 
 def _explain(check: Check, problem: _Problem, report: Report) -> str:

@@ -11,6 +11,7 @@ import csv
 import io
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -334,19 +335,20 @@ def _ctrl_c() -> Iterator[Callable[[], bool]]:
     """Turn the first Ctrl-C into a request that is answered between iterations.
 
     A KeyboardInterrupt in the middle of an update would leave half-changed weights. A second
-    Ctrl-C interrupts at once, as usual.
+    Ctrl-C interrupts at once, as usual. In a background job, where Ctrl-C is ignored, it stays so.
     """
     requests: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
 
     def on_signal(number: int, frame: FrameType | None) -> Any:
         requests.append(number)
         signal.signal(signal.SIGINT, previous)
 
-    try:
-        previous = signal.signal(signal.SIGINT, on_signal)
-    except ValueError:  # not in the main thread, where Python delivers signals
+    in_main_thread = threading.current_thread() is threading.main_thread()  # others get no signals
+    if not in_main_thread or previous in (signal.SIG_IGN, None):
         yield lambda: False
         return
+    signal.signal(signal.SIGINT, on_signal)
     try:
         yield lambda: bool(requests)
     finally:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import shutil
+import signal
 from typing import NamedTuple
 
 import pytest
@@ -83,6 +84,14 @@ def run_folder(finished_run, tmp_path):
 def contents():
     """Map a folder to the bytes of all files in it, by path, to see whether anything changed."""
     return lambda folder: {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as on a terminal, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
+import io
 import json
 import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -98,6 +100,41 @@ def test_diverging_ends_with_exit_code_1_and_one_line(cli, tmp_path):
     assert last.endswith("try a smaller lr than 1e+38")
     assert "Warning" not in result.err
     assert state_of(tmp_path / "r")[1]["iteration"] == "1"
+
+
+def test_ctrl_c_ends_with_exit_code_130_and_the_command_that_goes_on(
+    cli, ctrl_c, tmp_path, monkeypatch
+):
+    show = Progress.__call__
+
+    def press(progress, row):
+        show(progress, row)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Progress, "__call__", press)
+    result = cli("train", *TINY, "--out", tmp_path / "run")
+    go_on = f"minifcn: stopped after iteration 2; go on with: minifcn train --resume {tmp_path}/run"
+    assert (result.code, result.out, result.err.splitlines()[-1]) == (130, "", go_on)
+    assert state_of(tmp_path / "run")[1]["iteration"] == "2"
+
+
+def test_ctrl_c_elsewhere(cli, finished_run, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Config, "open_dataset", interrupt)
+    monkeypatch.setattr("minifcn.data.open_dataset", interrupt)
+    assert cli("eval", finished_run) == (130, "", "minifcn: interrupted\n")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("Unable to allocate\n8 TiB")])
+def test_too_little_memory_is_one_line(cli, finished_run, monkeypatch, error):
+    def allocate(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("minifcn.data.open_dataset", allocate)
+    said = "Unable to allocate 8 TiB" if error.args else "MemoryError"
+    assert cli("eval", finished_run) == (1, "", f"minifcn: {said}\n")
 
 
 # -- eval ----------------------------------------------------------------------------------------
@@ -221,6 +258,23 @@ def test_a_score_is_always_printed_and_stays(capsys):
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("iteration 1003/10000  loss 0.5000  mean IU 0.250  ")
     assert second.startswith("iteration 1500/10000  loss 0.5000  mean IU 0.250  ")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_shows_where_a_resumed_run_is(monkeypatch):
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)  # no thread that watches the bar
+    row = {"iteration": 8, "loss": 0.5, "lr": 0.1, "mean_iu": 0.25, "pixel_accuracy": 0.5}
+    with Progress(10, start=7, file=Terminal()) as progress:
+        progress(row)
+        progress({**row, "iteration": 9, "mean_iu": None})
+        progress({**row, "iteration": 10, "loss": 0.25, "mean_iu": None})
+    last = progress.file.getvalue().split("\r")[-1]
+    assert "10/10 [" in last
+    assert "loss 0.2500, mean IU 0.250" in last
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")

@@ -144,6 +144,7 @@ WRONG = [
     ("seed", -1, "seed must be at least 0; got -1"),
     ("widths", [1, 2, "3"], "widths must be tuple[int, ...]; got (1, 2, '3')"),
     ("widths", {"a": 1}, "widths must be tuple[int, ...]; got {'a': 1}"),
+    ("classes", {}, "classes must be at least 1; got 0"),
     ("classes", ["a", "b"], "classes must be dict[str, tuple[int, ...]]; got ('a', 'b')"),
     ("classes", {"a": [1, 2]}, "classes must be dict[str, tuple[int, ...]]; got {'a': (1, 2)}"),
     ("classes", {"a": [1, 2, 256]}, "classes must be dict"),

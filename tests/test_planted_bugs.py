@@ -132,8 +132,8 @@ def test_bias_gradient_averaged_over_the_batch():
     assert_caught(planted(F.conv2d, 2, averaged), F.conv2d, inputs, names, "bias", cause)
 
 
-@pytest.mark.parametrize("ring", [1, 2])
-def test_input_gradient_without_the_border_that_the_padding_reaches(ring):
+@pytest.mark.parametrize(("ring", "size"), [(1, (4, 3)), (1, (8, 9)), (2, (5, 6))])
+def test_input_gradient_without_the_border_that_the_padding_reaches(ring, size):
     right = lambda x, w: F.conv2d(x, w, padding=ring)
 
     def without_border(g, x, w):
@@ -142,10 +142,10 @@ def test_input_gradient_without_the_border_that_the_padding_reaches(ring):
         cropped[inside] = dx[inside]
         return cropped
 
-    inputs, names = (leaf(2, 2, 5, 6), leaf(2, 2, 2 * ring + 1, 3)), ["input", "weight"]
+    inputs, names = (leaf(2, 2, *size), leaf(2, 2, 2 * ring + 1, 3)), ["input", "weight"]
     wrong = planted(right, 0, without_border)
     *_, h, w = assert_caught(wrong, right, inputs, names, "input", "only the border is wrong")
-    assert min(h, w, 4 - h, 5 - w) < ring
+    assert min(h, w, size[0] - 1 - h, size[1] - 1 - w) < ring
 
 
 def overwriting_col2im(columns, size, stride=1):

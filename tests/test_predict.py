@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,7 +71,7 @@ def test_the_files_hold_what_the_network_says(cli, opinionated_run, tmp_path):
     mask = read_mask(tmp_path / "scene-mask.png")
     config, model = load_model(opinionated_run)
     np.testing.assert_array_equal(mask, predict_resized(model, scene, config.size))
-    assert len(np.unique(mask)) > 2
+    assert len(np.unique(mask)) > 1
     overlay = read_image(tmp_path / "scene-overlay.png")
     np.testing.assert_array_equal(overlay, plots.overlay(scene, mask, config.palette))
     with Image.open(tmp_path / "scene-mask.png") as picture:
@@ -110,8 +112,6 @@ def bomb(path):
     """A PNG of a few bytes that says it is 60000x60000 pixels."""
     data = bytearray(write(path, Image.fromarray(draw(1, 1, 3))).read_bytes())
     data[16:24] = (60_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
     path.write_bytes(data)
 
@@ -130,7 +130,7 @@ BAD_IMAGES = {
     "bomb": (bomb, "too many pixels"),
     "deep": (
         lambda path: write(path, Image.fromarray(np.full((4, 4), 1000, np.uint16))),
-        "expected 8 bits a channel",
+        "pixels of mode I;16; expected 8 bits a channel",
     ),
 }
 
@@ -158,8 +158,9 @@ def test_results_never_replace_an_input_or_each_other(refused, finished_run, tmp
         ("link.png", "x.png"),
     ):
         images = tmp_path / first, tmp_path / second
-        line = refused("predict", finished_run, *images, "--out", tmp_path)
-        assert "would replace" in line, (first, second)
+        for out in (tmp_path, tmp_path / "a" / ".."):
+            line = refused("predict", finished_run, *images, "--out", out)
+            assert "would replace" in line, (first, second, out)
     assert contents(tmp_path) == before
 
 

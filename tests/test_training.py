@@ -21,7 +21,7 @@ from minifcn.training import (
     read_log,
 )
 
-pytestmark = pytest.mark.usefixtures("few_scenes")
+pytestmark = pytest.mark.usefixtures("few_scenes", "ctrl_c")
 
 
 # -- A run from start to end ---------------------------------------------------------------------
@@ -259,6 +259,14 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run.train(press_twice)
     assert state_of(tmp_path / "run")[1]["iteration"] == "2"
+
+
+def test_ctrl_c_stays_ignored_in_a_background_job(tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = start(tmp_path / "run", iterations=3)
+    run.train(lambda row: signal.raise_signal(signal.SIGINT))
+    assert run.iteration == 3
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_training_works_outside_the_main_thread(tmp_path):

@@ -41,6 +41,13 @@ def test_softmax_of_large_scores(scale):
     np.testing.assert_allclose(shifted.data, probabilities.data, rtol=1e-9)
 
 
+def test_the_gradient_of_softmax_by_hand():
+    """The probabilities are 1/4 and 3/4: dp_0/dx_0 = 1/4 (1 - 1/4), dp_0/dx_1 = -1/4 3/4."""
+    x = Tensor(np.array([0.0, np.log(3)]), requires_grad=True)
+    (found,) = grad(F.softmax(x, 0), x, Tensor(np.array([1.0, 0.0])))
+    np.testing.assert_allclose(found.data, [3 / 16, -3 / 16])
+
+
 def test_log_softmax_is_exact_where_softmax_is_0():
     assert F.log_softmax(Tensor(np.array([0.0, 1e4])), 0).data.tolist() == [-1e4, 0]
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minifcn import Tensor, grad
 from minifcn import functional as F
@@ -81,6 +83,35 @@ def test_an_output_padding_of_a_stride_is_a_row_where_stamps_may_reach():
     more = F.conv_transpose2d(x, weight, dilation=(3, 1), padding=(2, 0), output_padding=(2, 0))
     np.testing.assert_array_equal(plain.data.ravel(), [0, 2, 0])
     np.testing.assert_array_equal(more.data.ravel(), [0, 2, 0, 0, 3])
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("operation", [F.conv2d, F.conv_transpose2d])
+def test_each_gradient_is_the_adjoint(operation, data):
+    """Linear in each argument, f(x + u) = f(x) + f(u), so <gradient, u> = <upstream, f(u)>."""
+    draw = lambda least, most: tuple(data.draw(st.integers(least, most)) for _ in range(2))
+    rng, groups = (
+        np.random.default_rng(data.draw(st.integers(0, 999))),
+        data.draw(st.integers(1, 2)),
+    )
+    kernel, dilation = draw(1, 3), draw(1, 3)
+    smallest = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padding = tuple(min(p, (n - 1) // 2) for p, n in zip(draw(0, 2), smallest, strict=True))
+    options = {"stride": draw(1, 3), "dilation": dilation, "padding": padding, "groups": groups}
+    size = [n + extra for n, extra in zip(smallest, draw(0, 3), strict=True)]
+    shapes = (2, 2 * groups, *size), (2 * groups, 2, *kernel)
+    x, weight = (Tensor(rng.standard_normal(shape), requires_grad=True) for shape in shapes)
+    u, v = (Tensor(rng.standard_normal(shape)) for shape in shapes)
+    y = operation(x, weight, **options)
+    upstream = Tensor(rng.standard_normal(y.shape))
+    to_x, to_weight = grad(y, (x, weight), upstream)
+    for found, direction, along in (
+        (to_x, u, operation(u, weight, **options)),
+        (to_weight, v, operation(x, v, **options)),
+    ):
+        expected = (upstream.data * along.data).sum()
+        np.testing.assert_allclose((found.data * direction.data).sum(), expected, 1e-9, 1e-9)
 
 
 def test_the_bias_gradient_is_a_sum_over_all_pixels(random):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minifcn import Tensor, no_grad
+from minifcn import Tensor, grad, no_grad
 from minifcn import functional as F
 
 
@@ -37,12 +37,12 @@ def test_running_statistics_by_hand():
 
 
 def test_evaluation_uses_and_leaves_the_running_statistics(random):
-    mean, var = statistics([1, 2], [4, 9])
+    mean, var = statistics([1, 2], [3, 8])
     x = random(1, 2, 1, 1)
-    y = F.batch_norm(x, mean, var, eps=0)
+    y = F.batch_norm(x, mean, var, eps=1)
     np.testing.assert_allclose(y.data.ravel(), (x.data.ravel() - [1, 2]) / [2, 3])
     assert mean.data.tolist() == [1, 2]
-    assert var.data.tolist() == [4, 9]
+    assert var.data.tolist() == [3, 8]
 
 
 def test_without_running_statistics_evaluation_uses_the_batch(random):
@@ -76,6 +76,34 @@ def test_the_gradient_does_not_depend_on_recording(random):
         found.append([t.grad.data for t in (x, weight, bias)])
     for without, recorded in zip(*found, strict=True):
         np.testing.assert_allclose(without, recorded, rtol=1e-10, atol=1e-12)
+
+
+def test_the_gradient_ignores_shift_and_scale_of_the_input(random):
+    """They change nothing in the output, so nothing of the gradient points along them."""
+    x = random(2, 3, 4, 4)
+    y = F.batch_norm(x, None, None, random(3, seed=1), training=True, eps=0)
+    y.backward(random(*y.shape, seed=2).detach())
+    gradient = x.grad.data
+    assert np.abs(gradient).max() > 0.1
+    np.testing.assert_allclose(gradient.sum((0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose((gradient * x.data).sum((0, 2, 3)), 0, atol=1e-12)
+
+
+def test_the_gradient_of_the_gradient_is_its_slope(random):
+    x, upstream, along = random(2, 2, 3, 1), random(2, 2, 3, 1, seed=1), random(2, 2, 3, 1, seed=2)
+
+    def derivative(x):
+        y = F.batch_norm(x, None, None, training=True, eps=0.1)
+        return grad(y, x, upstream, create_graph=True)[0]
+
+    (second,) = grad(derivative(x), x, along)
+    direction, eps = random(2, 2, 3, 1, seed=3).data, 1e-5
+    sides = [
+        (derivative(Tensor(x.data + step * direction, True)).data * along.data).sum()
+        for step in (eps, -eps)
+    ]
+    expected = (sides[0] - sides[1]) / (2 * eps)
+    assert (second.data * direction).sum() == pytest.approx(expected, rel=1e-6)
 
 
 def test_running_statistics_move_without_a_graph_too():

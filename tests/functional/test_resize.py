@@ -35,6 +35,15 @@ def test_a_size_that_stays_is_copied(mode, factor):
     np.testing.assert_array_equal(F.interpolate(X, scale_factor=factor, mode=mode).data, X.data)
 
 
+def test_a_factor_gives_the_step_even_where_the_size_was_rounded():
+    """3 pixels times 1.6 make 4, but they lie 1 / 1.6 = 0.625 apart, not 0.75."""
+    x = Tensor(np.array([[[[0.0, 1.0, 2.0]]]]))
+    found = lambda **options: F.interpolate(x, scale_factor=(1, 1.6), **options).data.ravel()
+    np.testing.assert_array_equal(found(), [0, 0, 1, 1])
+    positions = (np.arange(4) + 0.5) * 0.625 - 0.5
+    np.testing.assert_allclose(found(mode="bilinear"), np.maximum(positions, 0))
+
+
 def test_a_constant_image_stays_constant(random):
     x = Tensor(np.full((1, 1, 5, 3), 7.0))
     for size in ((1, 1), (2, 9), (13, 4)):
