@@ -109,7 +109,8 @@ def test_ctrl_c_ends_with_exit_code_130_and_the_command_that_goes_on(
 
     def press(progress, row):
         show(progress, row)
-        signal.raise_signal(signal.SIGINT)
+        if row["iteration"] == 1:
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Progress, "__call__", press)
     result = cli("train", *TINY, "--out", tmp_path / "run")
@@ -119,10 +120,9 @@ def test_ctrl_c_ends_with_exit_code_130_and_the_command_that_goes_on(
 
 
 def test_ctrl_c_elsewhere(cli, finished_run, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Config, "open_dataset", interrupt)
     monkeypatch.setattr("minifcn.data.open_dataset", interrupt)
     assert cli("eval", finished_run) == (130, "", "minifcn: interrupted\n")
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minifcn import functional as F
-from minifcn.finite_differences import closer_look, slopes_and_bends
 from minifcn.gradcheck import GradientError, gradcheck
+from minifcn.gradcheck.finite_differences import closer_look, slopes_and_bends
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
 

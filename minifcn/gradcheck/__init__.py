@@ -25,8 +25,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minifcn.backend import library
-from minifcn.finite_differences import numeric_gradient
-from minifcn.gradcheck_causes import Wrong, history, likely_cause
+from minifcn.gradcheck.causes import Wrong, history, likely_cause
+from minifcn.gradcheck.finite_differences import numeric_gradient
 from minifcn.tensor import Tensor, grad
 
 Forward: TypeAlias = Callable[[bool], tuple[Tensor, ...]]
