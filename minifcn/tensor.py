@@ -93,8 +93,9 @@ class Tensor:
         return Tensor(self.data)
 
     def to(self, device: str) -> Tensor:
-        """Return a leaf with the same values on `device`."""
-        return Tensor(backend.to_device(self.data, device), self.requires_grad)
+        """Return the same values on `device`; their gradients come back from there."""
+        moved, back = backend.to_device(self.data, device), lambda g: g.to(self.device)
+        return self if moved is self.data else record("to", moved, (self, back))
 
     def backward(self, gradient: Tensor | None = None, create_graph: bool = False) -> None:
         """Add d(this tensor)/d(leaf), times the upstream `gradient`, to the grad of each leaf.
@@ -279,9 +280,7 @@ def _topological_order(outputs: Sequence[Tensor]) -> list[Tensor]:
             stack.append((x, True))
             sources = x.grad_fn.inputs if x.grad_fn else ()
             if x.grad_fn and not sources:
-                raise RuntimeError(
-                    "an earlier backward freed this graph; give it create_graph=True"
-                )
+                raise RuntimeError("a backward freed this graph; give it create_graph=True")
             stack.extend((source, False) for source in sources if source.requires_grad)
     return order
 

@@ -463,9 +463,7 @@ def test_a_second_backward_raises_and_changes_nothing():
     x = tensor([1.0], requires_grad=True)
     y = x * x
     y.backward()
-    with pytest.raises(
-        RuntimeError, match="^an earlier backward freed this graph; .*create_graph=T"
-    ):
+    with pytest.raises(RuntimeError, match="^a backward freed this graph; .*create_graph=T"):
         y.backward()
     z = x * 5 + y  # a new graph on top of a freed one
     with pytest.raises(RuntimeError, match="freed this graph"):

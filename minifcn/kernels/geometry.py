@@ -315,7 +315,7 @@ def check_array(array: Array, name: str, ndim: int = 4) -> None:
     if not is_array(array):
         raise TypeError(f"{name} must be an array; got {type(array).__name__}")
     if array.ndim != ndim:
-        layout = {4: " (N, C, H, W)", 2: " (rows, columns)", 1: ""}.get(ndim, "")
+        layout = " (N, C, H, W)" if ndim == 4 and name != "weight" else ""
         raise ValueError(f"{name} must have {ndim} axes{layout}; got shape {array.shape}")
     if array.dtype not in (np.float32, np.float64):
         raise TypeError(f"{name} must be float32 or float64; got {array.dtype}")
