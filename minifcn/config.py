@@ -86,6 +86,8 @@ class Config:
         for name in ("size", "crop"):
             if getattr(self, name) is not None:
                 _check_pixels(name, getattr(self, name), self.batch_size)
+        if self.crop and not (self.crop[0] <= self.size[0] and self.crop[1] <= self.size[1]):
+            raise ValueError(f"crop must fit into size {self.size}; got {self.crop}")
         if len(self.classes) > VOID:
             raise ValueError(f"classes must be at most {VOID}; got {len(self.classes)}")
 
@@ -95,8 +97,10 @@ class Config:
         data = data or "shapes"
         recipe = RECIPES.get(data, FOLDER_RECIPE)
         given = {name: value for name, value in choices.items() if value is not None}
-        if "iterations" in given:  # look at the validation scores ten times, however long it is
-            given.setdefault("evaluate_every", max(1, given["iterations"] // 10))
+        if "iterations" in given:  # look at the validation scores ten times, in a long run
+            given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
+        if "size" in given and recipe.crop:
+            given.setdefault("crop", tuple(map(min, recipe.crop, given["size"])))
         return dataclasses.replace(recipe, data=data, **given)
 
     @classmethod
@@ -106,6 +110,8 @@ class Config:
         Raises:
             ValueError: the file is missing, not JSON, or not a config.
         """
+        if not path.exists():
+            raise ValueError(f"{path.parent} is not the folder of a run: it has no {path.name}")
         values = read_json(path)
         if not isinstance(values, dict):
             raise ValueError(f"{path}: must hold a JSON object; got {type(values).__name__}")

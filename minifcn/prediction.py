@@ -26,6 +26,8 @@ def predict_files(
         OSError: a result cannot be written.
     """
     config, model = load_model(run, checkpoint)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out must be a folder; got the file {out}")
     targets = _targets(images, out)
     pictures = [read_image(path) for path in images]
     out.mkdir(parents=True, exist_ok=True)

@@ -47,14 +47,14 @@ class Progress:
 
     def __call__(self, row: dict[str, float | None]) -> None:
         """Show an iteration's row of the log."""
+        loss, score = f"loss {row['loss']:.4f}", ""
         if row["mean_iu"] is not None:
-            self.score = f"  mean IU {row['mean_iu']:.3f}"
-        text = f"loss {row['loss']:.4f}{self.score}"
-        if self.bar is not None:
-            self.bar.set_postfix_str(text.replace("  ", ", "), refresh=False)
+            score = self.score = f"  mean IU {row['mean_iu']:.3f}"
+        if self.bar is not None:  # a bar keeps showing the last score, a line is about one row
+            self.bar.set_postfix_str((loss + self.score).replace("  ", ", "), refresh=False)
             self.bar.update()
         elif self._is_due(int(row["iteration"] or 0), row["mean_iu"] is not None):
-            print(self._line(int(row["iteration"] or 0), text), file=self.file, flush=True)
+            print(self._line(int(row["iteration"] or 0), loss + score), file=self.file, flush=True)
 
     def _is_due(self, iteration: int, has_score: bool) -> bool:
         step = math.ceil(self.total / self.lines)

@@ -90,6 +90,7 @@ class Run:
         if folder.exists() and not (folder.is_dir() and _is_empty(folder)):
             raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
         run = cls(config, folder)
+        run.batches.batch(0)  # data that cannot be read should not leave a folder behind
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "config.json", run.config.to_json(version).encode())
         return run
@@ -250,6 +251,8 @@ def load_model(folder: Path, checkpoint: str = "best") -> tuple[Config, nn.Modul
     config = Config.load(folder / "config.json")
     model = config.build_model(np.random.default_rng(config.seed))
     path = folder / f"{checkpoint}.safetensors"
+    if checkpoint == "best" and not path.exists() and (folder / "last.safetensors").exists():
+        raise ValueError(f"{path}: not there before the first validation; try --checkpoint last")
     arrays, _ = load_arrays(path)
     try:
         model.load_state_dict(_with_prefix(arrays, "model.") if checkpoint == "last" else arrays)

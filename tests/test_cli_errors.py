@@ -46,7 +46,7 @@ OPTIONS = {
     "gpu": (["train", "--device", "cuda"], "device 'cuda' cannot be used: this version of minifcn"),
     "data": (
         ["train", "--data", "nosuch"],
-        "data must be shapes, camvid or a folder; got 'nosuch'",
+        "data must be shapes, camvid or an existing folder; got 'nosuch'",
     ),
     "root": (
         ["train", "--root", "here"],
@@ -58,9 +58,9 @@ OPTIONS = {
         "folder 'nosuch' does not exist",
     ),
     "eval": (["eval"], "the following arguments are required: run"),
-    "eval nothing": (["eval", "nosuch"], "nosuch/config.json: No such file or directory"),
-    "resume nothing": (["train", "--resume", "nosuch"], "nosuch/config.json: No such file"),
-    "predict nothing": (["predict", "nosuch", "x.png", "--out", "o"], "nosuch/config.json: No suc"),
+    "eval nothing": (["eval", "nosuch"], "nosuch is not the folder of a run"),
+    "resume nothing": (["train", "--resume", "nosuch"], "nosuch is not the folder of a run"),
+    "predict nothing": (["predict", "nosuch", "x.png", "--out", "o"], "nosuch is not the folder"),
 }
 
 
@@ -95,7 +95,7 @@ CONFIGS = {
         "must hold a JSON object; got list",
     ),
     "deep": (lambda f: (f / "config.json").write_text("[" * 10**6), "not valid JSON"),
-    "missing": (lambda f: (f / "config.json").unlink(), "config.json: No such file"),
+    "missing": (lambda f: (f / "config.json").unlink(), "is not the folder of a run"),
     "unknown key": (lambda f: config_with(f, run="rm -rf"), "not the config of a run; see run"),
     "wrong type": (
         lambda f: config_with(f, widths="12"),
@@ -124,7 +124,10 @@ CONFIGS = {
         "upsampling must be 'bilinear' or 'le",
     ),
     "no classes": (lambda f: config_with(f, classes={}), "classes must be at least 1; got 0"),
-    "other data": (lambda f: config_with(f, data="nosuch"), "must be shapes, camvid or a folder"),
+    "other data": (
+        lambda f: config_with(f, data="nosuch"),
+        "must be shapes, camvid or an existing folder",
+    ),
     "other model": (
         lambda f: config_with(f, model="fcn32s"),
         "state does not fit this module: 6 unknown (",
@@ -220,7 +223,27 @@ def test_weights_that_do_not_fit(refused, run_folder, contents, case):
 
 def test_weights_that_are_not_there(refused, run_folder):
     (run_folder / "best.safetensors").unlink()
+    message = refused("eval", run_folder)
+    assert f"{run_folder / 'best.safetensors'}: not there before the first validation" in message
+    assert "--checkpoint last" in message
+    (run_folder / "last.safetensors").unlink()
     assert f"{run_folder / 'best.safetensors'}: no such file" in refused("eval", run_folder)
+
+
+def test_predicting_into_a_file(refused, run_folder, tmp_path):
+    (tmp_path / "file").touch()
+    message = refused("predict", run_folder, "photo.png", "--out", tmp_path / "file")
+    assert f"out must be a folder; got the file {tmp_path / 'file'}" in message
+
+
+def test_unreadable_data_leaves_no_folder_behind(refused, tmp_path):
+    for name in ("images", "masks"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(5):
+            (tmp_path / "data" / name / f"{i}.png").write_bytes(b"not a PNG")
+    (tmp_path / "data" / "classes.txt").write_text("wall\nfloor\n")
+    refused("train", "--data", tmp_path / "data", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 METADATA = {

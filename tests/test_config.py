@@ -39,15 +39,23 @@ def test_any_other_name_is_a_folder():
 
 
 def test_choices_replace_the_recipe():
-    config = Config.make("camvid", root="there", size=(64, 80), lr=0.5, model="fcn32s", seed=3)
+    config = Config.make("camvid", root="there", size=(64, 800), lr=0.5, model="fcn32s", seed=3)
     assert (config.root, config.size, config.lr, config.model, config.seed) == (
-        ("there", (64, 80), 0.5, "fcn32s", 3)
+        ("there", (64, 800), 0.5, "fcn32s", 3)
     )
     assert config.widths == RECIPES["camvid"].widths
+    assert config.crop == (64, RECIPES["camvid"].crop[1])
 
 
-@pytest.mark.parametrize(("iterations", "every"), [(1, 1), (9, 1), (50, 5), (1000, 100)])
-def test_ten_validations_however_many_iterations(iterations, every):
+def test_a_crop_fits_into_the_size():
+    assert Config.make(size=(64, 80), crop=(64, 80)).crop == (64, 80)
+    for crop in ((65, 80), (64, 81)):
+        with pytest.raises(ValueError, match=r"^crop must fit into size \(64, 80\); got"):
+            Config.make(size=(64, 80), crop=crop)
+
+
+@pytest.mark.parametrize(("iterations", "every"), [(1, 50), (499, 50), (510, 51), (1000, 100)])
+def test_ten_validations_unless_they_would_follow_too_closely(iterations, every):
     assert Config.make(iterations=iterations).evaluate_every == every
     assert Config.make(iterations=iterations, evaluate_every=7).evaluate_every == 7
 
@@ -97,7 +105,7 @@ def test_a_file_that_is_no_config(tmp_path, text, message):
 
 
 def test_a_config_that_is_not_there(tmp_path):
-    with pytest.raises(ValueError, match=r"config.json: No such file or directory"):
+    with pytest.raises(ValueError, match=r"is not the folder of a run"):
         Config.load(tmp_path / "config.json")
     with pytest.raises(ValueError, match="Is a directory"):
         Config.load(tmp_path)

@@ -50,7 +50,7 @@ def test_a_gpu_is_refused_before_anything_is_written(tmp_path):
 
 
 def test_resuming_without_a_run(tmp_path):
-    with pytest.raises(ValueError, match=r"config.json: No such file"):
+    with pytest.raises(ValueError, match=r"is not the folder of a run"):
         Run.resume(tmp_path)
 
 

@@ -46,6 +46,6 @@ def open_dataset(
     if data == "camvid":
         return InMemory(CamVid(root, split, size=size))
     if not Path(data).is_dir():
-        raise ValueError(f"data must be shapes, camvid or a folder; got {data!r}")
+        raise ValueError(f"data must be shapes, camvid or an existing folder; got {data!r}")
     layout = VOC if is_voc(Path(data)) else Folder
     return InMemory(layout(data, split, size=size))

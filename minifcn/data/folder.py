@@ -98,6 +98,8 @@ def read_classes(path: Path) -> tuple[tuple[str, ...], dict[Colour, int] | None]
 def _parse_class(line: str, where: str) -> tuple[str, Colour | None]:
     match = re.fullmatch(r"(.*\S)\s+(\d+)\s+(\d+)\s+(\d+)", line)
     if match is None:
+        if re.search(r"\s\d+\s+\d+$", line):
+            raise ValueError(f"{where}: colour must be three numbers from 0 to 255; got {line!r}")
         return line, None
     red, green, blue = (int(number) for number in match.groups()[1:])
     if max(red, green, blue) > 255:

@@ -154,7 +154,12 @@ def conv_transpose2d(
     """x[n, c, h, w] = sum over (f, i, j) of weight[f, c, i, j] * y[n, f, oh, ow]."""
     kernel_size = weight.shape[2:]
     full = tuple(d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True))
-    if stride == ONE and output_padding == (0, 0) and padding <= full and padding[1] <= full[1]:
+    if (
+        stride == ONE
+        and output_padding == (0, 0)
+        and padding[0] <= full[0]
+        and padding[1] <= full[1]
+    ):
         rest = (full[0] - padding[0], full[1] - padding[1])
         return conv2d(y, _flipped(weight, groups), ONE, rest, dilation, groups)
     size = geometry.transpose_output_pair(
@@ -188,7 +193,7 @@ def _windows(
 def _row_shifts(
     x: np.ndarray, kernel_size: Pair, padding: Pair, dilation: Pair, groups: int
 ) -> Iterator[list[np.ndarray]]:
-    """For each image, the windows that each kernel row meets, for stride 1 and without copies.
+    """For each image, the windows that each kernel row meets, for stride 1, without a copy a row.
 
     The stack (C, KW, rows, OW) holds a padded image shifted horizontally by each kernel column.
     Moving down by one row is then moving by OW in memory: the windows of kernel row i are one

@@ -184,7 +184,7 @@ def _draw_loss(axes: "Axes", iteration: NDArray[Any], loss: NDArray[Any]) -> Non
     window = len(loss) // 20
     if window > 1:
         axes.plot(iteration, loss, color=_BLUE, alpha=0.4, linewidth=0.8, label="loss")
-        label = f"mean of the last {window} rows"
+        label = f"mean of the last {window} iterations"
         axes.plot(iteration, trailing_mean(loss, window), color=_BLUE, linewidth=1.6, label=label)
     else:
         axes.plot(iteration, loss, ".-", color=_BLUE, label="loss")

@@ -112,6 +112,7 @@ def test_rgb_masks_without_colours(flat, save_image):
         ("", "classes.txt' is empty"),
         ("void 0 0 0", "must name 1 to 255 classes; got 0"),
         ("\n".join(f"c{i}" for i in range(256)), "must name 1 to 255 classes; got 256"),
+        ("road 1 2", "line 1: colour must be three numbers from 0 to 255; got 'road 1 2'"),
         ("road 1 2 256", "line 1: colour must be three numbers from 0 to 255; got 'road 1 2 256'"),
         ("road 1 2 3\nsky", "must colour all or none; got 1 of 2"),
         ("road\nsky\nroad", "must not repeat a name or colour; got road twice"),

@@ -39,7 +39,9 @@ def test_folder(tmp_path, save_image, save_mask):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="data must be shapes, camvid or a folder; got 'shpes'"):
+    with pytest.raises(
+        ValueError, match="data must be shapes, camvid or an existing folder; got 'shpes'"
+    ):
         open_dataset("shpes")
 
 

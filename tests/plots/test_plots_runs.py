@@ -50,7 +50,7 @@ def test_curves_hold_the_log(tmp_path, drawn, log):
     np.testing.assert_allclose(mean_iu.get_xydata(), [[0, 0.2], [20, 0.4], [40, 0.6]])
     np.testing.assert_allclose(accuracy.get_ydata(), [0.3, 0.5, 0.7])
     assert baseline.get_ydata() == [0.125, 0.125]
-    assert labels_of(loss) == ["loss", "mean of the last 3 rows"]
+    assert labels_of(loss) == ["loss", "mean of the last 3 iterations"]
     assert labels_of(validation) == [
         "pixel accuracy (last 0.700)",
         "mean IU (last 0.600)",
