@@ -17,8 +17,6 @@ import minifcn
 from minifcn.config import MODELS, Config
 from minifcn.training import Interrupted, Run, TrainingDivergedError
 
-RESUMED_FROM = "config.json of the run"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
