@@ -106,8 +106,12 @@ class Tensor:
         needs no gradient or whose graph was freed before.
         """
         for leaf, grad in _propagate((self,), (gradient,), create_graph, lambda x: not x.grad_fn):
-            fresh = grad if create_graph else Tensor(grad.data.copy())
-            leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh
+            if create_graph:
+                leaf.grad = grad if leaf.grad is None else leaf.grad + grad
+            elif leaf.grad is None:
+                leaf.grad = Tensor(grad.data.copy())
+            else:
+                leaf.grad.data += grad.data
 
     def __add__(self, other: Any) -> Tensor:
         a, b = _operands(self, other)

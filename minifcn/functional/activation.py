@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from minifcn import kernels
 from minifcn.backend import Array, library
 from minifcn.functional.arguments import check_dim, check_tensors
 from minifcn.tensor import Tensor, record
@@ -12,8 +13,17 @@ from minifcn.tensor import Tensor, record
 def relu(input: Tensor) -> Tensor:
     """Keep what is positive: max(x, 0). The gradient at 0 is 0."""
     check_tensors(input=input)
-    y = np.maximum(input.data, 0)
-    return record("relu", y, (input, lambda g: _keep(g, y > 0)))
+    return record_relu(input, kernels.relu(input.data))
+
+
+def record_relu(x: Tensor, y: Array) -> Tensor:
+    """Record that y is relu(x); y may be the array of x itself, which has had relu applied."""
+    return record("relu", y, (x, lambda g: _relu_gradient(g, y)))
+
+
+def _relu_gradient(x: Tensor, y: Array) -> Tensor:
+    data = kernels.relu_gradient(x.data, y)
+    return record("relu_gradient", data, (x, lambda g: _relu_gradient(g, y)))
 
 
 def relu6(input: Tensor) -> Tensor:

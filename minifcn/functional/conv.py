@@ -8,11 +8,12 @@ them are the other two, and gradients of gradients need nothing new.
 from __future__ import annotations
 
 from minifcn import kernels
+from minifcn.functional.activation import record_relu
 from minifcn.functional.arguments import check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, geometry
 from minifcn.kernels.geometry import Pair, pair
-from minifcn.tensor import Tensor, record
+from minifcn.tensor import Tensor, broadcast_to, record
 
 Settings = tuple[Pair, Pair, Pair, int]
 """Stride, padding, dilation and groups."""
@@ -26,6 +27,7 @@ def conv2d(
     padding: IntOrPair | str = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    relu: bool = False,
 ) -> Tensor:
     """Convolve: y[n, f, oh, ow] = bias[f] + sum over (c, i, j) of weight[f, c, i, j] x[n, c, h, w].
 
@@ -40,6 +42,7 @@ def conv2d(
             as keep the size, with stride 1; the odd one goes to the bottom and right).
         dilation: distance between kernel elements, in pixels.
         groups: how many independent convolutions share the channels.
+        relu: whether to apply relu to the result, in the same pass over memory.
 
     Returns:
         (N, F, OH, OW) with OH = floor((H + 2p - d(KH - 1) - 1) / s) + 1.
@@ -58,10 +61,10 @@ def conv2d(
     stride, padding = pair(stride, "stride", 1), pair(padding, "padding")
     settings = (stride, padding, pair(dilation, "dilation", 1), groups)
     if weight.shape[2:] == (1, 1) and (stride, padding, groups) == ((1, 1), (0, 0), 1):
-        y = _conv1x1(input, weight.reshape(weight.shape[:2]))
+        y = _conv1x1(input, weight.reshape(weight.shape[:2]), bias, relu)
     else:
-        y = _conv(input, weight, settings)
-    return _add_bias(y, bias)
+        y = _conv(input, weight, settings, bias, relu)
+    return _with_bias_and_relu(y, bias, relu)
 
 
 def conv_transpose2d(
@@ -102,7 +105,9 @@ def conv_transpose2d(
     geometry.check_groups(groups, ("input channels", input.shape[1]))
     _check_bias(bias, input, weight.shape[1] * groups)
     y = _conv_transpose(input, weight, pair(output_padding, "output_padding"), settings)
-    return _add_bias(y, bias)
+    if bias is not None:
+        y.data += bias.data[:, None, None]  # in place: nothing else holds y yet
+    return _with_bias_and_relu(y, bias, relu=False)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -119,10 +124,13 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y if bias is None else y + bias
 
 
-def _conv(x: Tensor, weight: Tensor, settings: Settings) -> Tensor:
+def _conv(
+    x: Tensor, weight: Tensor, settings: Settings, bias: Tensor | None = None, relu: bool = False
+) -> Tensor:
+    """Convolve, and let the kernel add the bias and apply relu; see _with_bias_and_relu."""
     return record(
         "conv2d",
-        kernels.conv2d(x.data, weight.data, *settings),
+        kernels.conv2d(x.data, weight.data, *settings, bias and bias.data, relu),
         (x, lambda g: _conv_transpose(g, weight, _rest(x, weight, settings), settings)),
         (weight, lambda g: _conv_weight(x, g, weight.shape[2:], settings)),
     )
@@ -159,10 +167,12 @@ def _rest(x: Tensor, weight: Tensor, settings: Settings) -> Pair:
     return h, w
 
 
-def _conv1x1(x: Tensor, weight: Tensor) -> Tensor:
+def _conv1x1(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False
+) -> Tensor:
     return record(
         "conv1x1",
-        kernels.conv1x1(x.data, weight.data),
+        kernels.conv1x1(x.data, weight.data, bias and bias.data, relu),
         (x, lambda g: _conv1x1(g, weight.transpose())),
         (weight, lambda g: _conv1x1_weight(x, g)),
     )
@@ -183,11 +193,19 @@ def _check_bias(bias: Tensor | None, input: Tensor, count: int) -> None:
         geometry.check_shape(bias.data, (count,), "bias")
 
 
-def _add_bias(y: Tensor, bias: Tensor | None) -> Tensor:
-    if bias is None:
-        return y
-    y.data += bias.data[:, None, None]  # in place: nothing else holds y yet
-    return record("bias", y.data, (y, lambda g: g), (bias, lambda g: g.sum((0, 2, 3))))
+def _with_bias_and_relu(y: Tensor, bias: Tensor | None, relu: bool) -> Tensor:
+    """Record the bias and relu that y.data already has: three steps that share one array.
+
+    The gradient of each step needs the final values only, so none of the others are kept.
+    """
+    if bias is not None:
+        y = record("bias", y.data, (y, lambda g: g), (bias, _channel_sums))
+    return record_relu(y, y.data) if relu else y
+
+
+def _channel_sums(x: Tensor) -> Tensor:
+    back = lambda g: broadcast_to(g.reshape((-1, 1, 1)), x.shape)
+    return record("channel_sums", kernels.channel_sums(x.data), (x, back))
 
 
 def _named_padding(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from minifcn import kernels
 from minifcn.backend import Array, is_array
-from minifcn.functional.activation import log_softmax
+from minifcn.functional.activation import softmax
 from minifcn.functional.arguments import check_tensors
 from minifcn.tensor import Tensor, record
 
@@ -36,7 +37,11 @@ def cross_entropy(
         ValueError: a label out of range, or shapes that do not fit.
         TypeError: labels that are not integers.
     """
-    return nll_loss(log_softmax(input, 1), target, weight, ignore_index, reduction)
+    labels, share = _labels_and_shares(input, target, weight, ignore_index, reduction)
+    shape = (*input.shape, 1, 1)[:4] if input.ndim < 4 else input.shape
+    pixels = (len(labels), *shape[2:])
+    losses = _cross_entropy(input.reshape(shape), labels.reshape(pixels), share.reshape(pixels))
+    return _reduced(losses.reshape(labels.shape), share, reduction)
 
 
 def nll_loss(
@@ -50,20 +55,59 @@ def nll_loss(
 
     The arguments, results and errors are those of cross_entropy, but for log-probabilities.
     """
+    labels, share = _labels_and_shares(input, target, weight, ignore_index, reduction)
+    losses = _pick(input, labels, share != 0) * Tensor(-share)
+    return _reduced(losses, share, reduction)
+
+
+def _labels_and_shares(
+    x: Tensor,
+    target: Tensor | Array,
+    weight: Tensor | Array | None,
+    ignore_index: int,
+    reduction: str,
+) -> tuple[Array, Array]:
+    """Check the arguments of a loss; return labels that index classes, and what a pixel counts."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {', '.join(REDUCTIONS)}; got {reduction!r}")
-    check_tensors(input=input)
+    check_tensors(input=x)
     labels = _array(target, "target")
-    counts = _check_labels(input, labels, ignore_index)
-    labels = np.where(counts, labels, 0)
-    share = counts.astype(input.dtype)
+    counts = _check_labels(x, labels, ignore_index)
+    share = counts.astype(x.dtype)
+    labels = np.where(counts, labels, 0).astype(np.int64)
     if weight is not None:
-        share *= _class_weights(weight, input)[labels]
-    losses = _pick(input, labels, counts) * Tensor(-share)
+        share *= _class_weights(weight, x)[labels]
+    return labels, share
+
+
+def _reduced(losses: Tensor, share: Array, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
     total = share.sum() if reduction == "mean" else 1
     return losses.sum() / (float(total) or 1.0)
+
+
+def _cross_entropy(x: Tensor, labels: Array, share: Array) -> Tensor:
+    """share * -log softmax(x)[label]: one kernel, without an array of all log-probabilities."""
+    data, logs = kernels.cross_entropy(x.data, labels)
+    data *= share
+    data[share == 0] = 0  # even where x is not finite
+    gradient = lambda g: _cross_entropy_gradient(x, labels, logs, g * Tensor(share))
+    return record("cross_entropy", data, (x, gradient))
+
+
+def _cross_entropy_gradient(x: Tensor, labels: Array, logs: Array, scale: Tensor) -> Tensor:
+    """scale * (p - 1 at the label), with p = softmax(x); dp_c = p_c (dx_c - sum over k p_k dx_k)."""
+
+    def input_gradient(g: Tensor) -> Tensor:
+        p = softmax(x, 1)
+        return p * (g - (p * g).sum(1, keepdims=True)) * scale.reshape((len(x.data), 1, *scale.shape[1:]))
+
+    def scale_gradient(g: Tensor) -> Tensor:
+        return (softmax(x, 1) * g).sum(1) - _pick(g, labels, np.ones_like(labels, bool))
+
+    data = kernels.cross_entropy_gradient(x.data, labels, logs, scale.data)
+    return record("cross_entropy_gradient", data, (x, input_gradient), (scale, scale_gradient))
 
 
 def _array(value: Tensor | Array, name: str) -> Array:

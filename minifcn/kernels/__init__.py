@@ -74,12 +74,14 @@ def conv2d(
     padding: IntOrPair = 0,
     dilation: IntOrPair = 1,
     groups: int = 1,
+    bias: Array | None = None,
+    rectify: bool = False,
 ) -> Array:
     """Convolve: y[n, f, oh, ow] = sum over (c, i, j) of weight[f, c, i, j] * x[n, c, h, w].
 
     h = oh * stride - padding + i * dilation, likewise w; as everywhere in deep learning the
-    kernel is not flipped. x: (N, C, H, W), weight: (F, C / groups, KH, KW).
-    Returns (N, F, OH, OW).
+    kernel is not flipped. In the same pass bias[f] is added, and relu applied, where wanted.
+    x: (N, C, H, W), weight: (F, C / groups, KH, KW), bias: (F,). Returns (N, F, OH, OW).
     """
     _check_x_and_weight(x, weight, "x", "weight")
     kernel_size = weight.shape[2:]
@@ -91,7 +93,10 @@ def conv2d(
             f" groups); got {weight.shape[1]}"
         )
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
-    return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups)
+    _check_bias(bias, weight)
+    return _implementation(x).conv2d(
+        x, weight, stride, padding, dilation, groups, bias, rectify
+    )
 
 
 def conv_transpose2d(
@@ -155,16 +160,20 @@ def conv2d_weight(
     return implementation.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
 
 
-def conv1x1(x: Array, weight: Array) -> Array:
+def conv1x1(
+    x: Array, weight: Array, bias: Array | None = None, rectify: bool = False
+) -> Array:
     """Mix channels: y[n, f, h, w] = sum over c of weight[f, c] * x[n, c, h, w].
 
-    x: (N, C, H, W), weight: (F, C). Returns (N, F, H, W). Its adjoint is itself with weight^T.
+    In the same pass bias[f] is added, and relu applied, where wanted. x: (N, C, H, W), weight:
+    (F, C), bias: (F,). Returns (N, F, H, W). Without a bias its adjoint is itself with weight^T.
     """
     geometry.check_array(x, "x")
     geometry.check_array(weight, "weight", 2)
     geometry.check_alike(x, weight, ("x", "weight"))
     geometry.check_shape(weight, (len(weight), x.shape[1]), "weight")
-    return _implementation(x).conv1x1(x, weight)
+    _check_bias(bias, weight)
+    return _implementation(x).conv1x1(x, weight, bias, rectify)
 
 
 def conv1x1_weight(x: Array, y: Array) -> Array:
@@ -252,6 +261,59 @@ def resize_adjoint(
     return _implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
 
 
+def relu(x: Array) -> Array:
+    """Rectify: y = max(x, 0), for an array of any shape; NaN stays NaN."""
+    geometry.check_array(x, "x", None)
+    return _implementation(x).relu(x)
+
+
+def relu_gradient(gradient: Array, y: Array) -> Array:
+    """Keep the gradient where y = relu(x) is positive, 0 elsewhere: the slope at 0 is 0.
+
+    Linear in the gradient, and its own adjoint. Both arrays have one shape, any.
+    """
+    geometry.check_array(y, "y", None)
+    geometry.check_array(gradient, "gradient", None)
+    geometry.check_alike(gradient, y, ("gradient", "y"))
+    geometry.check_shape(gradient, y.shape, "gradient")
+    return _implementation(y).relu_gradient(gradient, y)
+
+
+def channel_sums(x: Array) -> Array:
+    """Sum over the pixels: y[c] = sum over (n, h, w) of x[n, c, h, w]; the gradient of a bias.
+
+    x: (N, C, H, W). Returns (C,).
+    """
+    geometry.check_array(x, "x")
+    return _implementation(x).channel_sums(x)
+
+
+def cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
+    """Compare scores with labels: -log softmax(x)[n, label, h, w] of each pixel.
+
+    x: (N, C, H, W), labels: (N, H, W) of int64 in [0, C). Returns the losses, and
+    log(sum over c of exp(x[n, c, h, w])), from which the gradient is computed; both (N, H, W).
+    """
+    geometry.check_array(x, "x")
+    _check_labels(x, labels)
+    return _implementation(x).cross_entropy(x, labels)
+
+
+def cross_entropy_gradient(x: Array, labels: Array, logs: Array, scale: Array) -> Array:
+    """Return scale[n, h, w] * (softmax(x)[n, c, h, w] - (1 where c is the label, else 0)).
+
+    logs: the second result of cross_entropy; scale: the gradient of each pixel's loss; both
+    (N, H, W). Returns (N, C, H, W).
+    """
+    geometry.check_array(x, "x")
+    _check_labels(x, labels)
+    for name, value in (("logs", logs), ("scale", scale)):
+        geometry.check_array(value, name, 3)
+        geometry.check_alike(x, value, ("x", name))
+        geometry.check_shape(value, labels.shape, name)
+    return _implementation(x).cross_entropy_gradient(x, labels, logs, scale)
+
+
 def _window(
     kernel_size: Any, stride: Any, padding: Any, dilation: Any
 ) -> tuple[Pair, Pair, Pair, Pair]:
@@ -267,6 +329,13 @@ def _check_x_and_weight(first: Array, second: Array, *names: str) -> None:
     geometry.check_array(first, names[0])
     geometry.check_array(second, names[1])
     geometry.check_alike(first, second, names)
+
+
+def _check_bias(bias: Array | None, weight: Array) -> None:
+    if bias is not None:
+        geometry.check_array(bias, "bias", 1)
+        geometry.check_alike(bias, weight, ("bias", "weight"))
+        geometry.check_shape(bias, weight.shape[:1], "bias")
 
 
 def check_output_padding(output_padding: Pair, stride: Pair, dilation: Pair) -> None:
@@ -308,6 +377,17 @@ def _check_indices(indices: Array, shape: tuple[int, ...], size: Pair) -> None:
         raise ValueError(
             f"indices must be in [0, {area}) for a plane of {size[0]}x{size[1]};"
             f" got {np.asarray(indices.min())} to {np.asarray(indices.max())}"
+        )
+
+
+def _check_labels(x: Array, labels: Array) -> None:
+    if labels.dtype != np.int64:
+        raise TypeError(f"labels must be int64; got {labels.dtype}")
+    geometry.check_shape(labels, (len(x), *x.shape[2:]), "labels")
+    if labels.size and not (labels.min() >= 0 and labels.max() < x.shape[1]):
+        raise ValueError(
+            f"labels must be in [0, {x.shape[1]}); got {np.asarray(labels.min())} to"
+            f" {np.asarray(labels.max())}"
         )
 
 

@@ -310,11 +310,11 @@ def whole_numbers(numbers: Iterable[Any]) -> bool:
     return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers)
 
 
-def check_array(array: Array, name: str, ndim: int = 4) -> None:
-    """Raise unless `array` is a float32 or float64 array of `ndim` axes."""
+def check_array(array: Array, name: str, ndim: int | None = 4) -> None:
+    """Raise unless `array` is a float32 or float64 array of `ndim` axes (None: of any number)."""
     if not is_array(array):
         raise TypeError(f"{name} must be an array; got {type(array).__name__}")
-    if array.ndim != ndim:
+    if ndim is not None and array.ndim != ndim:
         layout = " (N, C, H, W)" if ndim == 4 and name != "weight" else ""
         raise ValueError(f"{name} must have {ndim} axes{layout}; got shape {array.shape}")
     if array.dtype not in (np.float32, np.float64):

@@ -55,9 +55,16 @@ def col2im(
 
 
 def conv2d(
-    x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    groups: int,
+    bias: np.ndarray | None = None,
+    rectify: bool = False,
 ) -> np.ndarray:
-    """y[n, f, oh, ow] += weight[f, c, i, j] * x[n, c, h, w]."""
+    """y[n, f, oh, ow] += weight[f, c, i, j] * x[n, c, h, w]; then the bias, and relu, if wanted."""
     out = geometry.output_pair(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     y = np.zeros((len(x), len(weight), *out), x.dtype)
     for f, c, cg in _channels(len(weight), x.shape[1], groups):
@@ -65,7 +72,13 @@ def conv2d(
             x.shape[2:], out, weight.shape[2:], stride, padding, dilation
         ):
             y[:, f, oh, ow] += weight[f, cg, i, j] * x[:, c, h, w]
-    return y
+    return _add_bias_and_relu(y, bias, rectify)
+
+
+def _add_bias_and_relu(y: np.ndarray, bias: np.ndarray | None, rectify: bool) -> np.ndarray:
+    for f in range(y.shape[1]):
+        y[:, f] += 0 if bias is None else bias[f]
+    return relu(y) if rectify else y
 
 
 def conv_transpose2d(
@@ -119,12 +132,17 @@ def _channels(outputs: int, inputs: int, groups: int) -> Iterator[tuple[int, int
         yield f, f // (outputs // groups) * per_group + cg, cg
 
 
-def conv1x1(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """y[n, f, h, w] += weight[f, c] * x[n, c, h, w]: a matrix product over channels."""
+def conv1x1(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, rectify: bool = False
+) -> np.ndarray:
+    """y[n, f, h, w] += weight[f, c] * x[n, c, h, w]: a matrix product over channels.
+
+    Then the bias, and relu, if wanted.
+    """
     y = np.zeros((len(x), len(weight), *x.shape[2:]), x.dtype)
     for f, c in np.ndindex(*weight.shape):
         y[:, f] += weight[f, c] * x[:, c]
-    return y
+    return _add_bias_and_relu(y, bias, rectify)
 
 
 def conv1x1_weight(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -215,3 +233,53 @@ def _neighbours(
         high = min(low + 1, size - 1)
         shares.append([(low, 1 - (position - low)), (high, position - low)])
     return shares
+
+
+def relu(x: np.ndarray) -> np.ndarray:
+    """y = x where x > 0, else 0; NaN stays NaN."""
+    y = x.copy()
+    for place in np.ndindex(*x.shape):
+        if x[place] <= 0:
+            y[place] = 0
+    return y
+
+
+def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The gradient where y = relu(x) is positive, 0 elsewhere."""
+    x = np.zeros_like(y)
+    for place in np.ndindex(*y.shape):
+        if y[place] > 0:
+            x[place] = gradient[place]
+    return x
+
+
+def channel_sums(x: np.ndarray) -> np.ndarray:
+    """y[c] += x[n, c, h, w]: the gradient of a bias."""
+    y = np.zeros(x.shape[1], x.dtype)
+    for n, c, h, w in np.ndindex(*x.shape):
+        y[c] += x[n, c, h, w]
+    return y
+
+
+def cross_entropy(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return -log softmax(x)[n, label, h, w], and log(sum over c of exp(x[n, c, h, w])).
+
+    The logarithm is taken relative to the largest score, so that no exponential overflows.
+    """
+    losses, logs = np.zeros(labels.shape, x.dtype), np.zeros(labels.shape, x.dtype)
+    for n, h, w in np.ndindex(*labels.shape):
+        largest = x[n, :, h, w].max()
+        logs[n, h, w] = largest + np.log(np.exp(x[n, :, h, w] - largest).sum())
+        losses[n, h, w] = logs[n, h, w] - x[n, labels[n, h, w], h, w]
+    return losses, logs
+
+
+def cross_entropy_gradient(
+    x: np.ndarray, labels: np.ndarray, logs: np.ndarray, scale: np.ndarray
+) -> np.ndarray:
+    """scale[n, h, w] * (softmax(x)[n, c, h, w] - (1 where c is the label, else 0))."""
+    gradient = np.zeros_like(x)
+    for n, c, h, w in np.ndindex(*x.shape):
+        probability = np.exp(x[n, c, h, w] - logs[n, h, w])
+        gradient[n, c, h, w] = scale[n, h, w] * (probability - (labels[n, h, w] == c))
+    return gradient

@@ -6,14 +6,15 @@ Coarse scores are upsampled by transposed convolutions and added to finer ones; 
 brings them back to the size of the image. Source: Long, Shelhamer and Darrell (2015), Fully
 Convolutional Networks for Semantic Segmentation, figure 3.
 
-It is smaller than the paper's network and uses BatchNorm. And nothing inside needs a crop: all
+It is smaller than the paper's network and, by default, uses BatchNorm. And nothing inside needs a crop: all
 convolutions and transposed convolutions are padded so that scores stay aligned with the image,
 which is padded at the bottom and right to a multiple of 32; only that is cut off at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class FCN(nn.Module):
         upsampling: 'bilinear' (fixed) or 'learned' (starts bilinear); the last transposed
             convolution is fixed in both, as in the paper.
         dropout: probability of dropout after fc6 and fc7.
+        batch_norm: whether BatchNorm follows each convolution; otherwise the convolution has a
+            bias, and applies the relu itself.
         generator: draws the initial weights, and later the dropout.
 
     Any image size works, 1x1 included: inside, it is padded at the bottom and right to a multiple
@@ -54,19 +57,21 @@ class FCN(nn.Module):
         head_width: int = 96,
         upsampling: str = "bilinear",
         dropout: float = 0.0,
+        batch_norm: bool = True,
         generator: np.random.Generator,
     ) -> None:
         _check_settings(num_classes, stride, widths, depths, upsampling)
         _check_weights(widths, depths, head_width)
         self.stride = stride
-        self.stage1 = _stage(3, widths[0], depths[0], generator)
-        self.stage2 = _stage(widths[0], widths[1], depths[1], generator)
-        self.stage3 = _stage(widths[1], widths[2], depths[2], generator)
-        self.stage4 = _stage(widths[2], widths[3], depths[3], generator)
-        self.stage5 = _stage(widths[3], widths[4], depths[4], generator)
-        self.fc6 = _conv_bn_relu(widths[4], head_width, 3, generator)
+        block = partial(_block, batch_norm=batch_norm, generator=generator)
+        self.stage1 = _stage(3, widths[0], depths[0], block)
+        self.stage2 = _stage(widths[0], widths[1], depths[1], block)
+        self.stage3 = _stage(widths[1], widths[2], depths[2], block)
+        self.stage4 = _stage(widths[2], widths[3], depths[3], block)
+        self.stage5 = _stage(widths[3], widths[4], depths[4], block)
+        self.fc6 = block(widths[4], head_width, 3)
         self.drop6 = nn.Dropout(dropout, generator=generator)
-        self.fc7 = _conv_bn_relu(head_width, head_width, 1, generator)
+        self.fc7 = block(head_width, head_width, 1)
         self.drop7 = nn.Dropout(dropout, generator=generator)
         self.score_fr = _score(head_width, num_classes, generator)
         learned = upsampling == "learned"
@@ -102,27 +107,34 @@ class FCN(nn.Module):
         return scores
 
 
-def _conv_bn_relu(
-    in_channels: int, out_channels: int, kernel_size: int, generator: np.random.Generator
-) -> nn.Sequential:
-    """Convolve at the same size, without a bias, which BatchNorm would take out again."""
+def _block(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    batch_norm: bool,
+    generator: np.random.Generator,
+) -> nn.Module:
+    """Convolve at the same size, normalise, rectify."""
     convolution = nn.Conv2d(
         in_channels,
         out_channels,
         kernel_size,
         padding=kernel_size // 2,
-        bias=False,
+        bias=not batch_norm,  # BatchNorm would take a bias out again
+        relu=not batch_norm,
         generator=generator,
     )
+    if not batch_norm:
+        return convolution
     return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
 
 
 def _stage(
-    in_channels: int, out_channels: int, depth: int, generator: np.random.Generator
+    in_channels: int, out_channels: int, depth: int, block: Callable[..., nn.Module]
 ) -> nn.Sequential:
     """Convolutions, then a pooling that halves the size."""
     channels = (in_channels, *[out_channels] * depth)
-    blocks = [_conv_bn_relu(channels[i], channels[i + 1], 3, generator) for i in range(depth)]
+    blocks = [block(channels[i], channels[i + 1], 3) for i in range(depth)]
     return nn.Sequential(*blocks, nn.MaxPool2d(2))
 
 

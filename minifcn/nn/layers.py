@@ -21,7 +21,10 @@ def _zeros(*shape: int) -> np.ndarray:
 
 
 class Conv2d(Module):
-    """Convolution with a weight (F, C / groups, KH, KW) and a bias (F,); see F.conv2d."""
+    """Convolution with a weight (F, C / groups, KH, KW) and a bias (F,); see F.conv2d.
+
+    With `relu` it applies relu too, in the same pass over memory.
+    """
 
     def __init__(
         self,
@@ -34,11 +37,13 @@ class Conv2d(Module):
         groups: int = 1,
         bias: bool = True,
         *,
+        relu: bool = False,
         generator: np.random.Generator,
     ) -> None:
         kernel = pair(kernel_size, "kernel_size", 1)
         _check_channels(in_channels, out_channels, groups)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
+        self.relu = relu
         self.weight = Parameter(_zeros(out_channels, in_channels // groups, *kernel))
         self.bias = Parameter(_zeros(out_channels)) if bias else None
         init.kaiming_normal_(self.weight, generator)
@@ -46,7 +51,14 @@ class Conv2d(Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve x (N, C, H, W)."""
         return F.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+            x,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            self.relu,
         )
 
     def settings(self) -> str:

@@ -1,6 +1,7 @@
 """The kernels: loops and NumPy agree, pairs are adjoint, special values, and refused arguments."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ IMPLEMENTATIONS = pytest.mark.parametrize("kernel", [reference, cpu], ids=["refe
 
 
 def public_functions(module):
+    """The names of the functions that a module defines, or, if it is cpu, its parts."""
+    places = cpu.__name__ if module is cpu else f"{module.__name__}$"
     return {
         name
         for name, value in vars(module).items()
         if inspect.isfunction(value)
-        and value.__module__ == module.__name__
+        and re.match(places, value.__module__)
         and not name.startswith(("_", "check_"))
     }
 
@@ -156,13 +159,57 @@ def resize_adjoint(draw):
     return draw(GENERATORS).standard_normal((*x.shape[:2], *size)), x.shape[2:], *settings
 
 
+@st.composite
+def with_bias(draw, arguments):
+    """Arguments of a convolution, some with a bias, some rectified."""
+    values = draw(arguments)
+    bias = draw(GENERATORS).standard_normal(len(values[1])) if draw(st.booleans()) else None
+    return *values, bias, draw(st.booleans())
+
+
+@st.composite
+def array(draw):
+    """An array of 1 to 4 axes, with zeros and NaN in it."""
+    rng = draw(GENERATORS)
+    x = rng.standard_normal(draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
+    x[rng.random(x.shape) < 0.2] = draw(st.sampled_from([0, -0.0, np.inf, np.nan]))
+    return x
+
+
+@st.composite
+def relu_gradient(draw):
+    y = np.maximum(draw(array()), 0)
+    return draw(GENERATORS).standard_normal(y.shape), y
+
+
+@st.composite
+def scored(draw):
+    """Scores (N, C, H, W) and labels (N, H, W)."""
+    rng, c = draw(GENERATORS), draw(CHANNELS)
+    x = rng.standard_normal((draw(st.integers(0, 2)), c, *draw(pairs(1, 4))))
+    x *= draw(st.sampled_from([1, 300]))  # exp(800) is not finite
+    return x, rng.integers(0, c, (len(x), *x.shape[2:]))
+
+
+@st.composite
+def cross_entropy_gradient(draw):
+    x, labels = draw(scored())
+    _, logs = reference.cross_entropy(x, labels)
+    return x, labels, logs, draw(GENERATORS).standard_normal(logs.shape)
+
+
 ARGUMENTS = {
+    "relu": array().map(lambda x: (x,)),
+    "relu_gradient": relu_gradient(),
+    "channel_sums": conv1x1().map(lambda case: case[:1]),
+    "cross_entropy": scored(),
+    "cross_entropy_gradient": cross_entropy_gradient(),
     "im2col": im2col(),
     "col2im": col2im(),
-    "conv2d": convolutions().map(lambda case: (*case[:2], *case[3])),
+    "conv2d": with_bias(convolutions().map(lambda case: (*case[:2], *case[3]))),
     "conv_transpose2d": conv_transpose2d(),
     "conv2d_weight": convolutions().map(lambda c: (c[0], c[2], c[1].shape[2:], *c[3])),
-    "conv1x1": conv1x1(),
+    "conv1x1": with_bias(conv1x1()),
     "conv1x1_weight": conv1x1_weight(),
     "max_pool2d": max_pool2d(),
     "gather": gather(),
@@ -220,7 +267,7 @@ def test_float32_stays_float32_and_arguments_stay_as_they_are(name):
         for module in (kernels, reference, cpu):
             values, *indices = as_tuple(getattr(module, name)(*single))
             assert values.dtype == np.float32
-            assert all(i.dtype == np.int64 for i in indices)
+            assert all(i.dtype in (np.int64, np.float32) for i in indices)
             expected, *_ = as_tuple(getattr(reference, name)(*arguments))
             np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-4)
             for a, b in zip(single, kept, strict=True):

@@ -250,7 +250,7 @@ def test_repr_is_a_tree_of_settings():
     )
     assert repr(net.eval()).splitlines() == [
         "Sequential(",
-        "  (0): Conv2d(weight=(4, 3, 3, 5), stride=2, padding=1, dilation=1, groups=1)",
+        "  (0): Conv2d(weight=(4, 3, 3, 5), stride=2, padding=1, dilation=1, groups=1, relu=False)",
         "  (1): Sequential(",
         "    (0): ReLU()",
         "    (1): Dropout(p=0.3)",

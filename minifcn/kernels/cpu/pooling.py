@@ -1,0 +1,125 @@
+"""Max pooling, gather and unpool in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from minifcn.kernels import geometry
+from minifcn.kernels.cpu.pointwise import CHUNK
+from minifcn.kernels.cpu.threads import share
+from minifcn.kernels.cpu.windows import strided_overlap
+from minifcn.kernels.geometry import Pair
+
+
+def max_pool2d(
+    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the maximum of every window, and its flat index in the unpadded (H, W) plane."""
+    size = x.shape[2:]
+    window = (kernel_size, stride, padding, dilation)
+    out = geometry.pool_output_pair(size, *window, ceil_mode)
+    values = np.empty((*x.shape[:2], *out), x.dtype)
+    indices = np.empty(values.shape, np.int64)
+    first = _first_inside(out, *window)
+    start, steps = _window_starts(out, size, *window)
+    taps = list(_pool_taps(out, size, *window))
+
+    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for planes, best, places in chunks:
+            winner = _pool(planes, best, taps, first)
+            np.take(steps, winner, out=places, mode="clip")  # the mode that needs no buffer
+            places += start
+
+    share(work, _planes(x, values, indices))
+    return values, indices
+
+
+def _pool(planes: np.ndarray, best: np.ndarray, taps: list, first: np.ndarray) -> np.ndarray:
+    """Raise `best` to the maxima; return for each window the number of the element that won.
+
+    A number takes one byte, and numbers only grow, so the new winner is a maximum too. Picking
+    every other pixel is slow: the candidates are picked once, then compared and compared again.
+    """
+    best[...] = -np.inf
+    winner = np.empty(best.shape, np.min_scalar_type(len(taps)))
+    winner[...] = first
+    for tap, (window, pixels) in enumerate(taps):
+        candidate = np.ascontiguousarray(planes[pixels])
+        better = (candidate > best[window]) * winner.dtype.type(tap)
+        np.maximum(best[window], candidate, out=best[window])
+        np.maximum(winner[window], better, out=winner[window])
+    if np.isnan(best).any():  # a NaN is not larger than anything, but it wins
+        for tap, (window, pixels) in enumerate(taps):
+            np.copyto(winner[window], winner.dtype.type(tap), where=np.isnan(planes[pixels]))
+    return winner
+
+
+def _planes(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Cut arrays (N, C, ., .) into chunks of some planes, about CHUNK elements in the largest."""
+    flat = [array.reshape(-1, *array.shape[2:]) for array in arrays]
+    count = max(1, CHUNK // max(array[:1].size for array in flat)) if flat[0].size else 1
+    return [tuple(f[i : i + count] for f in flat) for i in range(0, len(flat[0]), count)]
+
+
+def _pool_taps(
+    out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> Iterator[tuple[tuple, tuple]]:
+    """For each kernel element yield (index of the windows that it lies inside for, its pixels)."""
+    for i, j in np.ndindex(*kernel_size):
+        to_rows, rows = strided_overlap(out[0], size[0], stride[0], i * dilation[0] - padding[0])
+        to_cols, cols = strided_overlap(out[1], size[1], stride[1], j * dilation[1] - padding[1])
+        yield (..., to_rows, to_cols), (..., rows, cols)
+
+
+def _window_starts(
+    out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flat index of each window's first element, and the step from there to each element."""
+    rows, columns = (np.arange(o) * s - p for o, s, p in zip(out, stride, padding, strict=True))
+    i, j = (np.arange(k) * d for k, d in zip(kernel_size, dilation, strict=True))
+    return rows[:, None] * size[1] + columns, (i[:, None] * size[1] + j).ravel()
+
+
+def _first_inside(
+    out: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
+) -> np.ndarray:
+    """The first element of each window that lies inside: the winner where all of it is -inf."""
+    i, j = (
+        (geometry.first_inside(o, s, p, d) - (np.arange(o) * s - p)) // d
+        for o, s, p, d in zip(out, stride, padding, dilation, strict=True)
+    )
+    return i[:, None] * kernel_size[1] + j
+
+
+def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], the index counting along rows."""
+    y = np.empty(indices.shape, x.dtype)
+
+    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for planes, places, values in chunks:
+            np.take(planes.reshape(-1), _flat(places, planes), out=values, mode="clip")
+
+    share(work, _planes(x, indices, y))
+    return y
+
+
+def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
+    """x[n, c, indices[n, c, oh, ow]] += y[n, c, oh, ow]; zero where no index points."""
+    x = np.empty((*y.shape[:2], *size), y.dtype)
+
+    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for values, places, planes in chunks:
+            planes[...] = 0
+            # On flat arrays, and only there, np.add.at is as fast as an assignment.
+            np.add.at(planes.reshape(-1), _flat(places, planes).reshape(-1), values.reshape(-1))
+
+    share(work, _planes(y, indices, x))
+    return x
+
+
+def _flat(indices: np.ndarray, planes: np.ndarray) -> np.ndarray:
+    """Turn indices within each of the planes (P, H, W) into indices of the whole flat array."""
+    count, h, w = planes.shape
+    return indices + np.arange(count).reshape(count, 1, 1) * (h * w)
