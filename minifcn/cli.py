@@ -1,4 +1,4 @@
-"""The command line: minifcn train, eval, predict, doctor.
+"""The command line: minifcn train, eval, predict, bench, doctor.
 
 Results go to stdout (JSON alone with --json), progress and messages to stderr. Exit codes: 0 done,
 1 failed (the training diverged), 2 wrong usage or input, 130 interrupted, after saving.
@@ -10,10 +10,12 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import minifcn
+from minifcn.bench import PARTS
 from minifcn.config import MODELS, Config
 from minifcn.training import Interrupted, Run, TrainingDivergedError
 
@@ -63,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train an FCN and draw how it does"))
     _add_eval(commands.add_parser("eval", help="score a trained run on a data set"))
     _add_predict(commands.add_parser("predict", help="segment images with a trained run"))
+    _add_bench(commands.add_parser("bench", help="time the training step and its kernels"))
     _add_doctor(commands.add_parser("doctor", help="say what this machine brings"))
     return parser
 
@@ -112,6 +115,21 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.set_defaults(command=predict)
+
+
+def _add_bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Time the training step of a small FCN-8s, its forward pass and its kernels, beside the"
+        " bare matrix products and copies in them and, if wanted, beside PyTorch."
+    )
+    add = parser.add_argument
+    add("part", nargs="?", choices=PARTS, default="all", help="default: all (without scaling)")
+    add("--against", choices=("torch",), help="compare with PyTorch, where it is installed")
+    add("--threads", type=int, metavar="N", help="of each side; default: all cores")
+    add("--rounds", type=int, metavar="N", default=5, help="turns of each side; default: 5")
+    add("--plot", type=Path, metavar="FILE", help="draw the times as bars, into a PNG")
+    add("--json", action="store_true", help="print JSON")
+    parser.set_defaults(command=bench)
 
 
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +224,22 @@ def predict(choices: argparse.Namespace) -> None:
 
     for written in predict_files(choices.run, choices.images, choices.out, choices.checkpoint):
         print(written)
+
+
+def bench(choices: argparse.Namespace) -> None:
+    """Compare, print a table, and draw it."""
+    from tqdm import tqdm
+
+    from minifcn import plots
+    from minifcn.bench import compare, format_table
+
+    if choices.plot:
+        plots.check_path(choices.plot)
+    bar = partial(tqdm, disable=None, leave=False)  # on a terminal only
+    results = compare(choices.against, choices.part, choices.threads, choices.rounds, bar)
+    print(json.dumps(results) if choices.json else format_table(results))
+    if choices.plot:
+        plots.plot_speeds(choices.plot, results["rows"])
 
 
 def doctor(choices: argparse.Namespace) -> None:

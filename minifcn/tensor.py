@@ -1,13 +1,12 @@
 """The engine: a Tensor remembers how it was made, and backward walks that history in reverse.
 
-1. An operation computes an array, then calls `record` with, for each input, a function that turns
-   the gradient of the output into the gradient of that input (a vector-Jacobian product).
-   So the tensors behind a result form a graph, built as the code runs.
+1. An operation computes an array, then calls `record` with, for each input, a function from the
+   gradient of the output to that of the input (a vector-Jacobian product). So the tensors behind a
+   result form a graph, built as the code runs.
 2. Backward visits that graph from the result to the leaves, each tensor after everything that was
    made from it, and adds up what arrives at a tensor over several paths.
 
-The functions given to `record` compute with Tensors, so a gradient can itself be recorded and
-differentiated again.
+The functions given to `record` compute with Tensors, so a gradient can be differentiated again.
 """
 
 from __future__ import annotations
@@ -102,14 +101,12 @@ class Tensor:
 
         gradient: of this tensor's shape; 1 by default, for a tensor of one element.
         create_graph: make the gradients differentiable; otherwise the graph is freed on the way.
-        Raises ValueError for a missing or misshaped `gradient`, RuntimeError for a tensor that
-        needs no gradient or whose graph was freed before.
+        Raises ValueError for a missing or misshaped `gradient`, RuntimeError without a graph.
         """
         for leaf, grad in _propagate((self,), (gradient,), create_graph, lambda x: not x.grad_fn):
-            if create_graph:
-                leaf.grad = grad if leaf.grad is None else leaf.grad + grad
-            elif leaf.grad is None:
-                leaf.grad = Tensor(grad.data.copy())
+            if leaf.grad is None or leaf.grad.requires_grad or create_graph:
+                fresh = grad if create_graph else Tensor(grad.data.copy())
+                leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh
             else:
                 leaf.grad.data += grad.data
 

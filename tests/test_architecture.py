@@ -29,10 +29,10 @@ FLOORS = [
     ["checkpoint"],
     ["config"],
     ["training"],
-    ["progress", "report", "prediction", "doctor"],
+    ["progress", "report", "prediction", "doctor", "bench"],
     ["cli"],
 ]
-HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm")
+HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")
 
 
 @cache

@@ -167,9 +167,7 @@ def _rest(x: Tensor, weight: Tensor, settings: Settings) -> Pair:
     return h, w
 
 
-def _conv1x1(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False
-) -> Tensor:
+def _conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     return record(
         "conv1x1",
         kernels.conv1x1(x.data, weight.data, bias and bias.data, relu),

@@ -88,7 +88,7 @@ def _reduced(losses: Tensor, share: Array, reduction: str) -> Tensor:
 
 
 def _cross_entropy(x: Tensor, labels: Array, share: Array) -> Tensor:
-    """share * -log softmax(x)[label]: one kernel, without an array of all log-probabilities."""
+    """Weigh -log softmax(x)[label] by share: one kernel, and no array of log-probabilities."""
     data, logs = kernels.cross_entropy(x.data, labels)
     data *= share
     data[share == 0] = 0  # even where x is not finite
@@ -97,11 +97,14 @@ def _cross_entropy(x: Tensor, labels: Array, share: Array) -> Tensor:
 
 
 def _cross_entropy_gradient(x: Tensor, labels: Array, logs: Array, scale: Tensor) -> Tensor:
-    """scale * (p - 1 at the label), with p = softmax(x); dp_c = p_c (dx_c - sum over k p_k dx_k)."""
+    """Return scale * (p - 1 at the label), with p = softmax(x).
+
+    It is differentiable: dp_c = p_c (dx_c - sum over k of p_k dx_k).
+    """
 
     def input_gradient(g: Tensor) -> Tensor:
-        p = softmax(x, 1)
-        return p * (g - (p * g).sum(1, keepdims=True)) * scale.reshape((len(x.data), 1, *scale.shape[1:]))
+        p, each = softmax(x, 1), scale.reshape((len(labels), 1, *labels.shape[1:]))
+        return p * (g - (p * g).sum(1, keepdims=True)) * each
 
     def scale_gradient(g: Tensor) -> Tensor:
         return (softmax(x, 1) * g).sum(1) - _pick(g, labels, np.ones_like(labels, bool))

@@ -94,9 +94,7 @@ def conv2d(
         )
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
     _check_bias(bias, weight)
-    return _implementation(x).conv2d(
-        x, weight, stride, padding, dilation, groups, bias, rectify
-    )
+    return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
 
 
 def conv_transpose2d(
@@ -160,9 +158,7 @@ def conv2d_weight(
     return implementation.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
 
 
-def conv1x1(
-    x: Array, weight: Array, bias: Array | None = None, rectify: bool = False
-) -> Array:
+def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = False) -> Array:
     """Mix channels: y[n, f, h, w] = sum over c of weight[f, c] * x[n, c, h, w].
 
     In the same pass bias[f] is added, and relu applied, where wanted. x: (N, C, H, W), weight:

@@ -236,7 +236,7 @@ def _neighbours(
 
 
 def relu(x: np.ndarray) -> np.ndarray:
-    """y = x where x > 0, else 0; NaN stays NaN."""
+    """Keep x where x > 0, else 0; NaN stays NaN."""
     y = x.copy()
     for place in np.ndindex(*x.shape):
         if x[place] <= 0:

@@ -6,9 +6,9 @@ Coarse scores are upsampled by transposed convolutions and added to finer ones; 
 brings them back to the size of the image. Source: Long, Shelhamer and Darrell (2015), Fully
 Convolutional Networks for Semantic Segmentation, figure 3.
 
-It is smaller than the paper's network and, by default, uses BatchNorm. And nothing inside needs a crop: all
-convolutions and transposed convolutions are padded so that scores stay aligned with the image,
-which is padded at the bottom and right to a multiple of 32; only that is cut off at the end.
+It is smaller than the paper's network and, by default, uses BatchNorm. And nothing inside needs a
+crop: all convolutions and transposed convolutions are padded so that scores stay aligned with the
+image, which is padded at the bottom and right to a multiple of 32; only that is cut off at the end.
 """
 
 from __future__ import annotations

@@ -1,11 +1,13 @@
-"""Pictures of data, predictions and runs as PNG files; drawing one imports matplotlib."""
+"""Pictures of data, predictions, runs and speeds as PNG files; drawing one imports matplotlib."""
 
-from minifcn.plots.canvas import figure_file
+from minifcn.plots.canvas import check_path, figure_file
 from minifcn.plots.colours import class_boundaries, colour_mask, error_map, overlay
 from minifcn.plots.predictions import plot_predictions
 from minifcn.plots.runs import plot_confusion, plot_curves, plot_iou
+from minifcn.plots.speeds import plot_speeds
 
 __all__ = [
+    "check_path",
     "class_boundaries",
     "colour_mask",
     "error_map",
@@ -15,4 +17,5 @@ __all__ = [
     "plot_curves",
     "plot_iou",
     "plot_predictions",
+    "plot_speeds",
 ]

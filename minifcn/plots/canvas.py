@@ -43,7 +43,7 @@ def figure_file(
     Raises:
         ValueError: if path does not end in .png or its folder does not exist.
     """
-    path = _checked(path)
+    path = check_path(path)
     from matplotlib import rc_context, rcdefaults
     from matplotlib.figure import Figure
 
@@ -55,7 +55,8 @@ def figure_file(
             _save(figure, path)
 
 
-def _checked(path: str | os.PathLike[str]) -> Path:
+def check_path(path: str | os.PathLike[str]) -> Path:
+    """Return where a picture goes; raise ValueError unless that is a PNG in an existing folder."""
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"path must end in .png, got {path.name!r}")

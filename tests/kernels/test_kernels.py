@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from minifcn import kernels
 from minifcn.kernels import cpu, geometry, reference
+from minifcn.kernels.cpu import convolution, pointwise, pooling, threads
+from minifcn.kernels.cpu import windows as tiling
 
 IMPLEMENTATIONS = pytest.mark.parametrize("kernel", [reference, cpu], ids=["reference", "cpu"])
 
@@ -243,10 +245,37 @@ def test_every_kernel_exists_everywhere_with_the_same_arguments(name):
     assert name in ARGUMENTS, "a new kernel needs random arguments here, to be compared"
 
 
+def usual(patch):
+    """The plan that cpu chooses."""
+
+
+def tiny_tiles(patch):
+    """Every image is a large one: cut into bands and chunks, which two threads share."""
+    patch.setattr(tiling, "SMALL_IMAGE", 1)
+    patch.setattr(tiling, "FEW_ROWS", 1)
+    patch.setattr(tiling, "WORTH_SHARING", 0)
+    patch.setattr(threads, "WORTH_SHARING", 0)
+    for module in (pointwise, pooling):
+        patch.setattr(module, "CHUNK", 7)
+    for module in (tiling, convolution):
+        patch.setattr(module, "TILE_BYTES", 100)
+    patch.setattr(threads, "_crew", threads._Crew(2))
+
+
+def small_images_in_pairs(patch):
+    """Every image is a small one, and a few share a matrix product."""
+    patch.setattr(tiling, "SMALL_IMAGE", 1000)
+    patch.setattr(tiling, "WORTH_SHARING", 0)
+
+
+PLANS = pytest.mark.parametrize("plan", [usual, tiny_tiles, small_images_in_pairs])
+
+
+@PLANS
 @pytest.mark.parametrize("name", NAMES)
-def test_numpy_computes_what_the_loops_define(name):
+def test_numpy_computes_what_the_loops_define(name, plan):
     @given(ARGUMENTS[name])
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def check(arguments):
         expected = as_tuple(getattr(reference, name)(*arguments))
         found = as_tuple(getattr(cpu, name)(*arguments))
@@ -254,7 +283,9 @@ def test_numpy_computes_what_the_loops_define(name):
             assert (a.shape, a.dtype) == (b.shape, b.dtype)
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
-    check()
+    with pytest.MonkeyPatch.context() as patch:
+        plan(patch)
+        check()
 
 
 @pytest.mark.parametrize("name", NAMES)

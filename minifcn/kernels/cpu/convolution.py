@@ -10,11 +10,11 @@ import numpy as np
 from minifcn.kernels import geometry
 from minifcn.kernels.cpu.pointwise import relu_in_place
 from minifcn.kernels.cpu.threads import share
-from minifcn.kernels.cpu.windows import ONE, Tile, Windows, col2im
+from minifcn.kernels.cpu.windows import ONE, TILE_BYTES, Tile, Windows, col2im
 from minifcn.kernels.geometry import Pair
 
 PARTIAL_SUMS = 8
-"""In how many parts a gradient of the weights is summed, by as many threads; then they are added."""
+"""A gradient of the weights is summed in so many parts, by as many threads, and then added up."""
 
 
 def conv2d(
@@ -31,29 +31,27 @@ def conv2d(
 
     The bias is added, and what is negative set to 0, while a tile is still in the cache.
     """
-    windows = Windows(x, weight.shape[2:], stride, padding, dilation, groups)
+    windows = Windows(x, weight.shape[2:], stride, padding, dilation, groups, len(weight))
     y = np.empty((len(x), len(weight), *windows.out), x.dtype)
-    matrices = [_as_matrix(weight, rows, groups) for rows in windows.kernel_rows]
+    matrices = windows.matrices(weight)
     shift = None if bias is None else bias.reshape(groups, -1, 1)
 
     def work(tiles: Iterator[Tile]) -> None:
         workspace = windows.workspace()
-        spare = np.empty((groups, len(weight) // groups, windows.most), x.dtype)
+        parts = np.empty((*matrices.shape[:3], windows.most), x.dtype)
         for tile in tiles:
-            columns = windows.lay_out(tile, workspace)
             total = windows.columns(y, tile)
-            part = spare[:, :, : total.shape[2]]
-            np.matmul(matrices[0], columns[0], out=total)
-            for matrix, shifted in zip(matrices[1:], columns[1:], strict=True):
-                total += np.matmul(matrix, shifted, out=part)
+            products = np.matmul(
+                matrices, windows.lay_out(tile, workspace), out=parts[..., : total.shape[-1]]
+            )
+            np.add.reduce(products, axis=1, out=total)
             if shift is not None:
                 total += shift
             if rectify:
                 relu_in_place(total)
-            if not np.may_share_memory(total, y):
-                y[tile[0]] = total.reshape(len(weight), -1, *windows.out).swapaxes(0, 1)
+            windows.store(total, y, tile)
 
-    share(work, windows.tiles)
+    share(work, windows.tiles, windows.elements)
     return y
 
 
@@ -66,29 +64,28 @@ def conv2d_weight(
     dilation: Pair,
     groups: int,
 ) -> np.ndarray:
-    """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow]."""
-    windows = Windows(x, kernel_size, stride, padding, dilation, groups)
-    products = len(windows.kernel_rows)
-    f, c = y.shape[1], x.shape[1] // groups
-    shape = (products, groups, f // groups, c * prod(windows.laid_out))
-    tiles_each = max(1, ceil(len(windows.tiles) / PARTIAL_SUMS))
-    parts = [
-        windows.tiles[i : i + tiles_each] for i in range(0, len(windows.tiles), tiles_each)
-    ]
+    """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow].
+
+    Of the windows and y, the smaller matrix is the one that BLAS has to read transposed: y.
+    """
+    windows = Windows(x, kernel_size, stride, padding, dilation, groups, y.shape[1])
+    rows = x.shape[1] // groups * prod(windows.laid_out)
+    shape = (groups, windows.products, rows, y.shape[1] // groups)
+    count = max(1, ceil(len(windows.tiles) / PARTIAL_SUMS))
+    parts = [windows.tiles[i : i + count] for i in range(0, len(windows.tiles), count)]
     sums = np.zeros((max(1, len(parts)), *shape), x.dtype)
 
     def work(numbers: Iterator[int]) -> None:
-        workspace, product = windows.workspace(), np.empty(shape[1:], x.dtype)
+        workspace, product = windows.workspace(), np.empty(shape, x.dtype)
         for number in numbers:
             for tile in parts[number]:
                 columns = windows.lay_out(tile, workspace)
-                matrix = windows.columns(y, tile)
-                for total, shifted in zip(sums[number], columns, strict=True):
-                    total += np.matmul(matrix, shifted.swapaxes(1, 2), out=product)
+                transposed = windows.columns(y, tile)[:, None].swapaxes(2, 3)
+                sums[number] += np.matmul(columns, transposed, out=product)
 
-    share(work, range(len(parts)))
-    weight = sums.sum(0).reshape(products, f, c, -1, kernel_size[1])
-    return np.ascontiguousarray(weight.transpose(1, 2, 0, 3, 4)).reshape(f, c, *kernel_size)
+    share(work, range(len(parts)), windows.elements)
+    total = sums.sum(0) if len(sums) > 1 else sums[0]
+    return windows.weight(total.swapaxes(2, 3))
 
 
 def conv_transpose2d(
@@ -114,21 +111,19 @@ def conv_transpose2d(
     )
     c = weight.shape[1] * groups
     x = np.empty((len(y), c, *size), y.dtype)
-    matrix = _as_matrix(weight, slice(None), groups).transpose(0, 2, 1)
+    matrix = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)
+    columns_bytes = matrix.shape[1] * groups * prod(y.shape[2:]) * y.itemsize
+    some = max(1, min(TILE_BYTES // max(1, columns_bytes), ceil(len(y) / 2)))
 
-    def work(images: Iterator[int]) -> None:
-        for n in images:
-            columns = matrix @ y[n].reshape(groups, len(weight) // groups, -1)
-            columns = columns.reshape(1, c, *kernel_size, *y.shape[2:])
-            x[n] = col2im(columns, size, stride, padding, dilation)[0]
+    def work(images: Iterator[slice]) -> None:
+        for few in images:
+            stamps = y[few].reshape(-1, groups, len(weight) // groups, prod(y.shape[2:]))
+            columns = (matrix @ stamps).reshape(len(stamps), c, *kernel_size, *y.shape[2:])
+            x[few] = col2im(columns, size, stride, padding, dilation)
 
-    share(work, range(len(y)))
+    tasks = [slice(n, n + some) for n in range(0, len(y), some)]
+    share(work, tasks, y.size * weight[0].size)
     return x
-
-
-def _as_matrix(weight: np.ndarray, rows: slice, groups: int) -> np.ndarray:
-    """Some rows of the kernels as a matrix (groups, F / groups, C / groups * rows * KW)."""
-    return weight[:, :, rows].reshape(groups, len(weight) // groups, -1)
 
 
 def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:

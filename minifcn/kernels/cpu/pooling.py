@@ -32,7 +32,7 @@ def max_pool2d(
             np.take(steps, winner, out=places, mode="clip")  # the mode that needs no buffer
             places += start
 
-    share(work, _planes(x, values, indices))
+    share(work, _planes(x, values, indices), 4 * x.size)
     return values, indices
 
 
@@ -101,7 +101,7 @@ def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         for planes, places, values in chunks:
             np.take(planes.reshape(-1), _flat(places, planes), out=values, mode="clip")
 
-    share(work, _planes(x, indices, y))
+    share(work, _planes(x, indices, y), 4 * y.size)
     return y
 
 
@@ -115,7 +115,7 @@ def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
             # On flat arrays, and only there, np.add.at is as fast as an assignment.
             np.add.at(planes.reshape(-1), _flat(places, planes).reshape(-1), values.reshape(-1))
 
-    share(work, _planes(y, indices, x))
+    share(work, _planes(y, indices, x), x.size)
     return x
 
 

@@ -8,7 +8,6 @@ from minifcn.kernels import geometry
 from minifcn.kernels.geometry import Pair
 
 
-
 def resize(
     x: np.ndarray, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
 ) -> np.ndarray:

@@ -21,6 +21,12 @@ from minifcn.kernels.cpu.memory import keep_freed_memory
 
 Task = TypeVar("Task")
 
+WORTH_SHARING = 2**20
+"""Elements to move for which it is worth to wake another thread, which takes about 0.1 ms."""
+
+MULTIPLICATIONS = 16
+"""So many of a matrix product take about as long as an element that is moved."""
+
 
 class _Crew:
     """Threads that work on one kernel at a time, beside the one that called it."""
@@ -28,18 +34,23 @@ class _Crew:
     def __init__(self, count: int | None = None) -> None:
         from threadpoolctl import ThreadpoolController
 
-        self.blas = ThreadpoolController().select(user_api="blas")
-        usual = [library.num_threads for library in self.blas.lib_controllers]
-        self.count = count or max(usual, default=os.cpu_count() or 1)
+        self.blas = ThreadpoolController().select(user_api="blas").lib_controllers
+        self.usual = [library.num_threads for library in self.blas]
+        self.count = count or max(self.usual, default=os.cpu_count() or 1)
         self.pool = ThreadPoolExecutor(self.count, thread_name_prefix="minifcn")
         self.lock, self.at_work = threading.Lock(), 0
 
     @contextmanager
     def one_blas_thread_each(self) -> Iterator[None]:
-        """Keep BLAS from starting threads of its own; kernels may run in several threads at once."""
+        """Keep BLAS from starting threads of its own; kernels may run in several threads at once.
+
+        Not even a small product may: its threads would spin for a while, waiting for the next.
+        """
         with self.lock:
             if not self.at_work:
-                self.limits = self.blas.limit(limits=1)
+                self.usual = [library.get_num_threads() for library in self.blas]
+                for library in self.blas:
+                    library.set_num_threads(1)
             self.at_work += 1
         try:
             yield
@@ -47,7 +58,8 @@ class _Crew:
             with self.lock:
                 self.at_work -= 1
                 if not self.at_work:
-                    self.limits.restore_original_limits()
+                    for library, usual in zip(self.blas, self.usual, strict=True):
+                        library.set_num_threads(usual)
 
 
 _crew: _Crew | None = None
@@ -62,7 +74,7 @@ def _get_crew() -> _Crew:
 
 
 def num_threads() -> int:
-    """How many threads a kernel uses: at first as many as BLAS would, which obeys OMP_NUM_THREADS."""
+    """How many threads a kernel uses: as many as BLAS would, unless set_num_threads was called."""
     return _get_crew().count
 
 
@@ -71,6 +83,8 @@ def set_num_threads(count: int) -> None:
     global _crew
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"count must be a whole number of at least 1; got {count!r}")
+    if _crew:
+        _crew.pool.shutdown(wait=False)
     _crew = _Crew(count)
 
 
@@ -83,21 +97,20 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_crew)  # threads do not survive a fork
 
 
-def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task]) -> None:
+def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], elements: int) -> None:
     """Run `work` in several threads; each gets the same iterator, and so the tasks it comes to.
 
-    A function that takes many tasks, not one, can make its workspace once. A single task is left
-    to the calling thread, and the cores to BLAS.
+    A function that takes many tasks, not one, can make its workspace once. `elements` says roughly
+    how much there is to do: what would be done before another thread has woken up is not shared.
     """
-    crew = _get_crew()
-    count = min(crew.count, len(tasks))
     if not tasks:
         return
-    shared = iter(tasks)
+    crew, shared = _get_crew(), iter(tasks)
+    helpers = min(crew.count, len(tasks)) - 1 if elements >= WORTH_SHARING else 0
     with crew.one_blas_thread_each():
-        helpers = [crew.pool.submit(work, shared) for _ in range(count - 1)]
+        futures = [crew.pool.submit(work, shared) for _ in range(helpers)]
         try:
             work(shared)
         finally:
-            for helper in helpers:
-                helper.result()
+            for future in futures:
+                future.result()

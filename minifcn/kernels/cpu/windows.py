@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from minifcn.kernels import geometry
+from minifcn.kernels.cpu.threads import MULTIPLICATIONS, WORTH_SHARING
 from minifcn.kernels.geometry import Pair
 
 ONE = (1, 1)
@@ -22,10 +23,11 @@ matrix products on it to outweigh the calls."""
 SMALL_IMAGE = 256
 """With fewer output pixels than this, several images share a matrix product."""
 
+FEW_ROWS = 16
+"""With fewer rows than this in a matrix, one product is faster than one for each kernel row."""
+
 Tile: TypeAlias = tuple[slice, slice]
 """Images and output rows: some rows of one image, or all rows of some images."""
-
-Workspace: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def im2col(
@@ -33,41 +35,56 @@ def im2col(
 ) -> np.ndarray:
     """Lay the windows of x (N, C, H, W) out as columns (N, C, KH, KW, OH, OW)."""
     out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
-    padded = _padded_for(x.shape[:2], kernel_size, out, stride, dilation, x.dtype)
-    copy_shifted(padded, x, (-padding[0], -padding[1]))
-    return np.ascontiguousarray(_sliding(padded, kernel_size, out, stride, dilation))
-
-
-def _padded_for(
-    leading: Pair, kernel_size: Pair, out: Pair, stride: Pair, dilation: Pair, dtype: np.dtype
-) -> np.ndarray:
-    """Zeros for images (*leading, H, W) that hold exactly the windows of an output."""
-    axes = zip(kernel_size, out, stride, dilation, strict=True)
-    return np.zeros((*leading, *((o - 1) * s + (k - 1) * d + 1 for k, o, s, d in axes)), dtype)
+    offset = (-padding[0], -padding[1])
+    return np.ascontiguousarray(_sliding(x, offset, kernel_size, out, stride, dilation))
 
 
 def _sliding(
-    padded: np.ndarray, kernel_size: Pair, out: Pair, stride: Pair, dilation: Pair
+    x: np.ndarray, offset: Pair, kernel_size: Pair, out: Pair, stride: Pair, dilation: Pair
 ) -> np.ndarray:
-    """The windows of padded (A, B, H, W) as a view (A, B, KH, KW, OH, OW)."""
+    """The windows of x (A, B, H, W), the first at `offset`, as a view (A, B, KH, KW, OH, OW).
+
+    The view is of a padded copy that holds these windows exactly; they overlap in it.
+    """
+    axes = zip(kernel_size, out, stride, dilation, strict=True)
+    size = [(o - 1) * s + (k - 1) * d + 1 for k, o, s, d in axes]
+    padded = np.empty((*x.shape[:2], *size), x.dtype)
+    copy_shifted(padded, x, offset)
     a, b, down, right = padded.strides
     steps = (down * dilation[0], right * dilation[1], down * stride[0], right * stride[1])
-    shape = (*padded.shape[:2], *kernel_size, *out)
+    shape = (*x.shape[:2], *kernel_size, *out)
     return as_strided(padded, shape, (a, b, *steps), writeable=False)
 
 
 def copy_shifted(target: np.ndarray, image: np.ndarray, offset: Pair) -> None:
-    """target[..., r, c] = image[..., r + offset, c + offset], rows outside the image being 0.
+    """target[..., r, c] = image[..., r + offset, c + offset], and 0 outside the image.
 
-    Columns outside the image are left as they are.
+    Where both have the same width, rows follow one another in memory, and moving right by one
+    column is moving all of them by one pixel: one long copy instead of one a row. Pixels that
+    went around a border into the next row are set to 0 with the rest.
     """
-    (to_rows, rows), (to_columns, columns) = (
-        strided_overlap(count, size, 1, o)
-        for count, size, o in zip(target.shape[-2:], image.shape[-2:], offset, strict=True)
-    )
-    target[..., : to_rows.start, :] = 0
-    target[..., to_rows.stop :, :] = 0
-    target[..., to_rows, to_columns] = image[..., rows, columns]
+    (height, width), (rows, columns) = image.shape[-2:], target.shape[-2:]
+    to_rows, from_rows = strided_overlap(rows, height, 1, offset[0])
+    to_columns, from_columns = strided_overlap(columns, width, 1, offset[1])
+    lines = target[..., to_rows, :]
+    if columns == width:
+        count = width * (to_rows.stop - to_rows.start)
+        pixels = image[..., from_rows, :].reshape(*image.shape[:-2], count)
+        moved = lines.reshape(*pixels.shape)  # a view
+        right = min(abs(offset[1]), count)
+        ahead, behind = slice(right, count), slice(0, count - right)
+        to, source = (behind, ahead) if offset[1] > 0 else (ahead, behind)
+        moved[..., to] = pixels[..., source]
+    else:
+        lines[..., to_columns] = image[..., from_rows, from_columns]
+    for border in (
+        target[..., : to_rows.start, :],
+        target[..., to_rows.stop :, :],
+        lines[..., : to_columns.start],
+        lines[..., to_columns.stop :],
+    ):
+        if border.size:
+            border[...] = 0
 
 
 def strided_overlap(count: int, size: int, stride: int, offset: int) -> tuple[slice, slice]:
@@ -92,8 +109,10 @@ class Windows:
     - For a 1x1 kernel the image itself is the matrix.
 
     Attributes:
-        kernel_rows: the kernel rows of each product.
+        products: how many matrix products are summed: one for each kernel row, or one for all.
+        laid_out: kernel rows and columns that each of them covers.
         tiles: what is laid out at a time.
+        elements: how much there is to do, for `share`.
         most: the largest number of columns of a tile.
     """
 
@@ -105,22 +124,25 @@ class Windows:
         padding: Pair,
         dilation: Pair,
         groups: int,
+        filters: int,
     ) -> None:
         self.x, self.stride, self.padding, self.dilation = x, stride, padding, dilation
         self.groups = groups
         self.out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
         (kh, kw), ow = kernel_size, self.out[1]
         self.is_image = (kernel_size, stride, padding) == (ONE, ONE, (0, 0))
-        if stride == ONE and self.out[0] * ow >= SMALL_IMAGE:
-            self.laid_out = (1, kw)  # kernel elements
-            self.kernel_rows = [slice(i, i + 1) for i in range(kh)]
-            self.starts = [i * dilation[0] * ow for i in range(kh)]
+        by_row = x.shape[1] // groups * kw >= FEW_ROWS and self.out[0] * ow >= SMALL_IMAGE
+        if stride == ONE and by_row:
+            self.laid_out, self.products = (1, kw), kh
+            self.below = dilation[0] * ow
         else:
-            self.laid_out = kernel_size
-            self.kernel_rows, self.starts = [slice(None)], [0]
+            self.laid_out, self.products, self.below = kernel_size, 1, 0
+        rows = x.shape[1] // groups * prod(kernel_size)
+        self.elements = filters * rows * len(x) * prod(self.out) // MULTIPLICATIONS
+        self.halo = (self.products - 1) * self.below // ow  # rows that the last product needs more
         self.tiles = self._cut()
         images, rows = self.tiles[0] if self.tiles else (slice(0, 0), slice(0, 0))
-        self.tile_shape = (images.stop, rows.stop + self.starts[-1] // ow, ow)
+        self.tile_shape = (images.stop, rows.stop + self.halo, ow)
         self.most = images.stop * rows.stop * ow
 
     def _cut(self) -> list[Tile]:
@@ -128,36 +150,56 @@ class Windows:
         (n, c), (oh, ow) = self.x.shape[:2], self.out
         rows = TILE_BYTES // max(1, c * prod(self.laid_out) * ow * self.x.itemsize)
         if oh * ow < SMALL_IMAGE and rows >= oh:
-            images = max(1, min(rows // oh, ceil(n / 2)))  # so that two threads have something
+            shared = 2 if self.elements >= WORTH_SHARING else 1
+            images = max(1, min(rows // oh, ceil(n / shared)))
             return [(slice(i, min(i + images, n)), slice(0, oh)) for i in range(0, n, images)]
-        rows = max(rows, 4 * self.starts[-1] // ow, 1)  # what two tiles share is laid out twice
+        rows = max(rows, 4 * self.halo, 1)  # what two tiles share is laid out twice
         height = ceil(oh / ceil(oh / rows))
         bands = [slice(r, min(r + height, oh)) for r in range(0, oh, height)]
         return [(slice(i, i + 1), band) for i in range(n) for band in bands]
 
-    def workspace(self) -> Workspace:
-        """Memory for one tile: padded images, a view of their windows, and where these are copied.
-
-        The windows are (C, kernel rows, KW, images, rows, OW).
-        """
-        (images, *out), settings = self.tile_shape, (self.stride, self.dilation)
+    def workspace(self) -> np.ndarray:
+        """Memory for the windows of one tile: (C, kernel rows, KW, images, rows, OW)."""
         channels = 0 if self.is_image else self.x.shape[1]
-        padded = _padded_for((channels, images), self.laid_out, out, *settings, self.x.dtype)
-        view = _sliding(padded, self.laid_out, out, *settings).transpose(0, 2, 3, 1, 4, 5)
-        return padded, view, np.empty(view.shape, self.x.dtype)
+        return np.empty((channels, *self.laid_out, *self.tile_shape), self.x.dtype)
 
-    def lay_out(self, tile: Tile, workspace: Workspace) -> list[np.ndarray]:
-        """Return the windows as a matrix (groups, C / groups * .., columns) a product."""
+    def lay_out(self, tile: Tile, workspace: np.ndarray) -> np.ndarray:
+        """Return the windows as one matrix a product: (groups, products, C / groups * .., columns).
+
+        The matrices of several kernel rows are views of one array, and overlap in it.
+        """
         if self.is_image:
-            return [self.columns(self.x, tile)]
-        (images, rows), (top, left), (padded, view, windows) = tile, self.padding, workspace
+            return self.columns(self.x, tile)[:, None]
+        (images, rows), (top, left), (dh, dw) = tile, self.padding, self.dilation
         image = self.x[images].swapaxes(0, 1)
+        windows = workspace[:, :, :, : image.shape[1]]
         first = rows.start * self.stride[0] - top
-        copy_shifted(padded[:, : image.shape[1]], image, (first, -left))
-        np.copyto(windows, view)
-        matrix = windows.reshape(self.groups, -1, prod(self.tile_shape))
+        if self.stride == ONE:
+            for i, j in product(*map(range, self.laid_out)):
+                copy_shifted(windows[:, i, j], image, (first + i * dh, j * dw - left))
+        else:
+            settings = (self.laid_out, self.tile_shape[1:], self.stride, self.dilation)
+            view = _sliding(image, (first, -left), *settings)
+            windows[...] = view.transpose(0, 2, 3, 1, 4, 5)
+        matrix = workspace.reshape(self.groups, -1, prod(self.tile_shape))
         count = image.shape[1] * (rows.stop - rows.start) * self.out[1]
-        return [matrix[:, :, start : start + count] for start in self.starts]
+        group, row, column = matrix.strides
+        shape = (self.groups, self.products, matrix.shape[1], count)
+        return as_strided(matrix, shape, (group, self.below * column, row, column), writeable=False)
+
+    def matrices(self, weight: np.ndarray) -> np.ndarray:
+        """The weight (F, C / groups, KH, KW) as (groups, products, F / groups, C / groups * ..)."""
+        f, c = len(weight) // self.groups, weight.shape[1]
+        parts = weight.reshape(self.groups, f, c, self.products, prod(self.laid_out))
+        return parts.transpose(0, 3, 1, 2, 4).reshape(self.groups, self.products, f, -1)
+
+    def weight(self, matrices: np.ndarray) -> np.ndarray:
+        """The inverse of `matrices`."""
+        f, c = matrices.shape[2], matrices.shape[3] // prod(self.laid_out)
+        parts = matrices.reshape(self.groups, self.products, f, c, *self.laid_out)
+        weight = parts.transpose(0, 2, 3, 1, 4, 5)
+        kernel_size = (self.products * self.laid_out[0], self.laid_out[1])
+        return np.ascontiguousarray(weight).reshape(self.groups * f, c, *kernel_size)
 
     def columns(self, y: np.ndarray, tile: Tile) -> np.ndarray:
         """A tile of y (N, F, OH, OW) as a matrix (groups, F / groups, columns).
@@ -165,8 +207,15 @@ class Windows:
         It is a view for a single image, and a copy for several.
         """
         (images, rows), (f, ow) = tile, y.shape[1::2]
-        matrix = y[images].swapaxes(0, 1).reshape(self.groups, f // self.groups, -1)
-        return matrix[:, :, rows.start * ow : rows.stop * ow] if len(y[images]) == 1 else matrix
+        if images.stop - images.start == 1:
+            matrix = y[images.start].reshape(self.groups, f // self.groups, -1)
+            return matrix[:, :, rows.start * ow : rows.stop * ow]
+        return y[images].swapaxes(0, 1).reshape(self.groups, f // self.groups, -1)
+
+    def store(self, matrix: np.ndarray, y: np.ndarray, tile: Tile) -> None:
+        """Write what `columns` returned, and was changed, into y, where it is no view."""
+        if (count := len(y[tile[0]])) > 1:
+            y[tile[0]] = matrix.reshape(y.shape[1], count, *self.out).swapaxes(0, 1)
 
 
 def col2im(
@@ -174,37 +223,25 @@ def col2im(
 ) -> np.ndarray:
     """Add columns (N, C, KH, KW, OH, OW) back into x (N, C, *size): the adjoint of im2col.
 
-    Kernel elements that land on the same block of stride x stride pixels are added at once.
-    """
-    blocks = _blocks(columns, stride, dilation)
-    for taps, place in _moves(columns.shape[2:4], columns.shape[4:], stride, dilation):
-        blocks[place] += columns[taps].transpose(0, 1, 4, 2, 5, 3)
-    x = np.zeros((*columns.shape[:2], *size), columns.dtype)
-    plane, kept = _overlap_with_padding(blocks, x, padding)
-    kept[...] = plane
-    return x
-
-
-def _blocks(columns: np.ndarray, stride: Pair, dilation: Pair) -> np.ndarray:
-    """Zeros for the padded image of `columns`, cut into blocks: (N, C, BH, SH, BW, SW).
-
-    Padded row r is row r % SH of block r // SH, so window oh starts at row 0 of block oh.
+    The padded image is cut into blocks of stride x stride pixels: padded row r is row r % SH of
+    block r // SH, so window oh starts at row 0 of block oh. Kernel elements that land on the same
+    block are added at once, ceil(k / s)^2 additions instead of k^2. They are added in the order of
+    the columns, (N, C, SH, SW, blocks, blocks), and put in the order of the image at the end.
     """
     kernel_size, out = columns.shape[2:4], columns.shape[4:]
-    bh, bw = (
+    grid = [
         o + d * (k - 1) // s for o, k, s, d in zip(out, kernel_size, stride, dilation, strict=True)
+    ]
+    blocks = np.zeros((*columns.shape[:2], *stride, *grid), columns.dtype)
+    for taps, place in _moves(kernel_size, out, stride, dilation):
+        blocks[place] += columns[taps]
+    padded = blocks.transpose(0, 1, 4, 2, 5, 3).reshape(
+        *columns.shape[:2], grid[0] * stride[0], grid[1] * stride[1]
     )
-    return np.zeros((*columns.shape[:2], bh, stride[0], bw, stride[1]), columns.dtype)
-
-
-def _overlap_with_padding(
-    blocks: np.ndarray, x: np.ndarray, padding: Pair
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return matching views: where x lies in the padded blocks, and the part of x they reach."""
-    n, c, bh, sh, bw, sw = blocks.shape
-    (top, left), (h, w) = padding, x.shape[2:]
-    plane = blocks.reshape(n, c, bh * sh, bw * sw)[:, :, top : top + h, left : left + w]
-    return plane, x[:, :, : plane.shape[2], : plane.shape[3]]
+    x = np.zeros((*columns.shape[:2], *size), columns.dtype)
+    plane = padded[:, :, padding[0] : padding[0] + size[0], padding[1] : padding[1] + size[1]]
+    x[:, :, : plane.shape[2], : plane.shape[3]] = plane
+    return x
 
 
 def _moves(
@@ -221,7 +258,7 @@ def _moves(
         _taps_by_block(*axis) for axis in zip(kernel_size, stride, dilation, strict=True)
     )
     for (q, i, a), (r, j, b) in product(rows, columns):
-        yield (*everything, i, j), (*everything, slice(q, q + out[0]), a, slice(r, r + out[1]), b)
+        yield (*everything, i, j), (*everything, a, b, slice(q, q + out[0]), slice(r, r + out[1]))
 
 
 def _taps_by_block(kernel: int, stride: int, dilation: int) -> list[tuple[int, slice, slice]]:
