@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 import minifcn
-from minifcn import backend
+from minifcn import backend, machine
 
 PACKAGES = ("numpy", "pillow", "matplotlib", "tqdm", "safetensors", "torch", "cupy-cuda13x",
             "cupy-cuda12x")  # fmt: skip
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def diagnose() -> dict[str, Any]:
@@ -24,10 +23,12 @@ def diagnose() -> dict[str, Any]:
         "minifcn": minifcn.__version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
+        "processor": machine.processor(),
         **{name: _version(name) for name in PACKAGES},
-        "blas": _blas(),
+        "blas": machine.blas(),
         "threads": _threads(),
         "matrix product": f"{_gflops():.0f} GFLOP/s (float32, 1024 x 1024)",
+        **({"advice": advice} if (advice := machine.advice()) else {}),
         "gpu": f"not used: {backend.why_no_gpu()}",
     }
 
@@ -39,15 +40,11 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _blas() -> str:
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{blas['name']} {blas['version']}"
-
-
 def _threads() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    limits = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if name in os.environ]
-    return f"{cores} cores usable; {', '.join(limits) or 'no limit set'}"
+    limits = [
+        f"{name}={os.environ[name]}" for name in machine.THREAD_VARIABLES if name in os.environ
+    ]
+    return f"{machine.cores()} cores usable; {', '.join(limits) or 'no limit set'}"
 
 
 def _gflops(n: int = 1024, repeats: int = 5) -> float:

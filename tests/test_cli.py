@@ -14,7 +14,7 @@ from PIL import Image
 from small_runs import TINY, state_of
 
 import minifcn
-from minifcn import doctor
+from minifcn import doctor, machine
 from minifcn.config import Config
 from minifcn.data import CamVid
 from minifcn.progress import Progress
@@ -353,7 +353,7 @@ def test_doctor(cli, monkeypatch):
 def test_doctor_says_what_is_not_there(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("no-package-has-this-name",))
     monkeypatch.setattr(doctor, "_gflops", lambda: 7.0)
-    for variable in doctor.THREAD_VARIABLES:
+    for variable in machine.THREAD_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     facts = doctor.diagnose()
     assert facts["no-package-has-this-name"] == "not installed"

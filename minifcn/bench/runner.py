@@ -17,9 +17,9 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
+from minifcn import machine
 from minifcn.bench.work import Work, operations, scaling_work, standard_work
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 REST = 0.15
 """Seconds between two turns: threads of a matrix library wait for more work that long, spinning."""
 PARTS = ("all", "network", "kernels", "scaling")
@@ -29,7 +29,7 @@ class _Worker:
     """A process that times work for one side; see worker.py."""
 
     def __init__(self, side: str, threads: int) -> None:
-        variables = {name: str(threads) for name in THREAD_VARIABLES}
+        variables = {name: str(threads) for name in machine.THREAD_VARIABLES}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "minifcn.bench.worker", side, str(threads)],
             stdin=subprocess.PIPE,
@@ -90,7 +90,7 @@ def compare(
     Raises:
         ValueError: an unknown side or part, PyTorch is not installed, fewer than 1 thread or round.
     """
-    threads = _cores() if threads is None else threads
+    threads = machine.cores() if threads is None else threads
     _check(against, part, threads, rounds)
     sides = ["minifcn", *([against] if against else [])]
     work = {
@@ -117,10 +117,6 @@ def _check(against: str | None, part: str, threads: int, rounds: int) -> None:
     for name, value in (("threads", threads), ("rounds", rounds)):
         if value < 1:
             raise ValueError(f"{name} must be at least 1; got {value}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _time_all(
@@ -175,28 +171,8 @@ def _environment(threads: int, sides: Sequence[str]) -> dict[str, Any]:
         "minifcn": importlib.metadata.version("minifcn"),
         **{name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
-        "processor": _processor(),
-        "cores": _cores(),
+        "processor": machine.processor(),
+        "cores": machine.cores(),
         "threads": threads,
-        "blas": _blas(),
+        "blas": machine.blas(),
     }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2] for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0].strip() if names else platform.processor() or platform.machine()
-
-
-def _blas() -> str:
-    """The matrix library of NumPy, and for which processor it chose its kernels."""
-    from threadpoolctl import threadpool_info
-
-    found = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    return ", ".join(
-        f"{info['internal_api']} {info['version']} ({info.get('architecture', 'unknown')} kernels)"
-        for info in found
-    )
