@@ -2,11 +2,10 @@
 
 1. An operation computes an array, then calls `record` with, for each input, a function from the
    gradient of the output to that of the input (a vector-Jacobian product). So the tensors behind a
-   result form a graph, built as the code runs.
+   result form a graph, built as the code runs. The functions compute with Tensors, so a gradient
+   can be differentiated again.
 2. Backward visits that graph from the result to the leaves, each tensor after everything that was
    made from it, and adds up what arrives at a tensor over several paths.
-
-The functions given to `record` compute with Tensors, so a gradient can be differentiated again.
 """
 
 from __future__ import annotations
@@ -104,11 +103,12 @@ class Tensor:
         Raises ValueError for a missing or misshaped `gradient`, RuntimeError without a graph.
         """
         for leaf, grad in _propagate((self,), (gradient,), create_graph, lambda x: not x.grad_fn):
-            if leaf.grad is None or leaf.grad.requires_grad or create_graph:
-                fresh = grad if create_graph else Tensor(grad.data.copy())
-                leaf.grad = fresh if leaf.grad is None else leaf.grad + fresh
+            old, plain = leaf.grad, not grad.requires_grad
+            if old is not None and plain and not old.requires_grad and old.data.flags.owndata:
+                old.data += grad.data  # in place
             else:
-                leaf.grad.data += grad.data
+                fresh = Tensor(grad.data.copy()) if plain else grad
+                leaf.grad = fresh if old is None else old + fresh
 
     def __add__(self, other: Any) -> Tensor:
         a, b = _operands(self, other)
@@ -178,8 +178,8 @@ class Tensor:
     def transpose(self, *axes: int) -> Tensor:
         """Return the axes in the order `axes`; by default the last two change places."""
         axes = tuple(range(self.ndim)[i] for i in axes or (*range(self.ndim - 2), -1, -2))
-        back = tuple(axes.index(i) for i in range(self.ndim))
-        return record("transpose", self.data.transpose(axes), (self, lambda g: g.transpose(*back)))
+        back = lambda g: g.transpose(*np.argsort(axes))
+        return record("transpose", self.data.transpose(axes), (self, back))
 
 
 def tensor(array: Any, requires_grad: bool = False) -> Tensor:

@@ -17,6 +17,7 @@ from statistics import median
 from types import TracebackType
 from typing import Any
 
+import minifcn
 from minifcn import machine
 from minifcn.bench.work import Work, operations, scaling_work, standard_work
 
@@ -35,6 +36,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # Ctrl-C is for the command, which then ends its workers
             env={**os.environ, **variables},
         )
 
@@ -61,7 +63,7 @@ class _Worker:
             pass
         answer = self.process.stdout.readline()
         if not answer:
-            raise MemoryError("a process of the benchmark ended early; is there enough memory?")
+            raise MemoryError("a process of the benchmark ended early; too little memory?")
         return json.loads(answer)
 
 
@@ -168,7 +170,7 @@ def _step_memory(side: str, threads: int, steps: int = 3) -> int | None:
 def _environment(threads: int, sides: Sequence[str]) -> dict[str, Any]:
     packages = ["numpy", *(side for side in sides if side != "minifcn")]
     return {
-        "minifcn": importlib.metadata.version("minifcn"),
+        "minifcn": minifcn.__version__,
         **{name: importlib.metadata.version(name) for name in packages},
         "python": platform.python_version(),
         "processor": machine.processor(),

@@ -11,8 +11,9 @@ COLUMNS = ("", "minifcn", "PyTorch", "ratio", "limit", "of limit")
 def format_table(results: dict[str, Any]) -> str:
     """Return one line a piece of work: milliseconds of each side, and how minifcn stands.
 
-    'ratio' is minifcn's time over PyTorch's, turn by turn (below 1 is faster); 'of limit' is the
-    speed of minifcn as a share of that of the bare matrix product, or of a copy of as many bytes.
+    'ratio' is minifcn's time over PyTorch's, turn by turn (below 1 is faster); 'limit' is
+    the bare matrix product of a convolution, by NumPy, and for others a copy of as many bytes, by
+    one thread; 'of limit' is the speed of minifcn as a share of its speed.
     """
     environment = ", ".join(f"{name} {value}" for name, value in results["environment"].items())
     lines = [_cells(row) for row in results["rows"]]

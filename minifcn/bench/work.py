@@ -89,21 +89,12 @@ class Work:
     @property
     def bytes(self) -> int:
         """What has to be read and written at least."""
-        image, values = self.size**2, self.out**2
-        number, index = FLOAT, INDEX
-        one = {
-            "max_pool2d": {
-                "forward": number * (image + values) + index * values,
-                "backward": number * (image + values) + index * values,
-            },
-            "max_unpool2d": {
-                "forward": number * (image + values) + index * image,
-                "backward": number * (image + values) + index * image,
-            },
-            "interpolate": {"forward": number * (image + values)},
-            "cross_entropy": {"forward": number * image, "backward": 2 * number * image},
-        }[self.kind]
-        return self.batch * self.channels * one.get(self.part, one["forward"])
+        image, values, forward = self.size**2, self.out**2, self.part == "forward"
+        if self.kind == "cross_entropy":  # labels, and two numbers a pixel, beside the scores
+            scores = self.channels * FLOAT * (1 if forward else 2)
+            return self.batch * image * (scores + INDEX + 2 * FLOAT)
+        indices = {"max_pool2d": values, "max_unpool2d": image, "interpolate": 0}[self.kind]
+        return self.batch * self.channels * (FLOAT * (image + values) + INDEX * indices)
 
 
 def standard_work() -> list[Work]:

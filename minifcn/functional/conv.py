@@ -8,6 +8,7 @@ them are the other two, and gradients of gradients need nothing new.
 from __future__ import annotations
 
 from minifcn import kernels
+from minifcn.backend import Array
 from minifcn.functional.activation import record_relu
 from minifcn.functional.arguments import check_tensors
 from minifcn.functional.shape import pad as pad_
@@ -130,7 +131,7 @@ def _conv(
     """Convolve, and let the kernel add the bias and apply relu; see _with_bias_and_relu."""
     return record(
         "conv2d",
-        kernels.conv2d(x.data, weight.data, *settings, bias and bias.data, relu),
+        kernels.conv2d(x.data, weight.data, *settings, _data(bias), relu),
         (x, lambda g: _conv_transpose(g, weight, _rest(x, weight, settings), settings)),
         (weight, lambda g: _conv_weight(x, g, weight.shape[2:], settings)),
     )
@@ -170,7 +171,7 @@ def _rest(x: Tensor, weight: Tensor, settings: Settings) -> Pair:
 def _conv1x1(x: Tensor, weight: Tensor, bias: Tensor | None = None, relu: bool = False) -> Tensor:
     return record(
         "conv1x1",
-        kernels.conv1x1(x.data, weight.data, bias and bias.data, relu),
+        kernels.conv1x1(x.data, weight.data, _data(bias), relu),
         (x, lambda g: _conv1x1(g, weight.transpose())),
         (weight, lambda g: _conv1x1_weight(x, g)),
     )
@@ -189,6 +190,10 @@ def _check_bias(bias: Tensor | None, input: Tensor, count: int) -> None:
     if bias is not None:
         check_tensors(input=input, bias=bias)
         geometry.check_shape(bias.data, (count,), "bias")
+
+
+def _data(bias: Tensor | None) -> Array | None:
+    return None if bias is None else bias.data
 
 
 def _with_bias_and_relu(y: Tensor, bias: Tensor | None, relu: bool) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from minifcn import kernels
@@ -38,9 +40,10 @@ def cross_entropy(
         TypeError: labels that are not integers.
     """
     labels, share = _labels_and_shares(input, target, weight, ignore_index, reduction)
-    shape = (*input.shape, 1, 1)[:4] if input.ndim < 4 else input.shape
-    pixels = (len(labels), *shape[2:])
-    losses = _cross_entropy(input.reshape(shape), labels.reshape(pixels), share.reshape(pixels))
+    n, c, *size = input.shape
+    pixels = (n, *size) if len(size) == 2 else (n, prod(size), 1)
+    scores = input.reshape((n, c, *pixels[1:]))
+    losses = _cross_entropy(scores, labels.reshape(pixels), share.reshape(pixels))
     return _reduced(losses.reshape(labels.shape), share, reduction)
 
 
@@ -91,7 +94,7 @@ def _cross_entropy(x: Tensor, labels: Array, share: Array) -> Tensor:
     """Weigh -log softmax(x)[label] by share: one kernel, and no array of log-probabilities."""
     data, logs = kernels.cross_entropy(x.data, labels)
     data *= share
-    data[share == 0] = 0  # even where x is not finite
+    data[share == 0] = 0  # a pixel that does not count may be NaN
     gradient = lambda g: _cross_entropy_gradient(x, labels, logs, g * Tensor(share))
     return record("cross_entropy", data, (x, gradient))
 

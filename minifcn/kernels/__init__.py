@@ -1,6 +1,6 @@
 """The kernels: array in, array out, no autograd. Checks every argument, then picks the library.
 
-Each function here has a namesake in reference.py (loops: the definition) and in cpu.py (NumPy:
+Each function here has a namesake in reference.py (loops: the definition) and in cpu/ (NumPy:
 fast). They come in adjoint pairs, <A x, y> = <x, A* y>, and each is the other's gradient:
 im2col and col2im, conv2d and conv_transpose2d (with conv2d_weight as the third corner), gather
 and unpool, resize and resize_adjoint.

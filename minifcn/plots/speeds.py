@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 # Okabe and Ito's colours, which colour-blind readers tell apart; hatches differ as well.
 _SIDES: dict[str, dict[str, Any]] = {
     "minifcn": {"color": "#0072B2", "label": "minifcn"},
-    "torch": {"color": "#E69F00", "hatch": "////", "edgecolor": "white", "label": "PyTorch"},
+    "torch": {
+        "facecolor": "#E69F00",
+        "hatch": "////",
+        "edgecolor": "white",
+        "linewidth": 0,
+        "label": "PyTorch",
+    },
 }
 _WIDTH, _ROW, _MARGIN = 9.0, 0.34, 1.0  # inches
 _PANELS = (
@@ -39,8 +45,8 @@ def plot_speeds(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]])
     Raises:
         ValueError: if there are no rows, or path is not a PNG in an existing folder.
     """
-    if not rows:
-        raise ValueError("rows must hold at least one piece of work, got none")
+    if not any(row.get("minifcn_ms") for row in rows):
+        raise ValueError("rows must hold at least one piece of work that was timed, got none")
     panels = [(amount, label, _rows_of(amount, rows)) for amount, label in _PANELS]
     panels = [panel for panel in panels if panel[2]]
     heights = [_MARGIN + _ROW * len(shown) for _, _, shown in panels]
@@ -49,7 +55,21 @@ def plot_speeds(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]])
         for axis, (amount, label, shown) in zip(axes, panels, strict=True):
             _draw(axis, amount, shown)
             axis.set_xlabel(label)
-            axis.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False)
+            _add_legend(axis)
+
+
+def _add_legend(axes: Axes) -> None:
+    """Bars first, then the limit; above the axes, where it covers nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda i: labels[i] == "limit")
+    axes.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=3,
+        frameon=False,
+    )
 
 
 def _rows_of(amount: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

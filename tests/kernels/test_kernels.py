@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from minifcn import kernels
 from minifcn.kernels import cpu, geometry, reference
-from minifcn.kernels.cpu import convolution, pointwise, pooling, threads
+from minifcn.kernels.cpu import convolution, threads
 from minifcn.kernels.cpu import windows as tiling
 
 IMPLEMENTATIONS = pytest.mark.parametrize("kernel", [reference, cpu], ids=["reference", "cpu"])
@@ -255,11 +255,11 @@ def tiny_tiles(patch):
     patch.setattr(tiling, "FEW_ROWS", 1)
     patch.setattr(tiling, "WORTH_SHARING", 0)
     patch.setattr(threads, "WORTH_SHARING", 0)
-    for module in (pointwise, pooling):
-        patch.setattr(module, "CHUNK", 7)
+    patch.setattr(threads, "CHUNK", 7)
     for module in (tiling, convolution):
         patch.setattr(module, "TILE_BYTES", 100)
-    patch.setattr(threads, "_crew", threads._Crew(2))
+    threads.num_threads()
+    patch.setattr(threads._crew, "count", 2)
 
 
 def small_images_in_pairs(patch):

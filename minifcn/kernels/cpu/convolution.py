@@ -13,8 +13,9 @@ from minifcn.kernels.cpu.threads import share
 from minifcn.kernels.cpu.windows import ONE, TILE_BYTES, Tile, Windows, col2im
 from minifcn.kernels.geometry import Pair
 
-PARTIAL_SUMS = 8
-"""A gradient of the weights is summed in so many parts, by as many threads, and then added up."""
+PARTIAL_SUMS, PARTIAL_BYTES = 8, 2**26
+"""A gradient of the weights is summed in so many parts, by as many threads, and then added up;
+in fewer where they would take more than these bytes."""
 
 
 def conv2d(
@@ -38,9 +39,9 @@ def conv2d(
 
     def work(tiles: Iterator[Tile]) -> None:
         workspace = windows.workspace()
-        parts = np.empty((*matrices.shape[:3], windows.most), x.dtype)
+        parts = np.empty((*matrices.shape[:3], windows.most_columns), x.dtype)
         for tile in tiles:
-            total = windows.columns(y, tile)
+            total = windows.matrix_of(y, tile)
             products = np.matmul(
                 matrices, windows.lay_out(tile, workspace), out=parts[..., : total.shape[-1]]
             )
@@ -71,20 +72,23 @@ def conv2d_weight(
     windows = Windows(x, kernel_size, stride, padding, dilation, groups, y.shape[1])
     rows = x.shape[1] // groups * prod(windows.laid_out)
     shape = (groups, windows.products, rows, y.shape[1] // groups)
-    count = max(1, ceil(len(windows.tiles) / PARTIAL_SUMS))
+    most = min(PARTIAL_SUMS, max(1, PARTIAL_BYTES // max(1, prod(shape) * x.itemsize)))
+    count = max(1, ceil(len(windows.tiles) / most))
     parts = [windows.tiles[i : i + count] for i in range(0, len(windows.tiles), count)]
-    sums = np.zeros((max(1, len(parts)), *shape), x.dtype)
+    sums = np.empty((len(parts), *shape), x.dtype)
 
     def work(numbers: Iterator[int]) -> None:
-        workspace, product = windows.workspace(), np.empty(shape, x.dtype)
+        workspace, product = windows.workspace(), np.empty(shape if count > 1 else 0, x.dtype)
         for number in numbers:
-            for tile in parts[number]:
+            for i, tile in enumerate(parts[number]):
                 columns = windows.lay_out(tile, workspace)
-                transposed = windows.columns(y, tile)[:, None].swapaxes(2, 3)
-                sums[number] += np.matmul(columns, transposed, out=product)
+                transposed = windows.matrix_of(y, tile)[:, None].swapaxes(2, 3)
+                np.matmul(columns, transposed, out=product if i else sums[number])
+                if i:
+                    sums[number] += product
 
     share(work, range(len(parts)), windows.elements)
-    total = sums.sum(0) if len(sums) > 1 else sums[0]
+    total = sums[0] if len(sums) == 1 else sums.sum(0)
     return windows.weight(total.swapaxes(2, 3))
 
 
@@ -104,7 +108,7 @@ def conv_transpose2d(
     kernel_size = weight.shape[2:]
     full = tuple(d * (k - 1) for d, k in zip(dilation, kernel_size, strict=True))
     rest = (full[0] - padding[0], full[1] - padding[1])
-    if stride == ONE and output_padding == (0, 0) and min(rest) >= 0:
+    if stride == ONE and output_padding == (0, 0):
         return conv2d(y, _flipped(weight, groups), ONE, rest, dilation, groups)
     size = geometry.transpose_output_pair(
         y.shape[2:], kernel_size, stride, padding, output_padding, dilation

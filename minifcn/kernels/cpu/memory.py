@@ -18,5 +18,5 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(_MMAP_THRESHOLD, 32 * 2**20)  # the largest that it accepts
+    mallopt(_MMAP_THRESHOLD, 32 * 2**20)  # the largest that all accept
     mallopt(_TRIM_THRESHOLD, 2**31 - 1)

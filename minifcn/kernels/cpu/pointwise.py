@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
-from minifcn.kernels.cpu.threads import share
-
-CHUNK = 2**18
-"""Elements that are worked on at a time, in the cache."""
+from minifcn.kernels.cpu.threads import chunks, planes, share
 
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Return max(x, 0)."""
     y = np.empty(x.shape, x.dtype)
 
-    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for values, result in chunks:
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for values, result in parts:
             np.maximum(values, np.zeros_like(values), out=result)
 
-    share(work, _chunks(x, y), x.size)
+    share(work, chunks(x, y), x.size)
     return y
 
 
@@ -30,40 +27,32 @@ def relu_in_place(x: np.ndarray) -> None:
 
 
 def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The gradient where y = relu(x) is positive, 0 elsewhere."""
+    """Keep the gradient where y = relu(x) is positive, 0 elsewhere.
+
+    All bits of a number are kept, or none: a product would turn infinity times 0 into NaN.
+    """
     result = np.empty(y.shape, y.dtype)
+    bits = np.dtype(f"i{y.itemsize}")
 
-    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for upstream, values, out in chunks:
-            np.multiply(upstream, values > 0, out=out)
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for upstream, values, kept in parts:
+            mask = np.negative((values > 0).view(np.int8))  # -1 has all bits set
+            np.bitwise_and(upstream.view(bits), mask, out=kept.view(bits))
 
-    share(work, _chunks(gradient, y, result), y.size)
+    share(work, chunks(gradient, y, result), y.size)
     return result
-
-
-def _chunks(*arrays: np.ndarray) -> Sequence[tuple[np.ndarray, ...]]:
-    """Cut arrays of one shape into flat parts of CHUNK elements; the last is written to."""
-    flat = [array.reshape(-1) for array in arrays]
-    starts = range(0, flat[0].size, CHUNK)
-    return [tuple(part[start : start + CHUNK] for part in flat) for start in starts]
 
 
 def channel_sums(x: np.ndarray) -> np.ndarray:
     """y[c] = sum over (n, h, w) of x[n, c, h, w]: the adjoint of adding a bias."""
-    sums = np.empty(x.shape[:2], x.dtype)
+    rows = np.empty((*x.shape[:3], 1), x.dtype)
 
-    def work(images: Iterator[slice]) -> None:
-        for some in images:
-            np.einsum("nchw->nc", x[some], out=sums[some])  # three times as fast as sum((2, 3))
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for images, sums in parts:
+            np.einsum("phw->ph", images, out=sums[..., 0])  # three times as fast as sum(2)
 
-    share(work, _some_images(x), x.size)
-    return sums.sum(0)
-
-
-def _some_images(x: np.ndarray) -> list[slice]:
-    """Cut a batch into parts of about CHUNK elements."""
-    count = max(1, CHUNK // max(1, x[:1].size))
-    return [slice(n, n + count) for n in range(0, len(x), count)]
+    share(work, planes(x, rows), x.size)
+    return rows.sum((0, 2, 3))
 
 
 def cross_entropy(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from minifcn.kernels import geometry
-from minifcn.kernels.cpu.pointwise import CHUNK
-from minifcn.kernels.cpu.threads import share
+from minifcn.kernels.cpu.threads import planes, share
 from minifcn.kernels.cpu.windows import strided_overlap
 from minifcn.kernels.geometry import Pair
 
@@ -26,41 +25,35 @@ def max_pool2d(
     start, steps = _window_starts(out, size, *window)
     taps = list(_pool_taps(out, size, *window))
 
-    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for planes, best, places in chunks:
-            winner = _pool(planes, best, taps, first)
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for pixels, best, places in parts:
+            winner = _pool(pixels, best, taps, first)
             np.take(steps, winner, out=places, mode="clip")  # the mode that needs no buffer
             places += start
 
-    share(work, _planes(x, values, indices), 4 * x.size)
+    share(work, planes(x, values, indices), 4 * x.size)
     return values, indices
 
 
-def _pool(planes: np.ndarray, best: np.ndarray, taps: list, first: np.ndarray) -> np.ndarray:
-    """Raise `best` to the maxima; return for each window the number of the element that won.
+def _pool(x: np.ndarray, best: np.ndarray, taps: list, first: np.ndarray) -> np.ndarray:
+    """Write the maxima of planes x into `best`; return which element of each window has won.
 
-    A number takes one byte, and numbers only grow, so the new winner is a maximum too. Picking
-    every other pixel is slow: the candidates are picked once, then compared and compared again.
+    An element's number takes one byte, and the elements come in the order of their numbers: where
+    the new one is better its number is the largest yet, so the winner is a maximum as well.
+    Picking every other pixel is slow, and done once: the candidates are copied, then compared.
     """
     best[...] = -np.inf
     winner = np.empty(best.shape, np.min_scalar_type(len(taps)))
     winner[...] = first
     for tap, (window, pixels) in enumerate(taps):
-        candidate = np.ascontiguousarray(planes[pixels])
+        candidate = np.ascontiguousarray(x[pixels])
         better = (candidate > best[window]) * winner.dtype.type(tap)
         np.maximum(best[window], candidate, out=best[window])
         np.maximum(winner[window], better, out=winner[window])
     if np.isnan(best).any():  # a NaN is not larger than anything, but it wins
         for tap, (window, pixels) in enumerate(taps):
-            np.copyto(winner[window], winner.dtype.type(tap), where=np.isnan(planes[pixels]))
+            np.copyto(winner[window], winner.dtype.type(tap), where=np.isnan(x[pixels]))
     return winner
-
-
-def _planes(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:
-    """Cut arrays (N, C, ., .) into chunks of some planes, about CHUNK elements in the largest."""
-    flat = [array.reshape(-1, *array.shape[2:]) for array in arrays]
-    count = max(1, CHUNK // max(array[:1].size for array in flat)) if flat[0].size else 1
-    return [tuple(f[i : i + count] for f in flat) for i in range(0, len(flat[0]), count)]
 
 
 def _pool_taps(
@@ -97,11 +90,11 @@ def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], the index counting along rows."""
     y = np.empty(indices.shape, x.dtype)
 
-    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for planes, places, values in chunks:
-            np.take(planes.reshape(-1), _flat(places, planes), out=values, mode="clip")
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for pixels, places, values in parts:
+            np.take(pixels.reshape(-1), _flat(places, pixels), out=values, mode="clip")
 
-    share(work, _planes(x, indices, y), 4 * y.size)
+    share(work, planes(x, indices, y), 4 * y.size)
     return y
 
 
@@ -109,13 +102,13 @@ def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
     """x[n, c, indices[n, c, oh, ow]] += y[n, c, oh, ow]; zero where no index points."""
     x = np.empty((*y.shape[:2], *size), y.dtype)
 
-    def work(chunks: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for values, places, planes in chunks:
-            planes[...] = 0
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for values, places, pixels in parts:
+            pixels[...] = 0
             # On flat arrays, and only there, np.add.at is as fast as an assignment.
-            np.add.at(planes.reshape(-1), _flat(places, planes).reshape(-1), values.reshape(-1))
+            np.add.at(pixels.reshape(-1), _flat(places, pixels).reshape(-1), values.reshape(-1))
 
-    share(work, _planes(y, indices, x), x.size)
+    share(work, planes(y, indices, x), x.size)
     return x
 
 

@@ -2,22 +2,27 @@
 
 NumPy lets go of Python's lock while it copies, adds or multiplies matrices, so Python threads do
 run side by side. A kernel cuts its work into tasks; what a task computes does not depend on the
-thread that takes it, so the bits of a result do not depend on the number of threads.
+thread that takes it, so the bits of a kernel's result do not depend on the number of threads.
 
-BLAS could share out each matrix product instead. But then the copies between the products keep
-one core waiting, and on a busy machine every product waits for the slowest core.
+BLAS could share out each matrix product instead. But then one core waits while the other copies
+what is between the products, and on a busy machine every product waits for the slowest core.
 """
 
 from __future__ import annotations
 
+import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from math import prod
 from typing import TypeVar
 
+import numpy as np
+
 from minifcn.kernels.cpu.memory import keep_freed_memory
+from minifcn.kernels.geometry import whole_numbers
 
 Task = TypeVar("Task")
 
@@ -27,30 +32,43 @@ WORTH_SHARING = 2**20
 MULTIPLICATIONS = 16
 """So many of a matrix product take about as long as an element that is moved."""
 
+CHUNK = 2**18
+"""Elements that are worked on at a time, in the cache of a core."""
+
 
 class _Crew:
-    """Threads that work on one kernel at a time, beside the one that called it."""
+    """The threads that work on kernels, beside those that call them, and the threads of BLAS."""
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self) -> None:
         from threadpoolctl import ThreadpoolController
 
+        keep_freed_memory()
         self.blas = ThreadpoolController().select(user_api="blas").lib_controllers
         self.usual = [library.num_threads for library in self.blas]
-        self.count = count or max(self.usual, default=os.cpu_count() or 1)
-        self.pool = ThreadPoolExecutor(self.count, thread_name_prefix="minifcn")
+        self.resize(max(self.usual, default=os.cpu_count() or 1))
         self.lock, self.at_work = threading.Lock(), 0
+
+    def resize(self, count: int) -> None:
+        """Use new threads; a kernel at work keeps the old ones until it is done."""
+        self.count = count
+        self.pool = ThreadPoolExecutor(count, thread_name_prefix="minifcn")
+
+    def after_fork(self) -> None:
+        """Start anew in a child process, which has inherited no thread, and maybe a held lock."""
+        self.resize(self.count)
+        self.lock, self.at_work = threading.Lock(), 0
+        self._set_blas(self.usual)
 
     @contextmanager
     def one_blas_thread_each(self) -> Iterator[None]:
-        """Keep BLAS from starting threads of its own; kernels may run in several threads at once.
+        """Keep BLAS from starting threads of its own while any kernel is at work.
 
-        Not even a small product may: its threads would spin for a while, waiting for the next.
+        Not even for a small product: they would spin for a while after it, waiting for the next.
         """
         with self.lock:
             if not self.at_work:
                 self.usual = [library.get_num_threads() for library in self.blas]
-                for library in self.blas:
-                    library.set_num_threads(1)
+                self._set_blas([1] * len(self.blas))
             self.at_work += 1
         try:
             yield
@@ -58,19 +76,23 @@ class _Crew:
             with self.lock:
                 self.at_work -= 1
                 if not self.at_work:
-                    for library, usual in zip(self.blas, self.usual, strict=True):
-                        library.set_num_threads(usual)
+                    self._set_blas(self.usual)
+
+    def _set_blas(self, counts: Sequence[int]) -> None:
+        for library, count in zip(self.blas, counts, strict=True):
+            library.set_num_threads(count)
 
 
 _crew: _Crew | None = None
+_lock = threading.Lock()
 
 
 def _get_crew() -> _Crew:
     global _crew
-    if _crew is None:
-        keep_freed_memory()
-        _crew = _Crew()
-    return _crew
+    with _lock:
+        if _crew is None:
+            _crew = _Crew()
+        return _crew
 
 
 def num_threads() -> int:
@@ -80,21 +102,20 @@ def num_threads() -> int:
 
 def set_num_threads(count: int) -> None:
     """Use `count` threads from now on."""
-    global _crew
-    if not isinstance(count, int) or count < 1:
+    if not whole_numbers([count]) or count < 1:
         raise ValueError(f"count must be a whole number of at least 1; got {count!r}")
+    _get_crew().resize(int(count))
+
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()
     if _crew:
-        _crew.pool.shutdown(wait=False)
-    _crew = _Crew(count)
-
-
-def _forget_crew() -> None:
-    global _crew
-    _crew = None
+        _crew.after_fork()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_crew)  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], elements: int) -> None:
@@ -102,15 +123,35 @@ def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], element
 
     A function that takes many tasks, not one, can make its workspace once. `elements` says roughly
     how much there is to do: what would be done before another thread has woken up is not shared.
+    The other threads work in a copy of the caller's context, with its np.errstate.
     """
     if not tasks:
         return
     crew, shared = _get_crew(), iter(tasks)
     helpers = min(crew.count, len(tasks)) - 1 if elements >= WORTH_SHARING else 0
+    futures = []
     with crew.one_blas_thread_each():
-        futures = [crew.pool.submit(work, shared) for _ in range(helpers)]
         try:
+            with suppress(RuntimeError):  # while Python ends, no thread can be started
+                for _ in range(helpers):
+                    context = contextvars.copy_context()
+                    futures.append(crew.pool.submit(context.run, work, shared))
             work(shared)
         finally:
-            for future in futures:
-                future.result()
+            wait(futures)
+    for future in futures:
+        future.result()
+
+
+def chunks(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Cut arrays of one shape into flat parts of CHUNK elements; of contiguous arrays, views."""
+    flat = [array.reshape(-1) for array in arrays]
+    starts = range(0, flat[0].size, CHUNK)
+    return [tuple(part[start : start + CHUNK] for part in flat) for start in starts]
+
+
+def planes(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:
+    """Cut arrays (N, C, ., .) into parts (P, ., .) of at most CHUNK elements, or one plane."""
+    flat = [array.reshape(prod(array.shape[:2]), *array.shape[2:]) for array in arrays]
+    count = max(1, CHUNK // max(1, *(array[:1].size for array in flat)))
+    return [tuple(part[i : i + count] for part in flat) for i in range(0, len(flat[0]), count)]

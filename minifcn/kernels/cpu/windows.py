@@ -17,8 +17,8 @@ from minifcn.kernels.geometry import Pair
 ONE = (1, 1)
 
 TILE_BYTES = 2**21
-"""About what a tile of windows takes: small enough for the cache of a core, large enough for the
-matrix products on it to outweigh the calls."""
+"""About what a tile of windows takes: small enough for the cache, large enough for the matrix
+products on it to outweigh the calls. Many channels of wide images take more: see `_cut`."""
 
 SMALL_IMAGE = 256
 """With fewer output pixels than this, several images share a matrix product."""
@@ -104,16 +104,17 @@ class Windows:
     - All kernel elements, several small images side by side: a product with few columns is slow.
     - With stride 1, on larger images, only the KW horizontal shifts of an image, stacked: (C * KW,
       rows * OW). Moving down by a row is moving by OW in memory, so the windows that kernel row i
-      meets are a contiguous range of columns, which starts at i * dilation * OW: KH products,
-      summed, without a copy for each, and a third of the bytes for a 3x3 kernel.
+      meets are a contiguous range of columns, which starts at i * row_step, row_step being
+      dilation * OW. That makes KH products, summed, without a copy for each, and a third of the
+      bytes for a 3x3 kernel.
     - For a 1x1 kernel the image itself is the matrix.
 
     Attributes:
-        products: how many matrix products are summed: one for each kernel row, or one for all.
-        laid_out: kernel rows and columns that each of them covers.
+        products: how many matrix products are summed: KH in the second layout, else 1.
+        laid_out: kernel rows and columns that each of them covers: (1, KW), or (KH, KW).
         tiles: what is laid out at a time.
         elements: how much there is to do, for `share`.
-        most: the largest number of columns of a tile.
+        most_columns: of the matrices of a tile.
     """
 
     def __init__(
@@ -134,24 +135,24 @@ class Windows:
         by_row = x.shape[1] // groups * kw >= FEW_ROWS and self.out[0] * ow >= SMALL_IMAGE
         if stride == ONE and by_row:
             self.laid_out, self.products = (1, kw), kh
-            self.below = dilation[0] * ow
+            self.row_step = dilation[0] * ow
         else:
-            self.laid_out, self.products, self.below = kernel_size, 1, 0
-        rows = x.shape[1] // groups * prod(kernel_size)
-        self.elements = filters * rows * len(x) * prod(self.out) // MULTIPLICATIONS
-        self.halo = (self.products - 1) * self.below // ow  # rows that the last product needs more
+            self.laid_out, self.products, self.row_step = kernel_size, 1, 0
+        inputs = x.shape[1] // groups * prod(kernel_size)
+        self.elements = filters * inputs * len(x) * prod(self.out) // MULTIPLICATIONS
+        self.halo = (self.products - 1) * self.row_step // ow  # rows that the last product adds
         self.tiles = self._cut()
         images, rows = self.tiles[0] if self.tiles else (slice(0, 0), slice(0, 0))
         self.tile_shape = (images.stop, rows.stop + self.halo, ow)
-        self.most = images.stop * rows.stop * ow
+        self.most_columns = images.stop * rows.stop * ow
 
     def _cut(self) -> list[Tile]:
         """Cut the batch into tiles of about TILE_BYTES."""
         (n, c), (oh, ow) = self.x.shape[:2], self.out
         rows = TILE_BYTES // max(1, c * prod(self.laid_out) * ow * self.x.itemsize)
         if oh * ow < SMALL_IMAGE and rows >= oh:
-            shared = 2 if self.elements >= WORTH_SHARING else 1
-            images = max(1, min(rows // oh, ceil(n / shared)))
+            least = 2 if self.elements >= WORTH_SHARING else 1  # tiles: one for each of two threads
+            images = max(1, min(rows // oh, ceil(n / least)))
             return [(slice(i, min(i + images, n)), slice(0, oh)) for i in range(0, n, images)]
         rows = max(rows, 4 * self.halo, 1)  # what two tiles share is laid out twice
         height = ceil(oh / ceil(oh / rows))
@@ -169,7 +170,7 @@ class Windows:
         The matrices of several kernel rows are views of one array, and overlap in it.
         """
         if self.is_image:
-            return self.columns(self.x, tile)[:, None]
+            return self.matrix_of(self.x, tile)[:, None]
         (images, rows), (top, left), (dh, dw) = tile, self.padding, self.dilation
         image = self.x[images].swapaxes(0, 1)
         windows = workspace[:, :, :, : image.shape[1]]
@@ -183,9 +184,12 @@ class Windows:
             windows[...] = view.transpose(0, 2, 3, 1, 4, 5)
         matrix = workspace.reshape(self.groups, -1, prod(self.tile_shape))
         count = image.shape[1] * (rows.stop - rows.start) * self.out[1]
+        # The last product ends at column (products - 1) * row_step + count: `halo` made room.
         group, row, column = matrix.strides
         shape = (self.groups, self.products, matrix.shape[1], count)
-        return as_strided(matrix, shape, (group, self.below * column, row, column), writeable=False)
+        return as_strided(
+            matrix, shape, (group, self.row_step * column, row, column), writeable=False
+        )
 
     def matrices(self, weight: np.ndarray) -> np.ndarray:
         """The weight (F, C / groups, KH, KW) as (groups, products, F / groups, C / groups * ..)."""
@@ -201,19 +205,19 @@ class Windows:
         kernel_size = (self.products * self.laid_out[0], self.laid_out[1])
         return np.ascontiguousarray(weight).reshape(self.groups * f, c, *kernel_size)
 
-    def columns(self, y: np.ndarray, tile: Tile) -> np.ndarray:
+    def matrix_of(self, y: np.ndarray, tile: Tile) -> np.ndarray:
         """A tile of y (N, F, OH, OW) as a matrix (groups, F / groups, columns).
 
         It is a view for a single image, and a copy for several.
         """
-        (images, rows), (f, ow) = tile, y.shape[1::2]
+        (images, rows), f, ow = tile, y.shape[1], y.shape[3]
         if images.stop - images.start == 1:
             matrix = y[images.start].reshape(self.groups, f // self.groups, -1)
             return matrix[:, :, rows.start * ow : rows.stop * ow]
         return y[images].swapaxes(0, 1).reshape(self.groups, f // self.groups, -1)
 
     def store(self, matrix: np.ndarray, y: np.ndarray, tile: Tile) -> None:
-        """Write what `columns` returned, and was changed, into y, where it is no view."""
+        """Write what `matrix_of` returned, and was changed, into y, where it is no view."""
         if (count := len(y[tile[0]])) > 1:
             y[tile[0]] = matrix.reshape(y.shape[1], count, *self.out).swapaxes(0, 1)
 

@@ -1,0 +1,197 @@
+"""What is measured: the amounts that a piece of work states, and that the network is all there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from minifcn import functional as F
+from minifcn import kernels, nn, tensor
+from minifcn.bench import sides
+from minifcn.bench.work import (
+    BATCH,
+    CLASSES,
+    SIZE,
+    Work,
+    input_shape,
+    operations,
+    output_shape,
+    scaling_work,
+    standard_work,
+    weight_shape,
+)
+
+KERNELS = [work for work in standard_work() if work.kind != "network"]
+CONVOLUTIONS = [work for work in KERNELS if "conv" in work.kind]
+OTHERS = [work for work in KERNELS if "conv" not in work.kind]
+
+
+def name(work):
+    return work.name
+
+
+def zeros(shape):
+    return np.zeros(shape, np.float32)
+
+
+def forward(work, x):
+    """The output of an operation, by minifcn.functional and with the settings of the work."""
+    x = tensor(x)
+    if work.kind in ("conv2d", "conv_transpose2d"):
+        weight = tensor(zeros(weight_shape(work)))
+        return getattr(F, work.kind)(x, weight, None, work.stride, work.padding)
+    if work.kind == "interpolate":
+        return F.interpolate(x, scale_factor=work.stride, mode=work.mode)
+    if work.kind == "max_pool2d":
+        return F.max_pool2d(x, work.kernel, work.stride)
+    indices = tensor(np.zeros(x.shape, np.int64))
+    return F.max_unpool2d(x, indices, work.kernel, work.stride)
+
+
+@pytest.mark.parametrize("works", [standard_work(), scaling_work()], ids=["standard", "scaling"])
+def test_names_differ_and_are_one_line(works):
+    names = [work.name for work in works]
+    assert len(set(names)) == len(names) == len(set(works))
+    assert all(text.isprintable() for text in names)
+
+
+def test_names_tell_what_is_done():
+    assert Work("network", "step").name == f"FCN-8s step {BATCH}x3x{SIZE}x{SIZE}"
+    convolution = Work("conv2d", "weight gradient", 8, 3, 128, 16, 3, 1, 1)
+    assert convolution.name == "conv2d 3x3 8x3x128x128 to 16, weight gradient"
+    resize = Work("interpolate", "forward", 2, 4, 16, stride=8, mode="nearest")
+    assert resize.name == "interpolate nearest/8 2x4x16x16, forward"
+
+
+@pytest.mark.parametrize(
+    "work", [work for work in KERNELS if work.kind != "cross_entropy"], ids=name
+)
+def test_output_shapes_are_what_the_operations_return(work):
+    work = replace(work, batch=1)
+    y = forward(work, zeros(input_shape(work)))
+    assert y.shape == output_shape(work)
+    assert y.shape[2:] == (work.out, work.out)
+
+
+def test_the_loss_has_a_value_for_each_pixel():
+    for work in (work for work in OTHERS if work.kind == "cross_entropy"):
+        labels = np.zeros((work.batch, work.out, work.out), np.int64)
+        losses, _ = kernels.cross_entropy(zeros(input_shape(work)), labels)
+        assert losses.shape == (work.batch, work.out, work.out)
+
+
+@pytest.mark.parametrize("work", CONVOLUTIONS, ids=name)
+def test_products_and_operations_are_those_of_the_windows_laid_out(work):
+    """A convolution is weight @ columns of its image; the one that it is the adjoint of, too."""
+    small, image = output_shape(work), input_shape(work)
+    if work.kind == "conv_transpose2d":
+        small, image = image, small
+    one = (1, *image[1:])
+    columns = kernels.im2col(zeros(one), work.kernel, work.stride, work.padding).size * work.batch
+    weight, pixels = int(np.prod(weight_shape(work))), int(np.prod(small))
+    up, down = (weight, columns, pixels), (weight, pixels, columns)
+    if work.kind == "conv_transpose2d":
+        up, down = down, up
+    left, right, result = {
+        "forward": up,
+        "input gradient": down,
+        "weight gradient": (pixels, columns, weight),
+    }[work.part]
+    m, k, n = work.product
+    assert (m * k, k * n, m * n) == (left, right, result)
+    # Each number of each window meets each filter once.
+    filters = small[1]
+    assert operations(work) == 2 * columns * filters
+    assert not work.moves_bytes
+
+
+def moved(work):
+    """The arrays that a kernel without a matrix product reads and writes."""
+    x, y = zeros(input_shape(work)), zeros(output_shape(work))
+    gradient = work.part == "backward"
+    if work.kind == "max_pool2d":
+        values, indices = kernels.max_pool2d(x, work.kernel)
+        assert values.shape == y.shape
+        return (y, indices, kernels.unpool(y, indices, work.size)) if gradient else (x, y, indices)
+    if work.kind == "max_unpool2d":
+        indices = kernels.max_pool2d(y, work.kernel)[1]
+        return (y, indices, kernels.gather(y, indices)) if gradient else (x, indices, y)
+    if work.kind == "interpolate":
+        return x, y
+    labels = np.zeros((work.batch, work.size, work.size), np.int64)
+    losses, logs = kernels.cross_entropy(x, labels)
+    # Of the scores, and back: with the gradient of each pixel's loss, of the losses' shape.
+    return (x, labels, logs, losses, x) if gradient else (x, labels, losses, logs)
+
+
+@pytest.mark.parametrize("work", OTHERS, ids=name)
+def test_bytes_are_those_of_the_arrays(work):
+    assert work.bytes == sum(array.nbytes for array in moved(work))
+    assert work.moves_bytes
+    assert work.product is None
+    assert len({input_shape(work)[:2], output_shape(work)[:2]}) == 1
+
+
+def test_a_network_has_no_amount():
+    for work in [*standard_work(), *scaling_work()]:
+        if work.kind == "network":
+            assert not work.moves_bytes
+            assert work.product is None
+
+
+def test_every_operation_of_the_network_is_measured(monkeypatch):
+    """A look at all that one forward pass of the measured network calls, with its settings."""
+    seen = set()
+
+    def look_at(kind, layer, settings):
+        def look(self, x):
+            seen.add((kind, *x.shape[1:3], *settings(self)))
+            return run(self, x)
+
+        run = layer.forward
+        monkeypatch.setattr(layer, "forward", look)
+
+    def convolution(layer):
+        return len(layer.weight.data), layer.weight.shape[2], layer.stride, layer.padding
+
+    look_at("conv2d", nn.Conv2d, convolution)
+    look_at("conv_transpose2d", nn.ConvTranspose2d, convolution)
+    look_at("max_pool2d", nn.MaxPool2d, lambda layer: (0, layer.kernel_size, 2, 0))
+    sides.minifcn_call(Work("network", "forward", batch=1))()
+    measured = {
+        (work.kind, work.channels, work.size, work.filters, work.kernel, work.stride, work.padding)
+        for work in KERNELS
+        if work.part == "forward" and work.kind in ("conv2d", "conv_transpose2d", "max_pool2d")
+    }
+    assert seen == measured
+    assert len(seen) == 14 + 3 + 5
+    loss = [work for work in KERNELS if work.kind == "cross_entropy"]
+    assert {input_shape(work) for work in loss} == {(BATCH, CLASSES, SIZE, SIZE)}
+
+
+def test_every_part_of_a_convolution_is_measured_but_the_gradient_of_the_images():
+    parts = {}
+    for work in CONVOLUTIONS:
+        parts.setdefault(replace(work, part=""), []).append(work.part)
+    for work, found in parts.items():
+        assert found[0] == "forward"
+        assert ("input gradient" in found) == (work.channels != 3)
+        assert "weight gradient" in found
+        assert len(found) == (2 if work.channels == 3 else 3)
+
+
+def test_the_others_are_measured_forward_and_backward():
+    parts = {part: {replace(w, part="") for w in OTHERS if w.part == part} for part in
+             ("forward", "backward")}  # fmt: skip
+    assert parts["forward"] == parts["backward"]
+    assert {work.kind for work in OTHERS} == {
+        "max_pool2d", "max_unpool2d", "interpolate", "cross_entropy"
+    }  # fmt: skip
+    assert {work.mode for work in OTHERS if work.kind == "interpolate"} == {"nearest", "bilinear"}
+
+
+def test_scaling_doubles_the_size_and_the_batch():
+    assert [(work.batch, work.size) for work in scaling_work()] == [
+        (8, 64), (8, 128), (8, 256), (8, 512), (2, 128), (4, 128), (16, 128), (32, 128),
+    ]  # fmt: skip
+    assert {(work.kind, work.part) for work in scaling_work()} == {("network", "step")}
