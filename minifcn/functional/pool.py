@@ -10,7 +10,7 @@ from minifcn.functional.arguments import check_tensor, check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, geometry
 from minifcn.kernels.geometry import Pair, pair
-from minifcn.tensor import Tensor, record
+from minifcn.tensor import Tensor, is_grad_enabled, record
 
 
 def max_pool2d(
@@ -41,8 +41,9 @@ def max_pool2d(
         ValueError: a window that does not fit, or a padding over half the kernel.
     """
     check_tensors(4, input=input)
+    with_indices = return_indices or (is_grad_enabled() and input.requires_grad)
     values, indices = kernels.max_pool2d(
-        input.data, kernel_size, stride, padding, dilation, ceil_mode
+        input.data, kernel_size, stride, padding, dilation, ceil_mode, with_indices
     )
     size = input.shape[2:]
     y = record("max_pool2d", values, (input, lambda g: _unpool(g, indices, size)))

@@ -189,19 +189,23 @@ def max_pool2d(
     padding: IntOrPair = 0,
     dilation: IntOrPair = 1,
     ceil_mode: bool = False,
-) -> tuple[Array, Array]:
+    with_indices: bool = True,
+) -> tuple[Array, Array | None]:
     """Return the maximum of each window, and its flat index in the (H, W) plane.
 
     The index is h * W + w in unpadded coordinates; the padding counts as -inf; the first of
     several maxima wins; NaN wins over numbers. `stride` is the kernel size by default.
-    x: (N, C, H, W). Returns values and int64 indices, both (N, C, OH, OW).
+    x: (N, C, H, W). Returns values and int64 indices, both (N, C, OH, OW); None in place of the
+    indices where nobody wants them.
     """
     geometry.check_array(x, "x")
     stride = kernel_size if stride is None else stride
     kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
     size = x.shape[2:]
     check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
-    return _implementation(x).max_pool2d(x, kernel_size, stride, padding, dilation, ceil_mode)
+    return _implementation(x).max_pool2d(
+        x, kernel_size, stride, padding, dilation, ceil_mode, with_indices
+    )
 
 
 def gather(x: Array, indices: Array) -> Array:

@@ -154,8 +154,14 @@ def conv1x1_weight(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def max_pool2d(
-    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    ceil_mode: bool,
+    with_indices: bool = True,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the maximum of every window, and where it is: h * W + w in the unpadded plane.
 
     The padding counts as -inf, the first of several maxima wins, and a NaN wins over all.
@@ -169,7 +175,7 @@ def max_pool2d(
             if indices[n, c, oh, ow] < 0 or value > best or np.isnan(value):
                 values[n, c, oh, ow] = value
                 indices[n, c, oh, ow] = h * x.shape[3] + w
-    return values, indices
+    return values, indices if with_indices else None
 
 
 def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:

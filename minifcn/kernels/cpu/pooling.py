@@ -13,36 +13,47 @@ from minifcn.kernels.geometry import Pair
 
 
 def max_pool2d(
-    x: np.ndarray, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    x: np.ndarray,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    dilation: Pair,
+    ceil_mode: bool,
+    with_indices: bool = True,
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the maximum of every window, and its flat index in the unpadded (H, W) plane."""
     size = x.shape[2:]
     window = (kernel_size, stride, padding, dilation)
     out = geometry.pool_output_pair(size, *window, ceil_mode)
     values = np.empty((*x.shape[:2], *out), x.dtype)
-    indices = np.empty(values.shape, np.int64)
+    indices = np.empty(values.shape, np.int64) if with_indices else None
     first = _first_inside(out, *window)
     start, steps = _window_starts(out, size, *window)
     taps = list(_pool_taps(out, size, *window))
 
     def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
-        for pixels, best, places in parts:
+        for pixels, best, *places in parts:
+            best[...] = -np.inf
+            if not places:
+                for window, candidates in taps:
+                    np.maximum(best[window], pixels[candidates], out=best[window])
+                continue
             winner = _pool(pixels, best, taps, first)
-            np.take(steps, winner, out=places, mode="clip")  # the mode that needs no buffer
-            places += start
+            np.take(steps, winner, out=places[0], mode="clip")  # the mode that needs no buffer
+            places[0] += start
 
-    share(work, planes(x, values, indices), 4 * x.size)
+    arrays = (x, values) if indices is None else (x, values, indices)
+    share(work, planes(*arrays), 4 * x.size)
     return values, indices
 
 
 def _pool(x: np.ndarray, best: np.ndarray, taps: list, first: np.ndarray) -> np.ndarray:
-    """Write the maxima of planes x into `best`; return which element of each window has won.
+    """Raise `best` to the maxima of planes x; return which element of each window has won.
 
     An element's number takes one byte, and the elements come in the order of their numbers: where
     the new one is better its number is the largest yet, so the winner is a maximum as well.
     Picking every other pixel is slow, and done once: the candidates are copied, then compared.
     """
-    best[...] = -np.inf
     winner = np.empty(best.shape, np.min_scalar_type(len(taps)))
     winner[...] = first
     for tap, (window, pixels) in enumerate(taps):

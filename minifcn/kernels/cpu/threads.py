@@ -14,7 +14,7 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from math import prod
 from typing import TypeVar
@@ -138,9 +138,9 @@ def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], element
                     futures.append(crew.pool.submit(context.run, work, shared))
             work(shared)
         finally:
-            wait(futures)
-    for future in futures:
-        future.result()
+            errors = [future.exception() for future in futures]  # waits for all of them
+    for error in filter(None, errors):
+        raise error
 
 
 def chunks(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:

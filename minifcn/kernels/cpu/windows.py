@@ -139,7 +139,7 @@ class Windows:
         else:
             self.laid_out, self.products, self.row_step = kernel_size, 1, 0
         inputs = x.shape[1] // groups * prod(kernel_size)
-        self.elements = filters * inputs * len(x) * prod(self.out) // MULTIPLICATIONS
+        self.elements = inputs * len(x) * prod(self.out) * (1 + filters // MULTIPLICATIONS)
         self.halo = (self.products - 1) * self.row_step // ow  # rows that the last product adds
         self.tiles = self._cut()
         images, rows = self.tiles[0] if self.tiles else (slice(0, 0), slice(0, 0))
