@@ -65,13 +65,13 @@ def conv2d_weight(
     dilation: Pair,
     groups: int,
 ) -> np.ndarray:
-    """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow].
-
-    Of the windows and y, the smaller matrix is the one that BLAS has to read transposed: y.
-    """
+    """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow]."""
     windows = Windows(x, kernel_size, stride, padding, dilation, groups, y.shape[1])
-    rows = x.shape[1] // groups * prod(windows.laid_out)
-    shape = (groups, windows.products, rows, y.shape[1] // groups)
+    f, rows = y.shape[1] // groups, x.shape[1] // groups * prod(windows.laid_out)
+    # Of two large matrices, y is the one that BLAS reads transposed; of two small ones the windows,
+    # so that the sums are in the order of the weight.
+    large = windows.products > 1
+    shape = (groups, windows.products, *((rows, f) if large else (f, rows)))
     most = min(PARTIAL_SUMS, max(1, PARTIAL_BYTES // max(1, prod(shape) * x.itemsize)))
     count = max(1, ceil(len(windows.tiles) / most))
     parts = [windows.tiles[i : i + count] for i in range(0, len(windows.tiles), count)]
@@ -81,15 +81,15 @@ def conv2d_weight(
         workspace, product = windows.workspace(), np.empty(shape if count > 1 else 0, x.dtype)
         for number in numbers:
             for i, tile in enumerate(parts[number]):
-                columns = windows.lay_out(tile, workspace)
-                transposed = windows.matrix_of(y, tile)[:, None].swapaxes(2, 3)
-                np.matmul(columns, transposed, out=product if i else sums[number])
+                pair = windows.lay_out(tile, workspace), windows.matrix_of(y, tile)[:, None]
+                left, right = pair if large else pair[::-1]
+                np.matmul(left, right.swapaxes(2, 3), out=product if i else sums[number])
                 if i:
                     sums[number] += product
 
     share(work, range(len(parts)), windows.elements)
     total = sums[0] if len(sums) == 1 else sums.sum(0)
-    return windows.weight(total.swapaxes(2, 3))
+    return windows.weight(total.swapaxes(2, 3) if large else total)
 
 
 def conv_transpose2d(
