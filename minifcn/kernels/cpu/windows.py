@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby, product
 from math import ceil, prod
 from typing import TypeAlias
@@ -49,42 +49,48 @@ def _sliding(
     axes = zip(kernel_size, out, stride, dilation, strict=True)
     size = [(o - 1) * s + (k - 1) * d + 1 for k, o, s, d in axes]
     padded = np.empty((*x.shape[:2], *size), x.dtype)
-    copy_shifted(padded, x, offset)
+    copy_shifts(padded[:, None], x, offset[0], [offset[1]])
     a, b, down, right = padded.strides
     steps = (down * dilation[0], right * dilation[1], down * stride[0], right * stride[1])
     shape = (*x.shape[:2], *kernel_size, *out)
     return as_strided(padded, shape, (a, b, *steps), writeable=False)
 
 
-def copy_shifted(target: np.ndarray, image: np.ndarray, offset: Pair) -> None:
-    """target[..., r, c] = image[..., r + offset, c + offset], and 0 outside the image.
+def copy_shifts(target: np.ndarray, image: np.ndarray, down: int, right: Sequence[int]) -> None:
+    """target[a, j, b, r, c] = image[a, b, r + down, c + right[j]], and 0 outside the image."""
+    to_rows, from_rows = strided_overlap(target.shape[-2], image.shape[-2], 1, down)
+    _clear(target[..., : to_rows.start, :])
+    _clear(target[..., to_rows.stop :, :])
+    lines, source = target[..., to_rows, :], image[..., from_rows, :]
+    for j, offset in enumerate(right):
+        _copy_shifted(lines[:, j], source, offset)
 
-    Where both have the same width, rows follow one another in memory, and moving right by one
-    column is moving all of them by one pixel: one long copy instead of one a row. Pixels that
-    went around a border into the next row are set to 0 with the rest.
+
+def _copy_shifted(target: np.ndarray, image: np.ndarray, right: int) -> None:
+    """target[..., c] = image[..., c + right], and 0 outside the image.
+
+    Where both have the same width, rows follow one another in memory, and moving by one column is
+    moving all of them by one pixel: one long copy instead of one a row. Pixels that went around a
+    border into the next row are set to 0 with the rest.
     """
-    (height, width), (rows, columns) = image.shape[-2:], target.shape[-2:]
-    to_rows, from_rows = strided_overlap(rows, height, 1, offset[0])
-    to_columns, from_columns = strided_overlap(columns, width, 1, offset[1])
-    lines = target[..., to_rows, :]
+    columns, width = target.shape[-1], image.shape[-1]
+    to_columns, from_columns = strided_overlap(columns, width, 1, right)
     if columns == width:
-        count = width * (to_rows.stop - to_rows.start)
-        pixels = image[..., from_rows, :].reshape(*image.shape[:-2], count)
-        moved = lines.reshape(*pixels.shape)  # a view
-        right = min(abs(offset[1]), count)
-        ahead, behind = slice(right, count), slice(0, count - right)
-        to, source = (behind, ahead) if offset[1] > 0 else (ahead, behind)
-        moved[..., to] = pixels[..., source]
+        count = image.shape[-2] * width
+        moved = target.reshape(*target.shape[:-2], count)  # a view
+        pixels = image.reshape(*image.shape[:-2], count)
+        first, length = max(0, -right), max(0, count - abs(right))
+        start = first + right
+        moved[..., first : first + length] = pixels[..., start : start + length]
     else:
-        lines[..., to_columns] = image[..., from_rows, from_columns]
-    for border in (
-        target[..., : to_rows.start, :],
-        target[..., to_rows.stop :, :],
-        lines[..., : to_columns.start],
-        lines[..., to_columns.stop :],
-    ):
-        if border.size:
-            border[...] = 0
+        target[..., to_columns] = image[..., from_columns]
+    _clear(target[..., : to_columns.start])
+    _clear(target[..., to_columns.stop :])
+
+
+def _clear(array: np.ndarray) -> None:
+    if array.size:
+        array[...] = 0
 
 
 def strided_overlap(count: int, size: int, stride: int, offset: int) -> tuple[slice, slice]:
@@ -176,8 +182,9 @@ class Windows:
         windows = workspace[:, :, :, : image.shape[1]]
         first = rows.start * self.stride[0] - top
         if self.stride == ONE:
-            for i, j in product(*map(range, self.laid_out)):
-                copy_shifted(windows[:, i, j], image, (first + i * dh, j * dw - left))
+            shifts = [j * dw - left for j in range(self.laid_out[1])]
+            for i in range(self.laid_out[0]):
+                copy_shifts(windows[:, i], image, first + i * dh, shifts)
         else:
             settings = (self.laid_out, self.tile_shape[1:], self.stride, self.dilation)
             view = _sliding(image, (first, -left), *settings)
