@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn import kernels
 from minifcn.backend import library
 from minifcn.tensor import Tensor
 
@@ -40,13 +41,14 @@ class Optimizer:
         self.steps += 1
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
-                gradient = parameter.grad.data
-                if self.weight_decay:
-                    gradient = gradient + self.weight_decay * parameter.data
-                self.update(parameter.data, gradient, *(a[i] for a in self.state.values()))
+                state = (arrays[i] for arrays in self.state.values())
+                self.update(parameter.data, parameter.grad.data, *state)
 
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
-        """Change the parameter's array and its state in place; every optimiser has its own rule."""
+        """Change the parameter's array and its state in place; every optimiser has its own rule.
+
+        gradient: that of the loss; weight_decay is for the rule to add.
+        """
         raise TypeError(f"{type(self).__name__} defines no update")
 
     def state_dict(self) -> dict[str, np.ndarray]:
@@ -78,7 +80,8 @@ class Optimizer:
         _check_at_least_zero(steps=steps)
         for name, arrays in self.state.items():
             for i, array in enumerate(arrays):
-                array[...] = library(array).asarray(state[f"{name}.{i}"])
+                values = np.asarray(state[f"{name}.{i}"], array.dtype)
+                array[...] = library(array).asarray(values)
         self.steps = steps
 
 
@@ -102,9 +105,7 @@ class SGD(Optimizer):
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
         """Change the parameter's array and its velocity in place."""
         (velocity,) = state
-        velocity *= self.momentum
-        velocity += gradient
-        data -= self.lr * velocity
+        kernels.sgd_update(data, gradient, velocity, self.lr, self.momentum, self.weight_decay)
 
 
 class Adam(Optimizer):
@@ -130,11 +131,8 @@ class Adam(Optimizer):
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
         """Change the parameter's array and its two running means in place."""
         mean, square = state
-        beta1, beta2 = self.betas
-        mean += (1 - beta1) * (gradient - mean)
-        square += (1 - beta2) * (gradient * gradient - square)
-        corrected = np.sqrt(square / (1 - beta2**self.steps)) + self.eps
-        data -= self.lr / (1 - beta1**self.steps) * mean / corrected
+        settings = (self.lr, self.betas, self.eps, self.weight_decay)
+        kernels.adam_update(data, gradient, mean, square, self.steps, *settings)
 
 
 def _check_at_least_zero(**values: float) -> None:

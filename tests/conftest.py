@@ -94,6 +94,24 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
+def pytest_runtest_setup(item):
+    """Skip what needs a GPU, or a compiler for CUDA on the CPU, where there is none, and say so."""
+    from minifcn.backend import why_no_gpu
+
+    if item.get_closest_marker("gpu") and (reason := why_no_gpu()):
+        pytest.skip(f"no GPU: {reason}")
+    if item.get_closest_marker("cuda_on_cpu") and shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+
+
+@pytest.fixture
+def gpu():
+    """CuPy, for tests marked `gpu`."""
+    import cupy
+
+    return cupy
+
+
 @pytest.fixture
 def few_scenes(monkeypatch):
     """Eight scenes of shapes to validate on instead of hundreds."""

@@ -16,8 +16,9 @@ ROOT = Path(minifcn.__file__).parent
 # From the bottom up. A module may import from the floors below its own, and from its own package.
 FLOORS = [
     ["backend", "machine"],
+    ["cuda_on_cpu"],
     ["kernels.geometry"],
-    ["kernels.reference", "kernels.cpu"],
+    ["kernels.checks", "kernels.reference", "kernels.cpu", "kernels.gpu"],
     ["kernels"],
     ["tensor"],
     ["functional"],

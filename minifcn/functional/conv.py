@@ -12,7 +12,7 @@ from minifcn.backend import Array
 from minifcn.functional.activation import record_relu
 from minifcn.functional.arguments import check_tensors
 from minifcn.functional.shape import pad as pad_
-from minifcn.kernels import IntOrPair, geometry
+from minifcn.kernels import IntOrPair, checks, geometry
 from minifcn.kernels.geometry import Pair, pair
 from minifcn.tensor import Tensor, broadcast_to, record
 
@@ -142,7 +142,7 @@ def _conv_transpose(y: Tensor, weight: Tensor, rest: Pair, settings: Settings) -
     # An output_padding of a whole stride or more (dilation allows it) is another row of zeros.
     more = (rest[0] // stride[0], rest[1] // stride[1])
     if more != (0, 0):
-        kernels.check_output_padding(rest, stride, dilation)
+        checks.check_output_padding(rest, stride, dilation)
         y, rest = pad_(y, (0, more[1], 0, more[0])), (rest[0] % stride[0], rest[1] % stride[1])
     return record(
         "conv_transpose2d",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from minifcn import kernels
 from minifcn.functional.arguments import check_tensors
 from minifcn.kernels import geometry
 from minifcn.tensor import Tensor, is_grad_enabled, record
@@ -78,41 +81,48 @@ def _by_batch(
     count = x.shape[0] * x.shape[2] * x.shape[3]
     if count < 2:
         raise ValueError(f"input must have more than 1 value a channel in training; got {x.shape}")
-    mean = x.data.mean(_AXES, keepdims=True)
-    normalised = x.data - mean
-    var = np.square(normalised).mean(_AXES, keepdims=True)
-    std = np.sqrt(var + eps)
-    normalised /= std
+    data, mean, var = kernels.batch_norm(x.data, weight.data, bias.data, eps)
     _move(running_mean, mean, momentum)
     _move(running_var, var * (count / (count - 1)), momentum)
+    latest: list[Gradients] = []  # one kernel computes all three; backward asks one after another
 
-    def parts() -> tuple[Tensor, Tensor]:
-        """The normalised input and the standard deviation; from x where they are recorded."""
-        return _standardise(x, eps) if is_grad_enabled() else (Tensor(normalised), Tensor(std))
+    def gradients(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if is_grad_enabled():
+            return _differentiable_gradients(g, x, weight, eps)
+        if not (latest and latest[0].of is g):
+            arrays = kernels.batch_norm_gradient(g.data, x.data, weight.data, mean, var, eps)
+            latest[:] = [Gradients(g, *map(Tensor, arrays))]
+        return latest[0][1:]
 
-    def input_gradient(g: Tensor) -> Tensor:
-        xhat, deviation = parts()
-        centred = g - g.mean(_AXES, keepdims=True) - xhat * (g * xhat).mean(_AXES, keepdims=True)
-        return centred * (weight.reshape((1, -1, 1, 1)) / deviation)
-
-    data = normalised * weight.data[:, None, None]
-    data += bias.data[:, None, None]
     return record(
         "batch_norm",
         data,
-        (x, input_gradient),
-        (weight, lambda g: (g * parts()[0]).sum(_AXES)),
-        (bias, lambda g: g.sum(_AXES)),
+        (x, lambda g: gradients(g)[0]),
+        (weight, lambda g: gradients(g)[1]),
+        (bias, lambda g: gradients(g)[2]),
     )
 
 
-def _standardise(x: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Return (x - mean) / std and std, differentiable."""
+class Gradients(NamedTuple):
+    """What batch normalisation sends back for the gradient `of` its output."""
+
+    of: Tensor
+    to_x: Tensor
+    to_weight: Tensor
+    to_bias: Tensor
+
+
+def _differentiable_gradients(
+    g: Tensor, x: Tensor, weight: Tensor, eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The gradients to x, weight and bias, as Tensors that remember how they were made."""
     centred = x - x.mean(_AXES, keepdims=True)
     std = ((centred * centred).mean(_AXES, keepdims=True) + eps) ** 0.5
-    return centred / std, std
+    xhat = centred / std
+    to_x = g - g.mean(_AXES, keepdims=True) - xhat * (g * xhat).mean(_AXES, keepdims=True)
+    return to_x * (weight.reshape((1, -1, 1, 1)) / std), (g * xhat).sum(_AXES), g.sum(_AXES)
 
 
 def _move(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
     if running is not None:
-        running.data += momentum * (batch.ravel() - running.data)
+        running.data += momentum * (batch - running.data)

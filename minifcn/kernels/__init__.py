@@ -3,7 +3,7 @@
 Each function here has a namesake in reference.py (loops: the definition) and in cpu/ (NumPy:
 fast). They come in adjoint pairs, <A x, y> = <x, A* y>, and each is the other's gradient:
 im2col and col2im, conv2d and conv_transpose2d (with conv2d_weight as the third corner), gather
-and unpool, resize and resize_adjoint.
+and unpool, resize and resize_adjoint. Only the updates of the optimisers change an array in place.
 
 Arrays are float32 or float64, of the layout (N, C, H, W); `kernel_size`, `stride`, `padding` and
 `dilation` are whole numbers or pairs (height, width). A wrong argument raises ValueError or
@@ -13,21 +13,23 @@ TypeError that names it, before any work.
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any, TypeAlias
-
-import numpy as np
+from typing import TypeAlias
 
 from minifcn.backend import Array, device
-from minifcn.kernels import cpu, geometry
+from minifcn.kernels import checks, cpu, geometry
 from minifcn.kernels.geometry import Pair, pair
 
 IntOrPair: TypeAlias = int | Pair
 
 
 def _implementation(array: Array) -> ModuleType:
-    if device(array) != "cpu":
-        raise TypeError(f"arrays must be NumPy arrays; got {type(array).__name__}")
-    return cpu
+    return cpu if device(array) == "cpu" else _gpu()
+
+
+def _gpu() -> ModuleType:
+    from minifcn.kernels import gpu  # here, as few need it
+
+    return gpu
 
 
 def im2col(
@@ -41,7 +43,7 @@ def im2col(
 
     x: (N, C, H, W). Returns (N, C, KH, KW, OH, OW), 0 where a window lies on the padding.
     """
-    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     geometry.check_array(x, "x")
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
     return _implementation(x).im2col(x, kernel_size, stride, padding, dilation)
@@ -60,7 +62,7 @@ def col2im(
     """
     geometry.check_array(columns, "columns", 6)
     size, kernel_size = pair(size, "size", 1), columns.shape[2:4]
-    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     geometry.check_window(size, kernel_size, padding, dilation)
     out = geometry.output_pair(size, kernel_size, stride, padding, dilation)
     geometry.check_shape(columns, (*columns.shape[:4], *out), "columns")
@@ -83,9 +85,9 @@ def conv2d(
     kernel is not flipped. In the same pass bias[f] is added, and relu applied, where wanted.
     x: (N, C, H, W), weight: (F, C / groups, KH, KW), bias: (F,). Returns (N, F, OH, OW).
     """
-    _check_x_and_weight(x, weight, "x", "weight")
+    checks.check_x_and_weight(x, weight, "x", "weight")
     kernel_size = weight.shape[2:]
-    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     geometry.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
     if weight.shape[1] * groups != x.shape[1]:
         raise ValueError(
@@ -93,7 +95,7 @@ def conv2d(
             f" groups); got {weight.shape[1]}"
         )
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
-    _check_bias(bias, weight)
+    checks.check_bias(bias, weight)
     return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
 
 
@@ -111,16 +113,16 @@ def conv_transpose2d(
     The indices are those of conv2d. y: (N, F, OH, OW), weight: (F, C / groups, KH, KW).
     Returns (N, C, H, W) with H = s(OH - 1) + d(KH - 1) + 1 - 2p + output_padding.
     """
-    _check_x_and_weight(y, weight, "y", "weight")
+    checks.check_x_and_weight(y, weight, "y", "weight")
     kernel_size = weight.shape[2:]
-    _, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     output_padding = pair(output_padding, "output_padding")
     geometry.check_groups(groups, ("input channels", y.shape[1]))
     if len(weight) != y.shape[1]:
         raise ValueError(
             f"weight must have kernels for {y.shape[1]} input channels; got {len(weight)}"
         )
-    check_output_padding(output_padding, stride, dilation)
+    checks.check_output_padding(output_padding, stride, dilation)
     size = geometry.transpose_output_pair(
         y.shape[2:], kernel_size, stride, padding, output_padding, dilation
     )
@@ -148,8 +150,8 @@ def conv2d_weight(
     The gradient of both convolutions with respect to their weight. x: (N, C, H, W),
     y: (N, F, OH, OW). Returns (F, C / groups, KH, KW).
     """
-    _check_x_and_weight(x, y, "x", "y")
-    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    checks.check_x_and_weight(x, y, "x", "y")
+    kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     geometry.check_groups(groups, ("channels of x", x.shape[1]), ("channels of y", y.shape[1]))
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
     out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
@@ -168,7 +170,7 @@ def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = 
     geometry.check_array(weight, "weight", 2)
     geometry.check_alike(x, weight, ("x", "weight"))
     geometry.check_shape(weight, (len(weight), x.shape[1]), "weight")
-    _check_bias(bias, weight)
+    checks.check_bias(bias, weight)
     return _implementation(x).conv1x1(x, weight, bias, rectify)
 
 
@@ -177,7 +179,7 @@ def conv1x1_weight(x: Array, y: Array) -> Array:
 
     x: (N, C, H, W), y: (N, F, H, W). Returns (F, C).
     """
-    _check_x_and_weight(x, y, "x", "y")
+    checks.check_x_and_weight(x, y, "x", "y")
     geometry.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
     return _implementation(x).conv1x1_weight(x, y)
 
@@ -200,33 +202,35 @@ def max_pool2d(
     """
     geometry.check_array(x, "x")
     stride = kernel_size if stride is None else stride
-    kernel_size, stride, padding, dilation = _window(kernel_size, stride, padding, dilation)
+    kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     size = x.shape[2:]
-    check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
+    checks.check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
     return _implementation(x).max_pool2d(
         x, kernel_size, stride, padding, dilation, ceil_mode, with_indices
     )
 
 
-def gather(x: Array, indices: Array) -> Array:
+def gather(x: Array, indices: Array, *, checked: bool = False) -> Array:
     """Pick: y[n, c, oh, ow] = x[n, c, indices[n, c, oh, ow]], counting along the rows of x.
 
     x: (N, C, H, W), indices: (N, C, OH, OW) of int64 in [0, H * W). Returns (N, C, OH, OW).
+    checked: they are known to be in range; to look would make the CPU wait for a GPU.
     """
     geometry.check_array(x, "x")
-    _check_indices(indices, (*x.shape[:2], *indices.shape[-2:]), x.shape[2:])
+    checks.check_indices(x, indices, (*x.shape[:2], *indices.shape[-2:]), x.shape[2:], checked)
     return _implementation(x).gather(x, indices)
 
 
-def unpool(y: Array, indices: Array, size: IntOrPair) -> Array:
+def unpool(y: Array, indices: Array, size: IntOrPair, *, checked: bool = False) -> Array:
     """Scatter: x[n, c, indices[n, c, oh, ow]] += y[n, c, oh, ow], zeros elsewhere.
 
     Values with the same index are summed, so this is exactly the adjoint of gather. (SegNet and
     PyTorch leave that case undefined.) y, indices: (N, C, OH, OW). Returns (N, C, *size).
+    checked: as for gather.
     """
     geometry.check_array(y, "y")
     size = pair(size, "size", 1)
-    _check_indices(indices, y.shape, size)
+    checks.check_indices(y, indices, y.shape, size, checked)
     return _implementation(y).unpool(y, indices, size)
 
 
@@ -244,7 +248,7 @@ def resize(
     """
     geometry.check_array(x, "x")
     geometry.check_pixels(x, "x")
-    _check_mode(mode)
+    checks.check_mode(mode)
     return _implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
 
 
@@ -257,7 +261,7 @@ def resize_adjoint(
 ) -> Array:
     """Send (N, C, OH, OW) back to (N, C, *size): the adjoint of resize from that size."""
     geometry.check_array(y, "y")
-    _check_mode(mode)
+    checks.check_mode(mode)
     return _implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
 
 
@@ -288,25 +292,28 @@ def channel_sums(x: Array) -> Array:
     return _implementation(x).channel_sums(x)
 
 
-def cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
+def cross_entropy(x: Array, labels: Array, *, checked: bool = False) -> tuple[Array, Array]:
     """Compare scores with labels: -log softmax(x)[n, label, h, w] of each pixel.
 
     x: (N, C, H, W), labels: (N, H, W) of int64 in [0, C). Returns the losses, and
     log(sum over c of exp(x[n, c, h, w])), from which the gradient is computed; both (N, H, W).
+    checked: the labels are known to be in range, as for gather.
     """
     geometry.check_array(x, "x")
-    _check_labels(x, labels)
+    checks.check_labels(x, labels, checked)
     return _implementation(x).cross_entropy(x, labels)
 
 
-def cross_entropy_gradient(x: Array, labels: Array, logs: Array, scale: Array) -> Array:
+def cross_entropy_gradient(
+    x: Array, labels: Array, logs: Array, scale: Array, *, checked: bool = False
+) -> Array:
     """Return scale[n, h, w] * (softmax(x)[n, c, h, w] - (1 where c is the label, else 0)).
 
     logs: the second result of cross_entropy; scale: the gradient of each pixel's loss; both
-    (N, H, W). Returns (N, C, H, W).
+    (N, H, W). Returns (N, C, H, W). checked: as for cross_entropy.
     """
     geometry.check_array(x, "x")
-    _check_labels(x, labels)
+    checks.check_labels(x, labels, checked)
     for name, value in (("logs", logs), ("scale", scale)):
         geometry.check_array(value, name, 3)
         geometry.check_alike(x, value, ("x", name))
@@ -314,83 +321,72 @@ def cross_entropy_gradient(x: Array, labels: Array, logs: Array, scale: Array) -
     return _implementation(x).cross_entropy_gradient(x, labels, logs, scale)
 
 
-def _window(
-    kernel_size: Any, stride: Any, padding: Any, dilation: Any
-) -> tuple[Pair, Pair, Pair, Pair]:
-    return (
-        pair(kernel_size, "kernel_size", 1),
-        pair(stride, "stride", 1),
-        pair(padding, "padding"),
-        pair(dilation, "dilation", 1),
-    )
+def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
+    """Normalise each channel: y = (x - mean) / sqrt(var + eps) * weight + bias.
+
+    mean and var (biased) are those of the channel's numbers, over (n, h, w). x: (N, C, H, W);
+    weight, bias: (C,). Returns y (N, C, H, W), mean and var (C,).
+    """
+    geometry.check_array(x, "x")
+    checks.check_channels(x, weight=weight, bias=bias)
+    if not x[:, :1].size:
+        raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
+    return _implementation(x).batch_norm(x, weight, bias, eps)
 
 
-def _check_x_and_weight(first: Array, second: Array, *names: str) -> None:
-    geometry.check_array(first, names[0])
-    geometry.check_array(second, names[1])
-    geometry.check_alike(first, second, names)
+def batch_norm_gradient(
+    gradient: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float
+) -> tuple[Array, Array, Array]:
+    """Return the gradients of batch_norm with respect to x, weight and bias.
+
+    With x^ = (x - mean) / sqrt(var + eps), g the gradient of y, and < > the mean over a channel:
+    weight / sqrt(var + eps) * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
+    gradient, x: (N, C, H, W); weight, mean, var: (C,), the last two as batch_norm returns them.
+    """
+    geometry.check_array(gradient, "gradient")
+    geometry.check_array(x, "x")
+    geometry.check_alike(gradient, x, ("gradient", "x"))
+    geometry.check_shape(gradient, x.shape, "gradient")
+    checks.check_channels(x, weight=weight, mean=mean, var=var)
+    return _implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
 
 
-def _check_bias(bias: Array | None, weight: Array) -> None:
-    if bias is not None:
-        geometry.check_array(bias, "bias", 1)
-        geometry.check_alike(bias, weight, ("bias", "weight"))
-        geometry.check_shape(bias, weight.shape[:1], "bias")
-
-
-def check_output_padding(output_padding: Pair, stride: Pair, dilation: Pair) -> None:
-    """Raise unless output_padding is smaller than the stride or the dilation, on each axis."""
-    for extra, s, d in zip(output_padding, stride, dilation, strict=True):
-        if extra >= max(s, d):
-            raise ValueError(
-                f"output_padding must be smaller than the stride or the dilation;"
-                f" got {output_padding} for stride {stride}, dilation {dilation}"
-            )
-
-
-def check_pool(
-    size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
+def sgd_update(
+    parameter: Array,
+    gradient: Array,
+    velocity: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
 ) -> None:
-    """Raise unless every pooling window meets the input and the padding is at most half of it."""
-    for k, p in zip(kernel_size, padding, strict=True):
-        if 2 * p > k:
-            raise ValueError(
-                f"padding must be at most half of kernel_size; got {padding} for {kernel_size}"
-            )
-    out = geometry.pool_output_pair(size, kernel_size, stride, padding, dilation, ceil_mode)
-    if min(out) < 1:
-        geometry.check_window(size, kernel_size, padding, dilation)
-    for n, o, s, p, d in zip(size, out, stride, padding, dilation, strict=True):
-        if geometry.first_inside(o, s, p, d).max() >= n:
-            raise ValueError(
-                f"a window of kernel_size {kernel_size}, dilation {dilation} and padding {padding}"
-                f" meets no pixel of an input of size {size}"
-            )
+    """Step down the gradient, in place: velocity = momentum * velocity + g, parameter -= lr * it.
+
+    g = gradient + weight_decay * parameter. The arrays have one shape, any.
+    """
+    checks.check_update(parameter, gradient=gradient, velocity=velocity)
+    implementation = _implementation(parameter)
+    implementation.sgd_update(parameter, gradient, velocity, lr, momentum, weight_decay)
 
 
-def _check_indices(indices: Array, shape: tuple[int, ...], size: Pair) -> None:
-    if indices.dtype != np.int64:
-        raise TypeError(f"indices must be int64; got {indices.dtype}")
-    geometry.check_shape(indices, shape, "indices")
-    area = size[0] * size[1]
-    if indices.size and not (indices.min() >= 0 and indices.max() < area):
-        raise ValueError(
-            f"indices must be in [0, {area}) for a plane of {size[0]}x{size[1]};"
-            f" got {np.asarray(indices.min())} to {np.asarray(indices.max())}"
-        )
+def adam_update(
+    parameter: Array,
+    gradient: Array,
+    mean: Array,
+    square: Array,
+    steps: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """Step as Adam does, in place: parameter -= lr * m^ / (sqrt(v^) + eps).
 
-
-def _check_labels(x: Array, labels: Array) -> None:
-    if labels.dtype != np.int64:
-        raise TypeError(f"labels must be int64; got {labels.dtype}")
-    geometry.check_shape(labels, (len(x), *x.shape[2:]), "labels")
-    if labels.size and not (labels.min() >= 0 and labels.max() < x.shape[1]):
-        raise ValueError(
-            f"labels must be in [0, {x.shape[1]}); got {np.asarray(labels.min())} to"
-            f" {np.asarray(labels.max())}"
-        )
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in ("nearest", "bilinear"):
-        raise ValueError(f"mode must be 'nearest' or 'bilinear'; got {mode!r}")
+    mean += (1 - beta1) * (g - mean), square += (1 - beta2) * (g * g - square), with
+    g = gradient + weight_decay * parameter; m^ = mean / (1 - beta1^steps), v^ likewise from square.
+    The arrays have one shape, any.
+    """
+    checks.check_update(parameter, gradient=gradient, mean=mean, square=square)
+    implementation = _implementation(parameter)
+    implementation.adam_update(
+        parameter, gradient, mean, square, steps, lr, betas, eps, weight_decay
+    )

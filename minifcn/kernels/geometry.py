@@ -325,6 +325,11 @@ def check_alike(first: Array, second: Array, names: Sequence[str]) -> None:
     """Raise unless two arrays have the same dtype and are on the same device."""
     if first.dtype != second.dtype:
         raise TypeError(f"{names[0]} is {first.dtype} but {names[1]} is {second.dtype}")
+    check_device(first, second, names)
+
+
+def check_device(first: Array, second: Array, names: Sequence[str]) -> None:
+    """Raise unless two arrays are on the same device."""
     if device(first) != device(second):
         raise ValueError(f"{names[0]} is on {device(first)} but {names[1]} on {device(second)}")
 

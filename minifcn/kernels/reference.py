@@ -289,3 +289,78 @@ def cross_entropy_gradient(
         probability = np.exp(x[n, c, h, w] - logs[n, h, w])
         gradient[n, c, h, w] = scale[n, h, w] * (probability - (labels[n, h, w] == c))
     return gradient
+
+
+def batch_norm(
+    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """y[n, c, h, w] = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]; y, mean, var."""
+    y = np.zeros_like(x)
+    mean, var = np.zeros_like(weight), np.zeros_like(weight)
+    for c in range(x.shape[1]):
+        for value in x[:, c].flat:
+            mean[c] += value / x[:, c].size
+        for value in x[:, c].flat:
+            var[c] += (value - mean[c]) ** 2 / x[:, c].size
+        y[:, c] = (x[:, c] - mean[c]) / np.sqrt(var[c] + eps) * weight[c] + bias[c]
+    return y, mean, var
+
+
+def batch_norm_gradient(
+    gradient: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    mean: np.ndarray,
+    var: np.ndarray,
+    eps: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The gradients to x, weight and bias: each number moves y, and the mean, and the variance.
+
+    With x^ the normalised x: weight / std * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
+    """
+    to_x = np.zeros_like(x)
+    to_weight, to_bias = np.zeros_like(weight), np.zeros_like(weight)
+    for c in range(x.shape[1]):
+        std = np.sqrt(var[c] + eps)
+        normalised = (x[:, c] - mean[c]) / std
+        for g, value in zip(gradient[:, c].flat, normalised.flat, strict=True):
+            to_weight[c] += g * value
+            to_bias[c] += g
+        means = (to_bias[c] + normalised * to_weight[c]) / max(1, normalised.size)
+        to_x[:, c] = weight[c] / std * (gradient[:, c] - means)
+    return to_x, to_weight, to_bias
+
+
+def sgd_update(
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    velocity: np.ndarray,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+) -> None:
+    """G = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v, in place."""
+    for i in np.ndindex(parameter.shape):
+        g = gradient[i] + weight_decay * parameter[i]
+        velocity[i] = momentum * velocity[i] + g
+        parameter[i] -= lr * velocity[i]
+
+
+def adam_update(
+    parameter: np.ndarray,
+    gradient: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    steps: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+) -> None:
+    """M and v move towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps), in place."""
+    for i in np.ndindex(parameter.shape):
+        g = gradient[i] + weight_decay * parameter[i]
+        mean[i] += (1 - betas[0]) * (g - mean[i])
+        square[i] += (1 - betas[1]) * (g * g - square[i])
+        m, v = mean[i] / (1 - betas[0] ** steps), square[i] / (1 - betas[1] ** steps)
+        parameter[i] -= lr * m / (np.sqrt(v) + eps)

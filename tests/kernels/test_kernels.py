@@ -5,20 +5,31 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
+from kernel_cases import (
+    ARGUMENTS,
+    FAST,
+    GENERATORS,
+    IMPLEMENTATIONS,
+    assert_close,
+    conv1x1,
+    convolutions,
+    gather,
+    im2col,
+    outputs,
+    resize,
+    to_float32,
+)
 
 from minifcn import kernels
-from minifcn.kernels import cpu, geometry, reference
+from minifcn.kernels import cpu, geometry, gpu, reference
 from minifcn.kernels.cpu import convolution, threads
 from minifcn.kernels.cpu import windows as tiling
 
-IMPLEMENTATIONS = pytest.mark.parametrize("kernel", [reference, cpu], ids=["reference", "cpu"])
-
 
 def public_functions(module):
-    """The names of the functions that a module defines, or, if it is cpu, its parts."""
-    places = cpu.__name__ if module is cpu else f"{module.__name__}$"
+    """The names of the functions that a module defines, or, if it is cpu or gpu, its parts."""
+    places = module.__name__ if module in (cpu, gpu) else f"{module.__name__}$"
     return {
         name
         for name, value in vars(module).items()
@@ -28,221 +39,40 @@ def public_functions(module):
     }
 
 
-NAMES = sorted(public_functions(reference) | public_functions(cpu) | public_functions(kernels))
-
-
-# --- Random arguments for every kernel ------------------------------------------------------------
-
-
-def pairs(least, most):
-    return st.tuples(st.integers(least, most), st.integers(least, most))
-
-
-GENERATORS = st.integers(0, 2**16).map(np.random.default_rng)
-CHANNELS = st.integers(1, 3)
-STRIDES = st.just((1, 1)) | pairs(1, 4)  # stride 1 takes a path of its own
-
-
-@st.composite
-def windows(draw, most_dilation=3):
-    """The size of an input and a window that fits: (size, kernel_size, stride, padding, dilation).
-
-    A stride may exceed the kernel, and a padding all of the input.
-    """
-    kernel_size, stride = draw(pairs(1, 4)), draw(STRIDES)
-    padding, dilation = draw(pairs(0, 4)), draw(pairs(1, most_dilation))
-    size = tuple(
-        max(1, d * (k - 1) + 1 - 2 * p) + extra
-        for k, p, d, extra in zip(kernel_size, padding, dilation, draw(pairs(0, 5)), strict=True)
-    )
-    return size, kernel_size, stride, padding, dilation
-
-
-@st.composite
-def convolutions(draw):
-    """(x, weight, y, (stride, padding, dilation, groups)) of one convolution; y has no meaning."""
-    size, kernel_size, stride, padding, dilation = draw(windows())
-    rng, n, groups = draw(GENERATORS), draw(st.integers(0, 2)), draw(st.integers(1, 3))
-    c, f = draw(st.integers(1, 2)), draw(st.integers(1, 2)) * groups
-    out = geometry.output_pair(size, kernel_size, stride, padding, dilation)
-    x = rng.standard_normal((n, c * groups, *size))
-    weight = rng.standard_normal((f, c, *kernel_size))
-    return x, weight, rng.standard_normal((n, f, *out)), (stride, padding, dilation, groups)
-
-
-@st.composite
-def im2col(draw):
-    size, kernel_size, *settings = draw(windows())
-    return draw(GENERATORS).standard_normal((2, draw(CHANNELS), *size)), kernel_size, *settings
-
-
-@st.composite
-def col2im(draw):
-    size, kernel_size, *settings = draw(windows())
-    out = geometry.output_pair(size, kernel_size, *settings)
-    columns = draw(GENERATORS).standard_normal((2, draw(CHANNELS), *kernel_size, *out))
-    return columns, size, *settings
-
-
-@st.composite
-def conv_transpose2d(draw):
-    _, weight, y, (stride, padding, dilation, groups) = draw(convolutions())
-    output_padding = (0, 0)
-    if draw(st.booleans()):
-        most = (max(s, d) - 1 for s, d in zip(stride, dilation, strict=True))
-        output_padding = tuple(draw(st.integers(0, n)) for n in most)
-    size = geometry.transpose_output_pair(
-        y.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation
-    )
-    assume(min(size) >= 1)
-    return y, weight, stride, padding, output_padding, dilation, groups
-
-
-@st.composite
-def conv1x1(draw):
-    rng, c = draw(GENERATORS), draw(CHANNELS)
-    x = rng.standard_normal((draw(st.integers(0, 2)), c, *draw(pairs(1, 4))))
-    return x, rng.standard_normal((draw(CHANNELS), c))
-
-
-@st.composite
-def conv1x1_weight(draw):
-    x, weight = draw(conv1x1())
-    return x, draw(GENERATORS).standard_normal((len(x), len(weight), *x.shape[2:]))
-
-
-@st.composite
-def max_pool2d(draw):
-    """Small whole numbers, for many ties, with some NaN and -inf among them."""
-    size, kernel_size, stride, _, dilation = draw(windows(most_dilation=2))
-    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel_size)
-    settings = (kernel_size, stride, padding, dilation, draw(st.booleans()))
-    try:
-        kernels.check_pool(size, *settings)
-    except ValueError:
-        assume(False)
-    rng = draw(GENERATORS)
-    x = rng.integers(-2, 3, (draw(st.integers(0, 2)), draw(CHANNELS), *size)).astype(float)
-    x[rng.random(x.shape) < draw(st.sampled_from([0, 0.3, 1]))] = -np.inf
-    x[rng.random(x.shape) < draw(st.sampled_from([0, 0, 0.2]))] = np.nan
-    return x, *settings, draw(st.booleans())
-
-
-@st.composite
-def gather(draw):
-    rng, n, c = draw(GENERATORS), draw(st.integers(0, 2)), draw(CHANNELS)
-    size, out = draw(pairs(1, 5)), draw(pairs(1, 5))
-    indices = rng.integers(0, size[0] * size[1], (n, c, *out))  # duplicates are likely
-    return rng.standard_normal((n, c, *size)), indices
-
-
-@st.composite
-def unpool(draw):
-    x, indices = draw(gather())
-    return draw(GENERATORS).standard_normal(indices.shape), indices, x.shape[2:]
-
-
-@st.composite
-def resize(draw):
-    x = draw(GENERATORS).standard_normal(
-        (draw(st.integers(0, 2)), draw(CHANNELS), *draw(pairs(1, 6)))
-    )
-    size = draw(pairs(1, 8))
-    steps = tuple(
-        draw(st.sampled_from([n / o, (n - 1) / max(o - 1, 1), 0.0, 0.7, 1.3]))
-        for n, o in zip(x.shape[2:], size, strict=True)
-    )
-    return x, size, steps, draw(st.sampled_from(["nearest", "bilinear"])), draw(st.booleans())
-
-
-@st.composite
-def resize_adjoint(draw):
-    x, size, *settings = draw(resize())
-    return draw(GENERATORS).standard_normal((*x.shape[:2], *size)), x.shape[2:], *settings
-
-
-@st.composite
-def with_bias(draw, arguments):
-    """Arguments of a convolution, some with a bias, some rectified."""
-    values = draw(arguments)
-    bias = draw(GENERATORS).standard_normal(len(values[1])) if draw(st.booleans()) else None
-    return *values, bias, draw(st.booleans())
-
-
-@st.composite
-def array(draw):
-    """An array of 1 to 4 axes, with zeros and NaN in it."""
-    rng = draw(GENERATORS)
-    x = rng.standard_normal(draw(st.lists(st.integers(0, 4), min_size=1, max_size=4)))
-    x[rng.random(x.shape) < 0.2] = draw(st.sampled_from([0, -0.0, np.inf, np.nan]))
-    return x
-
-
-@st.composite
-def relu_gradient(draw):
-    y = np.maximum(draw(array()), 0)
-    return draw(GENERATORS).standard_normal(y.shape), y
-
-
-@st.composite
-def scored(draw):
-    """Scores (N, C, H, W) and labels (N, H, W)."""
-    rng, c = draw(GENERATORS), draw(CHANNELS)
-    x = rng.standard_normal((draw(st.integers(0, 2)), c, *draw(pairs(1, 4))))
-    x *= draw(st.sampled_from([1, 300]))  # exp(800) is not finite
-    return x, rng.integers(0, c, (len(x), *x.shape[2:]))
-
-
-@st.composite
-def cross_entropy_gradient(draw):
-    x, labels = draw(scored())
-    _, logs = reference.cross_entropy(x, labels)
-    return x, labels, logs, draw(GENERATORS).standard_normal(logs.shape)
-
-
-ARGUMENTS = {
-    "relu": array().map(lambda x: (x,)),
-    "relu_gradient": relu_gradient(),
-    "channel_sums": conv1x1().map(lambda case: case[:1]),
-    "cross_entropy": scored(),
-    "cross_entropy_gradient": cross_entropy_gradient(),
-    "im2col": im2col(),
-    "col2im": col2im(),
-    "conv2d": with_bias(convolutions().map(lambda case: (*case[:2], *case[3]))),
-    "conv_transpose2d": conv_transpose2d(),
-    "conv2d_weight": convolutions().map(lambda c: (c[0], c[2], c[1].shape[2:], *c[3])),
-    "conv1x1": with_bias(conv1x1()),
-    "conv1x1_weight": conv1x1_weight(),
-    "max_pool2d": max_pool2d(),
-    "gather": gather(),
-    "unpool": unpool(),
-    "resize": resize(),
-    "resize_adjoint": resize_adjoint(),
-}
-
-
-def as_tuple(result):
-    """The arrays of a result; max_pool2d has None where no indices were wanted."""
-    return tuple(a for a in result if a is not None) if isinstance(result, tuple) else (result,)
-
-
-def to_float32(arguments):
-    return [
-        a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype == np.float64 else a
-        for a in arguments
-    ]
+MODULES = (kernels, reference, cpu, gpu)
+NAMES = sorted(
+    set.union(*map(public_functions, MODULES)) - {"col2im_scatter"}
+)  # it is one of a kind
 
 
 # --- One kernel, three ways -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kernel", FAST)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_implementation_computes_what_the_loops_define(name, dtype, kernel):
+    @given(ARGUMENTS[name])
+    @settings(max_examples=50, deadline=None)
+    def check(arguments):
+        arguments = to_float32(arguments) if dtype is np.float32 else arguments
+        expected = outputs(reference, name, arguments)
+        for a, b in zip(outputs(kernel, name, arguments), expected, strict=True):
+            assert_close(a, b, least=1)
+
+    check()
+
+
+def positional(function):
+    """The arguments of a kernel; what stands after them is for the checks before it."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_kernel_exists_everywhere_with_the_same_arguments(name):
-    signatures = [
-        list(inspect.signature(getattr(module, name)).parameters)
-        for module in (kernels, reference, cpu)
-    ]
-    assert signatures[0] == signatures[1] == signatures[2]
+    signatures = {tuple(positional(getattr(module, name))) for module in MODULES}
+    assert len(signatures) == 1
     assert name in ARGUMENTS, "a new kernel needs random arguments here, to be compared"
 
 
@@ -278,8 +108,8 @@ def test_numpy_computes_what_the_loops_define(name, plan):
     @given(ARGUMENTS[name])
     @settings(max_examples=100, deadline=None)
     def check(arguments):
-        expected = as_tuple(getattr(reference, name)(*arguments))
-        found = as_tuple(getattr(cpu, name)(*arguments))
+        expected = outputs(reference, name, arguments)
+        found = outputs(cpu, name, arguments)
         for a, b in zip(found, expected, strict=True):
             assert (a.shape, a.dtype) == (b.shape, b.dtype)
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
@@ -297,10 +127,10 @@ def test_float32_stays_float32_and_arguments_stay_as_they_are(name):
         single = to_float32(arguments)
         kept = [a.copy() if isinstance(a, np.ndarray) else a for a in single]
         for module in (kernels, reference, cpu):
-            values, *indices = as_tuple(getattr(module, name)(*single))
+            values, *indices = outputs(module, name, single)
             assert values.dtype == np.float32
             assert all(i.dtype in (np.int64, np.float32) for i in indices)
-            expected, *_ = as_tuple(getattr(reference, name)(*arguments))
+            expected, *_ = outputs(reference, name, arguments)
             np.testing.assert_allclose(values, expected, rtol=1e-3, atol=1e-4)
             for a, b in zip(single, kept, strict=True):
                 np.testing.assert_array_equal(a, b)
@@ -315,8 +145,7 @@ def test_the_layout_in_memory_does_not_matter_and_a_second_run_gives_the_same_bi
     @settings(max_examples=20, deadline=None)
     def check(arguments):
         strided = [np.asfortranarray(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        function = getattr(kernels, name)
-        results = [as_tuple(function(*values)) for values in (strided, arguments, arguments)]
+        results = [outputs(kernels, name, values) for values in (strided, arguments, arguments)]
         for a, b, again in zip(*results, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
             np.testing.assert_array_equal(b, again)
@@ -495,6 +324,19 @@ def test_duplicate_indices_sum(kernel):
 
 
 @IMPLEMENTATIONS
+def test_batch_norm_of_few_numbers(kernel):
+    x, weight, bias = np.array([[[[5.0]], [[7.0]]]]), np.array([2.0, 3.0]), np.array([1.0, -1.0])
+    y, mean, var = kernel.batch_norm(x, weight, bias, 0.25)
+    assert [a.tolist() for a in (y.ravel(), mean, var)] == [[1, -1], [5, 7], [0, 0]]
+    x = np.array([[[[1.0, 3.0]]]])  # mean 2, variance 1: normalised to -0.5 and 0.5 by eps = 3
+    y, mean, var = kernel.batch_norm(x, weight[:1], bias[:1], 3.0)
+    assert [a.tolist() for a in (y.ravel(), mean, var)] == [[0, 2], [2], [1]]
+    g = np.array([[[[1.0, 0.0]]]])
+    parts = kernel.batch_norm_gradient(g, x, weight[:1], mean, var, 3.0)
+    assert [a.ravel().tolist() for a in parts] == [[0.375, -0.375], [-0.5], [1]]
+
+
+@IMPLEMENTATIONS
 def test_resizing_by_hand(kernel):
     """The example of torch.nn.functional.interpolate: [[1, 2], [4, 5]], four columns wide."""
     x = np.array([[[[1.0, 2.0], [4.0, 5.0]]]])
@@ -583,9 +425,3 @@ def test_a_wrong_argument_is_named_in_one_line(name, arguments, message, error):
     with pytest.raises(error, match=rf"^{message}.*$") as caught:
         getattr(kernels, name)(*arguments)
     assert "\n" not in str(caught.value)
-
-
-def test_an_array_of_another_library_raises(monkeypatch):
-    monkeypatch.setattr(kernels, "device", lambda array: "cuda")
-    with pytest.raises(TypeError, match="^arrays must be NumPy arrays; got ndarray$"):
-        kernels.im2col(X, 2)

@@ -11,6 +11,7 @@ from minifcn.kernels.cpu.convolution import (
     conv2d_weight,
     conv_transpose2d,
 )
+from minifcn.kernels.cpu.normalization import batch_norm, batch_norm_gradient
 from minifcn.kernels.cpu.pointwise import (
     channel_sums,
     cross_entropy,
@@ -20,9 +21,13 @@ from minifcn.kernels.cpu.pointwise import (
 )
 from minifcn.kernels.cpu.pooling import gather, max_pool2d, unpool
 from minifcn.kernels.cpu.resizing import resize, resize_adjoint
+from minifcn.kernels.cpu.updates import adam_update, sgd_update
 from minifcn.kernels.cpu.windows import col2im, im2col
 
 __all__ = [
+    "adam_update",
+    "batch_norm",
+    "batch_norm_gradient",
     "channel_sums",
     "col2im",
     "conv1x1",
@@ -39,5 +44,6 @@ __all__ = [
     "relu_gradient",
     "resize",
     "resize_adjoint",
+    "sgd_update",
     "unpool",
 ]

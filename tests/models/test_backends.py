@@ -1,0 +1,89 @@
+"""The whole FCN-8s, forward, backward and one step, by NumPy and by the CUDA kernels."""
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor, kernels, optim
+from minifcn import functional as F
+from minifcn.kernels import gpu
+from minifcn.models import FCN
+
+TINY = {"widths": (4, 5, 6, 7, 8), "depths": (1, 2, 1, 1, 2), "head_width": 6}
+VOID = 255
+
+
+@pytest.fixture
+def cuda_on_cpu(monkeypatch):
+    """Let the CUDA kernels compute for NumPy arrays; returns the names of those that did."""
+    used = set()
+
+    class Spy:
+        def __getattr__(self, name):
+            used.add(name)
+            return getattr(gpu, name)
+
+    def use():
+        monkeypatch.setattr(kernels, "_implementation", lambda array: Spy())
+        return used
+
+    return use
+
+
+def one_step(make_optimizer, dtype, device="cpu", **choices):
+    """Logits, loss, every gradient, and every parameter and buffer after a step."""
+    model = FCN(4, 8, **TINY, **choices, generator=np.random.default_rng(0)).to(device, dtype)
+    optimizer = make_optimizer(model.parameters())
+    generator = np.random.default_rng(1)
+    x = Tensor(generator.standard_normal((2, 3, 45, 70)).astype(dtype)).to(device)
+    labels = generator.integers(0, 4, (2, 45, 70))
+    labels[generator.random(labels.shape) < 0.1] = VOID
+    scores = model(x)
+    loss = F.cross_entropy(scores, Tensor(labels).to(device), ignore_index=VOID)
+    loss.backward()
+    gradients = {f"gradient of {n}": p.grad.numpy() for n, p in model.named_parameters() if p.grad}
+    optimizer.step()
+    return {"scores": scores.numpy(), "loss": loss.numpy(), **gradients, **model.state_dict()}
+
+
+OPTIMIZERS = {
+    "SGD": lambda p: optim.SGD(p, 0.1, momentum=0.9, weight_decay=1e-3),
+    "Adam": lambda p: optim.Adam(p, 0.01, weight_decay=1e-3),
+}
+CHOICES = {
+    "batch norm": {"batch_norm": True},
+    "no batch norm": {"batch_norm": False},
+}
+
+
+def assert_agree(found, expected, tolerance):
+    assert found.keys() == expected.keys()
+    assert len(expected) > 40
+    for name, array in expected.items():
+        scale = np.linalg.norm(array) or 1
+        assert np.linalg.norm(found[name] - array) <= tolerance * scale, name
+
+
+@pytest.mark.cuda_on_cpu
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_cuda_kernels_on_the_cpu(optimizer, choice, dtype, tolerance, cuda_on_cpu):
+    arguments = OPTIMIZERS[optimizer], dtype
+    expected = one_step(*arguments, **CHOICES[choice])
+    used = cuda_on_cpu()
+    assert_agree(one_step(*arguments, **CHOICES[choice]), expected, tolerance)
+    assert {"conv2d", "conv_transpose2d", "conv2d_weight", "max_pool2d", "unpool"} <= used
+    assert ("batch_norm_gradient" in used) == CHOICES[choice]["batch_norm"]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])
+@pytest.mark.parametrize("choice", CHOICES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_gpu(optimizer, choice, dtype, tolerance):
+    arguments = OPTIMIZERS[optimizer], dtype
+    expected = one_step(*arguments, **CHOICES[choice])
+    found = one_step(*arguments, "cuda", **CHOICES[choice])
+    assert_agree(found, expected, tolerance)
+    again = one_step(*arguments, "cuda", **CHOICES[choice])
+    assert all(np.array_equal(again[name], found[name]) for name in found)
