@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from functools import cache
 from types import ModuleType
 from typing import Any, TypeAlias
 
@@ -12,6 +14,16 @@ Array: TypeAlias = Any
 """An array of NumPy or of CuPy; both understand the same operators and methods."""
 
 DEVICES = ("auto", "cpu", "cuda")
+VARIABLE = "MINIFCN_BACKEND"
+"""The environment variable that decides about the GPU.
+
+auto: the device 'auto' is the GPU where one works, and the CPU elsewhere. numpy: CuPy is never
+imported, and 'cuda' refused. cupy: 'auto' is the GPU too, and an error where none works.
+"""
+BACKENDS = ("auto", "numpy", "cupy")
+
+TRIAL = 'extern "C" __global__ void twice(float* x) { x[threadIdx.x] *= 2; }'
+"""The kernel that shows whether a GPU can be programmed."""
 
 
 def library(array: Array) -> ModuleType:
@@ -40,22 +52,117 @@ def to_device(array: Array, name: str) -> Array:
     name = choose_device(name)
     if device(array) == name:
         return array
-    return sys.modules["cupy"].asnumpy(array)
+    cupy = sys.modules["cupy"]  # imported: it made the array, or choose_device tried it
+    return cupy.asarray(array) if name == "cuda" else cupy.asnumpy(array)
+
+
+def operand(value: Any, like: Array) -> Any:
+    """Return a number as an array without axes where `like` is, a Python number in its dtype.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(value, (int, float, np.number)):
+        return value
+    weak = isinstance(value, (int, float)) and like.dtype.kind == "f"
+    return library(like).full((), value, like.dtype if weak else np.result_type(value))
+
+
+def take(array: Array, index: Any) -> Array:
+    """Return array[index], where index may hold arrays; IndexError where it is out of range."""
+    if device(array) == "cpu":
+        return array[_index_on_cpu(index)]
+    np.broadcast_to(np.int8(0), array.shape)[_index_on_cpu(index)]  # CuPy would wrap it around
+    return array[index]
+
+
+def put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
+    """Add `values` into zeros of `shape` at `index`: the adjoint of `take`.
+
+    On the CPU, in one order; where a GPU's additions meet in one place, they come in any order.
+    """
+    data = np.zeros(shape, values.dtype)
+    np.add.at(data, _index_on_cpu(index), to_device(values, "cpu"))
+    return to_device(data, device(values))
+
+
+def _index_on_cpu(index: Any) -> Any:
+    if isinstance(index, tuple):
+        return tuple(map(_index_on_cpu, index))
+    return index if library(index) is np else to_device(index, "cpu")
 
 
 def choose_device(name: str) -> str:
-    """Return 'cpu' or 'cuda' for a name that may be 'auto'.
+    """Return 'cpu' or 'cuda' for a name that may be 'auto': the GPU, where one works.
 
     Raises:
-        ValueError: `name` is none of auto, cpu, cuda, or is 'cuda' where no GPU can be used.
+        ValueError: `name` is none of auto, cpu, cuda, or is 'cuda' where no GPU can be used; or
+            MINIFCN_BACKEND asks for a GPU that cannot be used, or has a wrong value.
     """
     if name not in DEVICES:
         raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {name!r}")
-    if name == "cuda":
-        raise ValueError(f"device 'cuda' cannot be used: {why_no_gpu()}; use 'cpu' or 'auto'")
-    return "cpu"
+    backend = _wanted_backend()
+    if name == "cpu":
+        return name
+    problem = why_no_gpu()
+    if problem is None:
+        return "cuda"
+    if name == "auto" and backend != "cupy":
+        return "cpu"
+    advice = f"{VARIABLE}=cupy asks for it" if name == "auto" else "use 'cpu' or 'auto'"
+    raise ValueError(f"device 'cuda' cannot be used: {problem}; {advice}")
 
 
-def why_no_gpu() -> str:
-    """Say in a few words why no GPU is used."""
-    return "this version of minifcn has NumPy kernels only"
+def why_no_gpu() -> str | None:
+    """Say in a few words why no GPU can be used; None where one can.
+
+    The first call tries the GPU; the answer is kept (`try_gpu.cache_clear()` forgets it).
+
+    Raises:
+        ValueError: MINIFCN_BACKEND has a wrong value.
+    """
+    return f"{VARIABLE}=numpy rules it out" if _wanted_backend() == "numpy" else try_gpu()
+
+
+def _wanted_backend() -> str:
+    value = os.environ.get(VARIABLE) or "auto"
+    if value not in BACKENDS:
+        raise ValueError(f"{VARIABLE} must be one of {', '.join(BACKENDS)}; got {value!r}")
+    return value
+
+
+@cache
+def try_gpu() -> str | None:
+    """Compile and run a kernel and a matrix product on the GPU; return what went wrong, or None.
+
+    That CuPy can be imported, or that it counts a device, does not mean that a GPU works: drivers,
+    compilers and matrix libraries may be missing or too old, each found out at its first use only.
+    """
+    try:
+        import cupy
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
+            return "CuPy is not installed (pip install 'minifcn[cuda13]', or [cuda12])"
+        return f"CuPy is installed but cannot be imported ({first_line(error)})"
+    version = f"CuPy {cupy.__version__}"
+    try:
+        if cupy.cuda.runtime.getDeviceCount() == 0:
+            return f"{version} is installed, but there is no GPU"
+    except Exception as error:
+        return f"{version} is installed, but finds no CUDA driver with a GPU ({first_line(error)})"
+    try:
+        works = _computes_right(cupy)
+    except Exception as error:
+        return f"there is a GPU, but {version} cannot use it ({first_line(error)})"
+    return None if works else f"there is a GPU, but it computes wrong results with {version}"
+
+
+def _computes_right(cupy: ModuleType) -> bool:
+    x = cupy.ones((2, 2), np.float32)
+    cupy.RawKernel(TRIAL, "twice")((1,), (4,), (x,))
+    return bool((cupy.asnumpy(x @ x) == 8).all())
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error that says something, or what kind of error it is."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()),
+                type(error).__name__)  # fmt: skip

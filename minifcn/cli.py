@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import minifcn
+from minifcn.backend import DEVICES
+from minifcn.bench import DEVICES as BENCH_DEVICES
 from minifcn.bench import PARTS
 from minifcn.config import MODELS, Config
 from minifcn.training import Interrupted, Run, TrainingDivergedError
@@ -82,7 +84,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
     add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
-    add("--device", choices=("auto", "cpu", "cuda"), help="default: cpu")
+    add("--device", choices=DEVICES, help="default: auto, a GPU if one works")
     add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
     add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
     add("--out", type=Path, metavar="DIR", help="folder of the run; default: a new one in runs/")
@@ -103,7 +105,7 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of the run")
     _add_data_options(parser)
     parser.add_argument("--split", default="val", help="default: val")
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    _add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     parser.set_defaults(command=evaluate)
 
@@ -113,17 +115,26 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="folder of the run")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    _add_model_options(parser)
     parser.set_defaults(command=predict)
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="default: auto, a GPU if one works"
+    )
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Time the training step of a small FCN-8s, its forward pass and its kernels, beside the"
-        " bare matrix products and copies in them and, if wanted, beside PyTorch."
+        "Time the training step of a small FCN-8s (on a GPU also of one of VGG-16's size), its"
+        " forward pass and its kernels, beside the bare matrix products and copies in them and,"
+        " if wanted, beside PyTorch: on a GPU without TF32, and with it as is its default."
     )
     add = parser.add_argument
     add("part", nargs="?", choices=PARTS, default="all", help="default: all (without scaling)")
+    add("--device", choices=BENCH_DEVICES, default="cpu", help="default: cpu")
     add("--against", choices=("torch",), help="compare with PyTorch, where it is installed")
     add("--threads", type=int, metavar="N", help="of each side; default: all cores")
     add("--rounds", type=int, metavar="N", default=5, help="turns of each side; default: 5")
@@ -158,7 +169,7 @@ def train(choices: argparse.Namespace) -> None:
             run.train(progress)
     except Interrupted as error:
         raise Interrupted(f"{error}; go on with: minifcn train --resume {run.folder}") from None
-    summary = write_report(run.folder)
+    summary = write_report(run.folder, device=run.device)
     print(
         json.dumps({"run": str(run.folder), **summary}) if choices.json else format_table(summary)
     )
@@ -170,7 +181,7 @@ def _describe(run: Run) -> str:
     height, width = run.config.crop or run.config.size
     return (
         f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
-        f" of {run.config.batch_size} images of {height}x{width}, in {run.folder}"
+        f" of {run.config.batch_size} images of {height}x{width}, on {run.device}, in {run.folder}"
     )
 
 
@@ -182,10 +193,11 @@ def _started(choices: argparse.Namespace) -> Run:
 
 def _resumed(choices: argparse.Namespace) -> Run:
     given = [name for name, value in _config_choices(choices).items() if value is not None]
-    if given or choices.out:
-        option = "--" + (given[0] if given else "out").replace("_", "-")
-        raise ValueError(f"--resume takes everything from the run's config; got {option} too")
-    return Run.resume(choices.resume)
+    others = [name for name in [*given, *["out"] * bool(choices.out)] if name != "device"]
+    if others:
+        option = "--" + others[0].replace("_", "-")
+        raise ValueError(f"--resume takes all but --device from the run's config; got {option} too")
+    return Run.resume(choices.resume, choices.device)
 
 
 def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:
@@ -213,7 +225,9 @@ def evaluate(choices: argparse.Namespace) -> None:
     dataset = open_dataset(
         data, choices.split, root=root if data == "camvid" else choices.root, size=config.size
     )
-    matrix = evaluate_run(choices.run, dataset, checkpoint=choices.checkpoint)
+    matrix = evaluate_run(
+        choices.run, dataset, checkpoint=choices.checkpoint, device=choices.device
+    )
     summary = matrix.summary(dataset.classes)
     print(json.dumps(summary) if choices.json else format_table(summary))
 
@@ -222,7 +236,8 @@ def predict(choices: argparse.Namespace) -> None:
     """Segment images at the size that the run was trained on, and write masks and overlays."""
     from minifcn.prediction import predict_files
 
-    for written in predict_files(choices.run, choices.images, choices.out, choices.checkpoint):
+    settings = (choices.checkpoint, choices.device)
+    for written in predict_files(choices.run, choices.images, choices.out, *settings):
         print(written)
 
 
@@ -236,7 +251,8 @@ def bench(choices: argparse.Namespace) -> None:
     if choices.plot:
         plots.check_path(choices.plot)
     bar = partial(tqdm, disable=None, leave=False)  # on a terminal only
-    results = compare(choices.against, choices.part, choices.threads, choices.rounds, bar)
+    settings = (choices.against, choices.part, choices.threads, choices.rounds)
+    results = compare(*settings, track=bar, device=choices.device)
     print(json.dumps(results) if choices.json else format_table(results))
     if choices.plot:
         plots.plot_speeds(choices.plot, results["rows"])

@@ -41,7 +41,7 @@ class Config:
         weight_decay: of Adam.
         widths, depths, head_width, upsampling, dropout: see models.FCN.
         seed: fixes initial weights, order, crops, flips and dropout.
-        device: where to compute: auto, cpu or cuda.
+        device: where to compute: auto (a GPU if one works), cpu or cuda.
         evaluate_every, checkpoint_every: in iterations.
         classes: the name of each class, and its colour (red, green, blue) in pictures; taken from
             the data when a run starts, so that a run can be used without its data.
@@ -64,7 +64,7 @@ class Config:
     upsampling: str = "bilinear"
     dropout: float = 0.0
     seed: int = 0
-    device: str = "cpu"
+    device: str = "auto"
     evaluate_every: int = 200
     checkpoint_every: int = 50
     classes: dict[str, tuple[int, ...]] = field(default_factory=dict)

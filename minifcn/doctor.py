@@ -29,7 +29,7 @@ def diagnose() -> dict[str, Any]:
         "threads": _threads(),
         "matrix product": f"{_gflops():.0f} GFLOP/s (float32, 1024 x 1024)",
         **({"advice": advice} if (advice := machine.advice()) else {}),
-        "gpu": f"not used: {backend.why_no_gpu()}",
+        "gpu": _gpu(),
     }
 
 
@@ -38,6 +38,11 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
+
+
+def _gpu() -> str:
+    problem = backend.why_no_gpu()
+    return machine.gpu() if problem is None else f"not used: {problem}"
 
 
 def _threads() -> str:

@@ -1,4 +1,4 @@
-"""What this machine computes with: its processor, its cores, and the matrix library of NumPy."""
+"""What this machine computes with: its processor and cores, NumPy's matrix library, its GPU."""
 
 from __future__ import annotations
 
@@ -40,6 +40,22 @@ def advice() -> str | None:
             " its AVX-512"
         )
     return None
+
+
+def gpu() -> str:
+    """The GPU that CuPy uses, and the versions of what drives it; only where a GPU works."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    number = runtime.getDevice()
+    properties = runtime.getDeviceProperties(number)
+    versions = (runtime.runtimeGetVersion(), runtime.driverGetVersion())
+    cuda, driver = (f"{v // 1000}.{v % 1000 // 10}" for v in versions)
+    capability = f"{properties['major']}.{properties['minor']}"
+    return (
+        f"{properties['name'].decode()} ({properties['totalGlobalMem'] / 2**30:.1f} GiB, compute"
+        f" capability {capability}), CuPy {cupy.__version__}, CUDA {cuda}, driver for {driver}"
+    )
 
 
 def _blas_libraries() -> list[dict[str, Any]]:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minifcn.backend import is_array, to_device
+
 Summary = dict[str, Any]
 
 _TOTALS = {
@@ -176,7 +178,7 @@ def format_table(summary: Summary) -> str:
 
 
 def _integers(name: str, labels: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(labels)
+    array = np.asarray(to_device(labels, "cpu") if is_array(labels) else labels)
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"{name} must hold integer labels, got dtype {array.dtype}")
     return array

@@ -14,7 +14,7 @@ from minifcn.training import load_model, predict
 
 
 def predict_files(
-    run: Path, images: Sequence[Path], out: Path, checkpoint: str = "best"
+    run: Path, images: Sequence[Path], out: Path, checkpoint: str = "best", device: str = "cpu"
 ) -> Iterator[Path]:
     """Segment each image; write NAME-mask.png and NAME-overlay.png into `out`; yield their paths.
 
@@ -22,10 +22,11 @@ def predict_files(
     the image. All images are read and checked before the first file is written.
 
     Raises:
-        ValueError: the run or an image cannot be read, or two results would have one name.
+        ValueError: the run or an image cannot be read, two results would have one name, or the
+            device cannot be used.
         OSError: a result cannot be written.
     """
-    config, model = load_model(run, checkpoint)
+    config, model = load_model(run, checkpoint, device)
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder; got the file {out}")
     targets = _targets(images, out)

@@ -15,22 +15,27 @@ from minifcn.training import evaluate, load_model, predict, read_log
 
 
 def evaluate_run(
-    folder: Path, dataset: Dataset | None = None, split: str = "val", checkpoint: str = "best"
+    folder: Path,
+    dataset: Dataset | None = None,
+    split: str = "val",
+    checkpoint: str = "best",
+    device: str = "cpu",
 ) -> ConfusionMatrix:
     """Evaluate a run's network on a split of its own data, or on another data set.
 
     Raises:
-        ValueError: the run or the data cannot be read, or their classes differ.
+        ValueError: the run or the data cannot be read, their classes differ, or the device cannot
+            be used.
     """
-    config, model = load_model(folder, checkpoint)
+    config, model = load_model(folder, checkpoint, device)
     dataset = config.open_dataset(split) if dataset is None else dataset
     config.with_classes_of(dataset)
     return evaluate(model, dataset)
 
 
-def write_report(folder: Path, samples: int = 4) -> dict[str, Any]:
+def write_report(folder: Path, samples: int = 4, device: str = "cpu") -> dict[str, Any]:
     """Evaluate a run's best weights, write metrics.json and all pictures, return the scores."""
-    config, model = load_model(folder)
+    config, model = load_model(folder, device=device)
     dataset = config.open_dataset("val")
     matrix = evaluate(model, dataset)
     summary = matrix.summary(dataset.classes)

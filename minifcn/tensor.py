@@ -150,7 +150,8 @@ class Tensor:
         return record("matmul", self.data @ other.data, (self, to_self), (other, to_other))
 
     def __getitem__(self, index: Any) -> Tensor:
-        return record("take", self.data[index], (self, lambda g: put(g, index, self.shape)))
+        back = lambda g: put(g, index, self.shape)
+        return record("take", backend.take(self.data, index), (self, back))
 
     def exp(self) -> Tensor:
         """Raise e to the power of each element."""
@@ -287,7 +288,7 @@ def _topological_order(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _accumulate(pending: dict[int, Tensor], x: Tensor, part: Tensor, name: str) -> None:
-    if (part.shape, part.dtype) != (x.shape, x.dtype):
+    if (part.shape, part.dtype, part.device) != (x.shape, x.dtype, x.device):
         raise RuntimeError(f"the gradient of {name} is a {_kind(part)} for a {_kind(x)}")
     pending[id(x)] = pending[id(x)] + part if id(x) in pending else part
 
@@ -303,7 +304,7 @@ def _checked_upstream(output: Tensor, gradient: Tensor | None) -> Tensor:
 
 
 def _kind(x: Any) -> str:
-    return f"{x.dtype} Tensor {x.shape}" if isinstance(x, Tensor) else type(x).__name__
+    return f"{x.dtype} {x.device} Tensor {x.shape}" if isinstance(x, Tensor) else type(x).__name__
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -318,9 +319,10 @@ def _operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
 
 def _matching(x: Tensor, other: Any) -> Tensor:
     """Make a Tensor of `other`, a Python number in the dtype of `x`, which others must have."""
-    if isinstance(other, (int, float)) and x.dtype.kind == "f":
-        other = np.asarray(other, x.dtype)
-    other = other if isinstance(other, Tensor) else Tensor(other)
+    if not isinstance(other, Tensor):
+        other = Tensor(backend.operand(other, x.data))
+    if other.device != x.device:
+        raise ValueError(f"operands must be on one device; got {x.device} and {other.device}")
     if other.dtype != x.dtype:
         raise TypeError(f"operands must have one dtype; got {x.dtype} and {other.dtype}")
     return other
@@ -345,6 +347,4 @@ def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def put(x: Tensor, index: Any, shape: tuple[int, ...]) -> Tensor:
     """Add the elements of `x` into zeros of `shape` at `index`; the adjoint of `tensor[index]`."""
-    data = backend.library(x.data).zeros(shape, x.dtype)
-    np.add.at(data, index, x.data)
-    return record("put", data, (x, lambda g: g[index]))
+    return record("put", backend.put(x.data, index, shape), (x, lambda g: g[index]))

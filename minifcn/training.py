@@ -14,6 +14,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn, optim
-from minifcn.backend import choose_device
+from minifcn.backend import choose_device, to_device
 from minifcn.checkpoint import (
     generator_state,
     load_arrays,
@@ -53,20 +54,23 @@ class Run:
     Args:
         config: what to train.
         folder: where; it must hold config.json (see `start`).
+        device: where to compute, if not where the config says.
 
     Attributes:
+        device: 'cpu' or 'cuda', where it computes.
         iteration: how many iterations are done.
         log: a row for each iteration, with the names of LOG_COLUMNS.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
-        choose_device(config.device)
+    def __init__(self, config: Config, folder: Path, device: str | None = None) -> None:
+        self.device = choose_device(device or config.device)
         self.train_data = config.open_dataset("train")
         self.val_data = config.open_dataset("val")
         self.folder = folder
-        self.config = config = config.with_classes_of(self.train_data)
+        config = replace(config.with_classes_of(self.train_data), device=self.device)
+        self.config = config
         self.generator = np.random.default_rng(config.seed)
-        self.model = config.build_model(self.generator)
+        self.model = config.build_model(self.generator).to(self.device)
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = optim.Adam(trained, config.lr, weight_decay=config.weight_decay)
         self.batches = Batches(
@@ -96,13 +100,16 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, folder: Path) -> Run:
+    def resume(cls, folder: Path, device: str | None = None) -> Run:
         """Take a run up where its last checkpoint left it; from the start if there is none yet.
 
+        On another `device` than before it goes on just as well, but not with the same bits.
+
         Raises:
-            ValueError: no run is in the folder, or its files are damaged or do not fit together.
+            ValueError: no run is in the folder, its files are damaged or do not fit together, or
+                its device cannot be used.
         """
-        run = cls(Config.load(folder / "config.json"), folder)
+        run = cls(Config.load(folder / "config.json"), folder, device)
         path = folder / "last.safetensors"
         if path.exists():
             run._restore(path)
@@ -146,7 +153,9 @@ class Run:
         self.optimizer.lr = self.config.lr * factor
         images, labels = self.batches.batch(self.iteration)
         with np.errstate(all="ignore"):  # what is not finite is found and named below
-            loss = F.cross_entropy(self.model(Tensor(images)), Tensor(labels), ignore_index=VOID)
+            scores = self.model(Tensor(to_device(images, self.device)))
+            truth = Tensor(to_device(labels, self.device))
+            loss = F.cross_entropy(scores, truth, ignore_index=VOID)
             value = loss.item()
             if not np.isfinite(value):
                 raise self._diverged(f"loss is {value}", self.iteration + 1)
@@ -242,12 +251,18 @@ def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.nda
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
 
-def load_model(folder: Path, checkpoint: str = "best") -> tuple[Config, nn.Module]:
+def load_model(
+    folder: Path, checkpoint: str = "best", device: str = "cpu"
+) -> tuple[Config, nn.Module]:
     """Load a run's config and its network, in evaluation mode: its best weights, or its last.
 
+    The network goes to `device`, wherever it was trained.
+
     Raises:
-        ValueError: no run is there, or its files are damaged or do not fit together.
+        ValueError: no run is there, its files are damaged or do not fit together, or the device
+            cannot be used.
     """
+    device = choose_device(device)
     config = Config.load(folder / "config.json")
     model = config.build_model(np.random.default_rng(config.seed))
     path = folder / f"{checkpoint}.safetensors"
@@ -259,7 +274,7 @@ def load_model(folder: Path, checkpoint: str = "best") -> tuple[Config, nn.Modul
         _check_finite(model.state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return config, model.eval()
+    return config, model.to(device).eval()
 
 
 def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
@@ -268,11 +283,13 @@ def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
     Raises:
         FloatingPointError: a score is not finite; the largest of such scores means nothing.
     """
+    device = next((p.device for p in model.parameters()), "cpu")
+    batch = to_device(np.stack([normalise(image) for image in images]), device)
     with no_grad(), np.errstate(all="ignore"):
-        scores = model(Tensor(np.stack([normalise(image) for image in images]))).numpy()
+        scores = model(Tensor(batch)).data
     if not np.isfinite(scores).all():
         raise FloatingPointError("a score of the network is not finite")
-    return scores.argmax(1).astype(np.uint8)
+    return to_device(scores.argmax(1).astype(np.uint8), "cpu")
 
 
 def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> ConfusionMatrix:

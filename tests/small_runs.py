@@ -6,8 +6,11 @@ from minifcn.checkpoint import load_arrays, save_arrays
 from minifcn.config import Config
 from minifcn.training import Run
 
-TINY = ("--size", "32x32", "--batch-size", "2", "--iterations", "4", "--evaluate-every", "2")
-"""Options of `minifcn train` for a training that takes a moment."""
+TINY = (
+    *("--size", "32x32", "--batch-size", "2", "--iterations", "4", "--evaluate-every", "2"),
+    *("--device", "cpu"),
+)
+"""Options of `minifcn train` for a training that takes a moment, on the CPU everywhere."""
 
 
 def make_config(**choices):
@@ -23,6 +26,7 @@ def make_config(**choices):
             "depths": (1,) * 5,
             "head_width": 4,
             "warmup": 2,
+            "device": "cpu",
             **choices,
         }
     )

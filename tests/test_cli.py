@@ -54,7 +54,8 @@ def test_train_tells_what_it_does_in_plain_lines_on_stderr(finished):
     folder, result = finished
     first, *lines, last = result.err.splitlines()
     assert re.fullmatch(
-        r"fcn8s on shapes: 6 classes, [\d,]+ weights, 4 iterations of 2 images of 32x32, in .*run",
+        r"fcn8s on shapes: 6 classes, [\d,]+ weights, 4 iterations of 2 images of 32x32, on cpu,"
+        r" in .*run",
         first,
     )
     assert last == f"pictures, weights and log are in {folder}"
@@ -336,12 +337,13 @@ def test_help(cli, command):
 
 
 def test_doctor(cli, monkeypatch):
+    monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
     result = cli("doctor", "--json")
     facts = json.loads(result.out)
     assert (result.code, result.err) == (0, "")
     assert facts["minifcn"] == minifcn.__version__
     assert facts["numpy"] == np.__version__
-    assert facts["gpu"].startswith("not used: ")
+    assert facts["gpu"] == "not used: MINIFCN_BACKEND=numpy rules it out"
     assert re.fullmatch(r"[1-9]\d* GFLOP/s \(float32, 1024 x 1024\)", facts["matrix product"])
     assert "OPENBLAS_NUM_THREADS=" in facts["threads"]
     monkeypatch.setattr(doctor, "_gflops", lambda: 7.0)

@@ -43,7 +43,10 @@ OPTIONS = {
     "every": (["train", "--evaluate-every", "0"], "evaluate_every must be at least 1; got 0"),
     "save": (["train", "--checkpoint-every", "-1"], "checkpoint_every must be at least 1; got -1"),
     "model": (["train", "--model", "fcn4s"], "argument --model: invalid choice: 'fcn4s'"),
-    "gpu": (["train", "--device", "cuda"], "device 'cuda' cannot be used: this version of minifcn"),
+    "gpu": (
+        ["train", "--device", "cuda"],
+        "device 'cuda' cannot be used: MINIFCN_BACKEND=numpy rules it out; use 'cpu' or 'auto'",
+    ),
     "data": (
         ["train", "--data", "nosuch"],
         "data must be shapes, camvid or an existing folder; got 'nosuch'",
@@ -68,7 +71,32 @@ OPTIONS = {
 def test_wrong_options(refused, tmp_path, monkeypatch, case):
     arguments, message = OPTIONS[case]
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
     assert message in refused(*arguments)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "predict", "doctor"])
+def test_a_wrong_value_of_the_environment_variable(refused, finished_run, tmp_path, command):
+    arguments = {
+        "train": ["--out", tmp_path / "run"],
+        "eval": [finished_run],
+        "predict": [finished_run, "x.png", "--out", tmp_path / "out"],
+        "doctor": [],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIFCN_BACKEND", "gpu")
+        message = refused(command, *arguments[command])
+    assert message == "minifcn: MINIFCN_BACKEND must be one of auto, numpy, cupy; got 'gpu'\n"
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["eval", "predict"])
+def test_a_gpu_that_cannot_be_used(refused, finished_run, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
+    more = ["x.png", "--out", tmp_path / "out"] if command == "predict" else []
+    message = refused(command, finished_run, *more, "--device", "cuda")
+    assert "device 'cuda' cannot be used: MINIFCN_BACKEND=numpy rules it out" in message
     assert not list(tmp_path.iterdir())
 
 

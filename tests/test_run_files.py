@@ -43,7 +43,8 @@ def test_what_a_killed_start_left_behind_is_no_obstacle(tmp_path):
     assert Run.resume(tmp_path).iteration == 1
 
 
-def test_a_gpu_is_refused_before_anything_is_written(tmp_path):
+def test_a_gpu_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
     with pytest.raises(ValueError, match="device 'cuda' cannot be used"):
         start(tmp_path / "run", device="cuda")
     assert not (tmp_path / "run").exists()

@@ -436,9 +436,9 @@ def test_upstream_gradient():
     ("gradient", "came"),
     [
         (None, "NoneType"),
-        (tensor([1.0]), r"float32 Tensor \(1,\)"),
-        (tensor([[1.0, 1.0]]), r"float32 Tensor \(1, 2\)"),
-        (tensor(np.ones(2)), r"float64 Tensor \(2,\)"),
+        (tensor([1.0]), r"float32 cpu Tensor \(1,\)"),
+        (tensor([[1.0, 1.0]]), r"float32 cpu Tensor \(1, 2\)"),
+        (tensor(np.ones(2)), r"float64 cpu Tensor \(2,\)"),
         (np.ones(2, np.float32), "ndarray"),
         (1.0, "float"),
     ],
@@ -446,7 +446,7 @@ def test_upstream_gradient():
 )
 def test_a_wrong_upstream_gradient_raises(gradient, came):
     x = tensor([1.0, 2.0], requires_grad=True)
-    expected = rf"^gradient must be a float32 Tensor \(2,\); got {came}$"
+    expected = rf"^gradient must be a float32 cpu Tensor \(2,\); got {came}$"
     with pytest.raises(ValueError, match=expected):
         (x * 2).backward(gradient)
     with pytest.raises(ValueError, match=expected):
@@ -483,7 +483,7 @@ def test_a_wrong_gradient_function_is_named():
     x = tensor([1.0, 2.0], requires_grad=True)
     y = record("broken", x.data.sum(), (x, lambda g: g))
     with pytest.raises(
-        RuntimeError, match=r"^the gradient of broken is a float32 Tensor \(\) for .*$"
+        RuntimeError, match=r"^the gradient of broken is a float32 cpu Tensor \(\) for .*$"
     ):
         y.backward()
 

@@ -10,6 +10,7 @@ from minifcn import kernels
 from minifcn.backend import Array, is_array
 from minifcn.functional.activation import softmax
 from minifcn.functional.arguments import check_tensors
+from minifcn.kernels import geometry
 from minifcn.tensor import Tensor, record
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -86,13 +87,15 @@ def _labels_and_shares(
 def _reduced(losses: Tensor, share: Array, reduction: str) -> Tensor:
     if reduction == "none":
         return losses
-    total = share.sum() if reduction == "mean" else 1
-    return losses.sum() / (float(total) or 1.0)
+    if reduction == "sum":
+        return losses.sum()
+    total = share.sum()  # stays where it is: a Python number would have to wait for a GPU
+    return losses.sum() / Tensor(total + (total == 0))
 
 
 def _cross_entropy(x: Tensor, labels: Array, share: Array) -> Tensor:
     """Weigh -log softmax(x)[label] by share: one kernel, and no array of log-probabilities."""
-    data, logs = kernels.cross_entropy(x.data, labels)
+    data, logs = kernels.cross_entropy(x.data, labels, checked=True)
     data *= share
     data[share == 0] = 0  # a pixel that does not count may be NaN
     gradient = lambda g: _cross_entropy_gradient(x, labels, logs, g * Tensor(share))
@@ -112,7 +115,7 @@ def _cross_entropy_gradient(x: Tensor, labels: Array, logs: Array, scale: Tensor
     def scale_gradient(g: Tensor) -> Tensor:
         return (softmax(x, 1) * g).sum(1) - _pick(g, labels, np.ones_like(labels, bool))
 
-    data = kernels.cross_entropy_gradient(x.data, labels, logs, scale.data)
+    data = kernels.cross_entropy_gradient(x.data, labels, logs, scale.data, checked=True)
     return record("cross_entropy_gradient", data, (x, input_gradient), (scale, scale_gradient))
 
 
@@ -131,12 +134,13 @@ def _check_labels(x: Tensor, labels: Array, ignore_index: int) -> Array:
         raise ValueError(
             f"target must have the shape of input {x.shape} without axis 1; got {labels.shape}"
         )
+    geometry.check_device(x.data, labels, ("input", "target"))
     counts = labels != ignore_index
     wrong = counts & ((labels < 0) | (labels >= x.shape[1]))
     if wrong.any():
         raise ValueError(
             f"target must be in [0, {x.shape[1]}) or {ignore_index} (ignored);"
-            f" got {labels[wrong][0]}"
+            f" got {int(labels[wrong][0])}"
         )
     return counts
 
@@ -145,6 +149,7 @@ def _class_weights(weight: Tensor | Array, x: Tensor) -> Array:
     values = _array(weight, "weight")
     if values.shape != (x.shape[1],):
         raise ValueError(f"weight must have one number a class, {x.shape[1]}; got {values.shape}")
+    geometry.check_device(x.data, values, ("input", "weight"))
     return values.astype(x.dtype)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn import kernels
-from minifcn.backend import Array
+from minifcn.backend import Array, library
 from minifcn.functional.arguments import check_tensor, check_tensors
 from minifcn.functional.shape import pad as pad_
-from minifcn.kernels import IntOrPair, geometry
+from minifcn.kernels import IntOrPair, checks, geometry
 from minifcn.kernels.geometry import Pair, pair
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
@@ -91,16 +91,16 @@ def max_unpool2d(
             raise ValueError(
                 f"output_size must be within one stride {stride} of {default}; got {size}"
             )
-    return _unpool(input, indices.data, size)
+    return _unpool(input, indices.data, size, checked=False)
 
 
-def _unpool(y: Tensor, indices: Array, size: Pair) -> Tensor:
-    data = kernels.unpool(y.data, indices, size)
+def _unpool(y: Tensor, indices: Array, size: Pair, checked: bool = True) -> Tensor:
+    data = kernels.unpool(y.data, indices, size, checked=checked)
     return record("unpool", data, (y, lambda g: _gather(g, indices)))
 
 
 def _gather(x: Tensor, indices: Array) -> Tensor:
-    data = kernels.gather(x.data, indices)
+    data = kernels.gather(x.data, indices, checked=True)
     return record("gather", data, (x, lambda g: _unpool(g, indices, x.shape[2:])))
 
 
@@ -134,7 +134,7 @@ def avg_pool2d(
     kernel_size = pair(kernel_size, "kernel_size", 1)
     stride = pair(kernel_size if stride is None else stride, "stride", 1)
     padding, size = pair(padding, "padding"), input.shape[2:]
-    kernels.check_pool(size, kernel_size, stride, padding, (1, 1), ceil_mode)
+    checks.check_pool(size, kernel_size, stride, padding, (1, 1), ceil_mode)
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0")
     out = geometry.pool_output_pair(size, kernel_size, stride, padding, (1, 1), ceil_mode)
@@ -149,7 +149,7 @@ def avg_pool2d(
         for axis in (0, 1)
     )
     divisor = np.multiply.outer(*counts) if divisor_override is None else divisor_override
-    return sums / np.asarray(divisor, input.dtype)
+    return sums / Tensor(library(input.data).asarray(divisor, input.dtype))
 
 
 def _window_counts(
@@ -184,7 +184,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
     pair(tuple(1 if o is None else o for o in wanted), "output_size", 1)
     oh, ow = (n if o is None else o for n, o in zip(input.shape[2:], wanted, strict=True))
     rows, columns = (
-        Tensor(_means(n, out).astype(input.dtype))
+        Tensor(library(input.data).asarray(_means(n, out), input.dtype))
         for n, out in zip(input.shape[2:], (oh, ow), strict=True)
     )
     return rows @ input @ columns.transpose()

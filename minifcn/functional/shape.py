@@ -8,7 +8,7 @@ import numpy as np
 
 from minifcn.backend import library
 from minifcn.functional.arguments import check_dim, check_tensor
-from minifcn.kernels.geometry import whole_numbers
+from minifcn.kernels.geometry import check_device, whole_numbers
 from minifcn.tensor import Tensor, record
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge"}
@@ -100,6 +100,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
             )
         if x.dtype != tensors[0].dtype:
             raise TypeError(f"tensors must have one dtype; got {tensors[0].dtype} and {x.dtype}")
+        check_device(tensors[0].data, x.data, ("tensors[0]", f"tensors[{i}]"))
     ends = np.cumsum([x.shape[dim] for x in tensors]).tolist()
     parts = [
         (x, lambda g, end=end, n=x.shape[dim]: _narrow(g, dim, end - n, end))

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from minifcn.backend import library
 from minifcn.tensor import Tensor
 
 
@@ -16,7 +17,7 @@ def kaiming_normal_(weight: Tensor, generator: np.random.Generator) -> None:
     constant through layers of convolution and relu. Source: He et al. (2015), section 2.2.
     """
     fan_in = math.prod(weight.shape[1:])
-    weight.data[...] = generator.standard_normal(weight.shape) * math.sqrt(2 / fan_in)
+    _fill(weight, generator.standard_normal(weight.shape) * math.sqrt(2 / fan_in))
 
 
 def bilinear_kernel(kernel_size: int) -> np.ndarray:
@@ -39,5 +40,11 @@ def bilinear_(weight: Tensor) -> None:
     c, per_group, kh, kw = weight.shape
     if kh != kw:
         raise ValueError(f"weight must have a square kernel to be bilinear; got {kh}x{kw}")
-    weight.data[...] = 0
-    weight.data[np.arange(c), np.arange(c) % per_group] = bilinear_kernel(kh)
+    values = np.zeros(weight.shape)
+    values[np.arange(c), np.arange(c) % per_group] = bilinear_kernel(kh)
+    _fill(weight, values)
+
+
+def _fill(weight: Tensor, values: np.ndarray) -> None:
+    """Copy the values, drawn or computed on the CPU, to where the weight is."""
+    weight.data[...] = library(weight.data).asarray(values, weight.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from minifcn.backend import Array, is_array, to_device
 from minifcn.tensor import Tensor
 
 
@@ -116,7 +117,7 @@ class Module:
                 raise ValueError(
                     f"state: {name} must have shape {value.shape}; got {np.shape(state[name])}"
                 )
-        arrays = {name: np.asarray(state[name], value.dtype) for name, value in own.items()}
+        arrays = {name: _like(value, state[name]) for name, value in own.items()}
         for name, value in own.items():
             value.data[...] = arrays[name]
 
@@ -136,6 +137,12 @@ def _convert(x: Tensor, device: str | None, dtype: Any) -> None:
         x.data = x.to(device).data
     if dtype is not None and x.dtype.kind == "f":
         x.data = x.data.astype(dtype)
+
+
+def _like(x: Tensor, values: Any) -> Array:
+    """Return values, such as an array of either library, where x is and in its dtype."""
+    values = values if is_array(values) else np.asarray(values)
+    return to_device(values, x.device).astype(x.dtype, copy=False)
 
 
 def _check_names(own: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
