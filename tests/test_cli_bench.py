@@ -11,8 +11,10 @@ ROW = {"name": "conv2d 3x3", "gflop": 0.5, "megabytes": None, "minifcn_ms": 5.0,
        "limit_ms": 2.0, "ratio": 1.25}  # fmt: skip
 RESULTS = {
     "environment": {"minifcn": "0.1.0", "threads": 2},
+    "sides": {},
+    "notes": [],
     "rows": [ROW],
-    "memory": {"minifcn": 2**20, "torch": 2**21},
+    "memory": [{"name": "step", "minifcn_bytes": 2**20, "torch_bytes": 2**21, "ratio": 0.5}],
 }
 
 
@@ -21,9 +23,9 @@ def asked(monkeypatch):
     """What the benchmark is asked for; it answers with RESULTS at once."""
     calls = []
 
-    def compare(against, part, threads, rounds, track):
+    def compare(against, part, threads, rounds, track, device):
         assert list(track(["a", "b"])) == ["a", "b"]
-        calls.append((against, part, threads, rounds))
+        calls.append((against, part, threads, rounds, device))
         return RESULTS
 
     monkeypatch.setattr("minifcn.bench.compare", compare)
@@ -42,14 +44,14 @@ def no_process(monkeypatch):
 
 def test_bench_prints_a_table(cli, asked):
     assert cli("bench") == (0, format_table(RESULTS) + "\n", "")
-    assert asked == [(None, "all", None, 5)]
+    assert asked == [(None, "all", None, 5, "cpu")]
 
 
 def test_options_are_passed_on(cli, asked):
-    options = ("--against", "torch", "--threads", "3", "--rounds", "2")
+    options = ("--against", "torch", "--threads", "3", "--rounds", "2", "--device", "cuda")
     for part in PARTS:
         assert cli("bench", part, *options).code == 0
-    assert asked == [("torch", part, 3, 2) for part in PARTS]
+    assert asked == [("torch", part, 3, 2, "cuda") for part in PARTS]
 
 
 def test_bench_json_is_all_that_is_printed(cli, asked):
@@ -87,6 +89,7 @@ def test_a_picture_that_cannot_be_saved_is_one_line_after_the_table(cli, asked, 
 OPTIONS = {
     "part": (["step"], "argument part: invalid choice: 'step'"),
     "against": (["--against", "jax"], "argument --against: invalid choice: 'jax'"),
+    "device": (["--device", "auto"], "argument --device: invalid choice: 'auto'"),
     "threads 0": (["--threads", "0"], "threads must be at least 1; got 0"),
     "threads -1": (["--threads", "-1"], "threads must be at least 1; got -1"),
     "threads word": (["--threads", "x"], "argument --threads: invalid int value: 'x'"),
@@ -122,8 +125,19 @@ def test_bench_against_pytorch_where_it_is_not_installed(refused, no_process, mo
     assert "PyTorch is not installed" in refused("bench", "--against", "torch")
 
 
+def test_bench_on_a_gpu_that_is_not_there(refused, no_process, monkeypatch):
+    monkeypatch.setattr("minifcn.backend.why_no_gpu", lambda: "there is none")
+    error = refused("bench", "--device", "cuda")
+    assert error == "minifcn: device 'cuda' cannot be used: there is none\n"
+
+
+def test_bench_on_a_gpu_that_is_ruled_out(refused, no_process, monkeypatch):
+    monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
+    assert "MINIFCN_BACKEND=numpy" in refused("bench", "--device", "cuda", "network")
+
+
 def test_bench_interrupted(cli, monkeypatch):
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("minifcn.bench.compare", interrupt)
@@ -131,7 +145,7 @@ def test_bench_interrupted(cli, monkeypatch):
 
 
 def test_bench_whose_worker_died(cli, monkeypatch):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise MemoryError("a process of the benchmark ended early; is there enough memory?")
 
     monkeypatch.setattr("minifcn.bench.compare", fail)

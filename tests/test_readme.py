@@ -39,15 +39,25 @@ def test_every_command_is_understood(command):
     assert callable(build_parser().parse_args(arguments).command)
 
 
-def test_the_python_code_runs_and_prints_what_its_comment_says():
-    (code,) = [block for language, block in BLOCKS if language == "python"]
+def printed_by(word):
+    """The lines that a block of Python prints, found by a word in it."""
+    (code,) = [block for language, block in BLOCKS if language == "python" and word in block]
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(compile(code, "README.md", "exec"), {})
-    loss, *report = output.getvalue().splitlines()
+    return output.getvalue().splitlines()
+
+
+def test_the_python_code_runs_and_prints_what_its_comment_says():
+    loss, *report = printed_by("gradcheck(")
     assert loss.startswith("1.609")
     assert len(report) == 2
     assert all(line.startswith("ok") for line in report)
+
+
+@pytest.mark.cuda_on_cpu
+def test_cuda_runs_on_the_cpu_as_shown():
+    assert printed_by("cuda_on_cpu") == ["[3 2 1 0]", "[-1 -1  1  0]"]
 
 
 def test_links_to_files_lead_somewhere():

@@ -5,7 +5,7 @@ pools of two libraries get in each other's way, and one after the other they wou
 machine in different moods.
 """
 
-from minifcn.bench.runner import PARTS, compare
+from minifcn.bench.runner import DEVICES, PARTS, compare
 from minifcn.bench.table import format_table
 
-__all__ = ["PARTS", "compare", "format_table"]
+__all__ = ["DEVICES", "PARTS", "compare", "format_table"]

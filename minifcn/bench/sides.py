@@ -1,41 +1,77 @@
-"""The same work three times: by minifcn, by PyTorch, and as little as it could be."""
+"""The same work three times: by minifcn, by PyTorch, and as little as it could be.
+
+minifcn and PyTorch are given the same numbers, and their networks the same weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minifcn.bench.work import (
-    CLASSES,
-    HEAD_WIDTH,
-    WIDTHS,
-    Work,
-    input_shape,
-    output_shape,
-    weight_shape,
-)
+from minifcn.backend import library
+from minifcn.bench.places import CPU
+from minifcn.bench.work import NETWORKS, Work, input_shape, output_shape, weight_shape
+from minifcn.models import FCN
 
 Call = Callable[[], Any]
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
 
 
-def minifcn_call(work: Work) -> Call:
+@dataclass
+class Numbers:
+    """What the work is done with; gradient: of an operation's output."""
+
+    x: Any
+    labels: Any
+    gradient: Any = None
+    weight: Any = None
+
+
+def draw(work: Work, place: CPU) -> Numbers:
+    """Return the same random numbers for the same work, where they are to be worked with."""
+    rng = np.random.default_rng(0)
+    classes = work.channels
+    numbers = Numbers(_normal(rng, input_shape(work)), None)
+    if work.kind == "network":
+        classes = NETWORKS[work.network].classes
+    else:
+        numbers.gradient = _normal(rng, output_shape(work))
+    if work.kind in ("conv2d", "conv_transpose2d"):
+        numbers.weight = _normal(rng, weight_shape(work))
+    if work.kind in ("network", "cross_entropy"):
+        numbers.labels = rng.integers(0, classes, (work.batch, work.size, work.size))
+    held = {name: None if a is None else place.put(a) for name, a in vars(numbers).items()}
+    return Numbers(**held)
+
+
+def network(work: Work) -> FCN:
+    """Return the network of the work, with the same weights each time, on the CPU."""
+    sizes = NETWORKS[work.network]
+    return FCN(
+        sizes.classes,
+        8,
+        widths=sizes.widths,
+        depths=sizes.depths,
+        head_width=sizes.head_width,
+        batch_norm=False,
+        generator=np.random.default_rng(1),
+    )
+
+
+def minifcn_call(work: Work, place: CPU) -> Call:
     """Prepare the work for minifcn; return the function to time."""
     from minifcn import functional as F
     from minifcn import no_grad, optim, tensor
-    from minifcn.models import FCN
 
-    rng = np.random.default_rng(0)
-    x = tensor(_normal(rng, input_shape(work)))
+    numbers = draw(work, place)
     if work.kind != "network":
-        return _minifcn_kernel(work, x.data, rng)
-    model = FCN(
-        CLASSES, 8, widths=WIDTHS, depths=(2,) * 5, head_width=HEAD_WIDTH, batch_norm=False,
-        generator=rng,
-    )  # fmt: skip
-    labels = rng.integers(0, CLASSES, (work.batch, work.size, work.size))
+        return _minifcn_kernel(work, numbers)
+    x, labels = tensor(numbers.x), numbers.labels
+    model = network(work)
+    model.to(place.device)
     optimizer = optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM)
 
     def step() -> None:
@@ -51,35 +87,36 @@ def minifcn_call(work: Work) -> Call:
     return step if work.part == "step" else forward
 
 
-def _minifcn_kernel(work: Work, x: np.ndarray, rng: np.random.Generator) -> Call:
+def _minifcn_kernel(work: Work, numbers: Numbers) -> Call:
+    """The kernel as minifcn.functional calls it: labels and indices are known to be in range."""
     from minifcn import kernels
 
-    y = _normal(rng, output_shape(work))
+    x, y = numbers.x, numbers.gradient
     if work.kind in ("conv2d", "conv_transpose2d"):
-        return _minifcn_convolution(work, x, _normal(rng, weight_shape(work)), y)
+        return _minifcn_convolution(work, x, numbers.weight, y)
     if work.kind == "interpolate":
         steps = (1 / work.stride, 1 / work.stride)
         if work.part == "forward":
             return lambda: kernels.resize(x, work.out, steps, work.mode)
         return lambda: kernels.resize_adjoint(y, work.size, steps, work.mode)
     if work.kind == "cross_entropy":
-        labels = rng.integers(0, work.channels, (work.batch, work.size, work.size))
-        logs, scale = kernels.cross_entropy(x, labels)[1], _normal(rng, labels.shape)
+        labels = numbers.labels
+        logs, scale = kernels.cross_entropy(x, labels)[1], library(y).ascontiguousarray(y[:, 0])
         if work.part == "forward":
-            return lambda: kernels.cross_entropy(x, labels)
-        return lambda: kernels.cross_entropy_gradient(x, labels, logs, scale)
+            return lambda: kernels.cross_entropy(x, labels, checked=True)
+        return lambda: kernels.cross_entropy_gradient(x, labels, logs, scale, checked=True)
     if work.kind == "max_pool2d":
         indices = kernels.max_pool2d(x, 2)[1]
         if work.part == "forward":
             return lambda: kernels.max_pool2d(x, 2)
-        return lambda: kernels.unpool(y, indices, work.size)
+        return lambda: kernels.unpool(y, indices, work.size, checked=True)
     indices = kernels.max_pool2d(y, 2)[1]
     if work.part == "forward":
-        return lambda: kernels.unpool(x, indices, work.out)
-    return lambda: kernels.gather(y, indices)
+        return lambda: kernels.unpool(x, indices, work.out, checked=True)
+    return lambda: kernels.gather(y, indices, checked=True)
 
 
-def _minifcn_convolution(work: Work, x: np.ndarray, weight: np.ndarray, y: np.ndarray) -> Call:
+def _minifcn_convolution(work: Work, x: Any, weight: Any, y: Any) -> Call:
     from minifcn import kernels
 
     settings = (work.stride, work.padding)
@@ -103,77 +140,45 @@ def _minifcn_convolution(work: Work, x: np.ndarray, weight: np.ndarray, y: np.nd
     }[work.part]
 
 
-def torch_call(work: Work) -> Call:
+def torch_call(work: Work, place: CPU) -> Call:
     """Prepare the work for PyTorch; return the function to time."""
     import torch
     from torch.nn import functional as F
 
-    torch.manual_seed(0)
-    x = torch.randn(input_shape(work))
+    numbers = draw(work, place)
     if work.kind == "network":
-        return _torch_network(work, x)
-    x.requires_grad_()
-    inputs = {"input gradient": x, "backward": x}
+        return _torch_network(work, place, numbers)
+    x, weight, labels = numbers.x.requires_grad_(), numbers.weight, numbers.labels
+    inputs = {"input gradient": x, "backward": x, "weight gradient": weight}
     if work.kind in ("conv2d", "conv_transpose2d"):
-        weight = torch.randn(weight_shape(work), requires_grad=True)
-        inputs["weight gradient"] = weight
+        weight.requires_grad_()
         function = getattr(F, work.kind)
         call = lambda: function(x, weight, None, work.stride, work.padding)
     elif work.kind == "interpolate":
         call = lambda: F.interpolate(x, scale_factor=work.stride, mode=work.mode)
     elif work.kind == "cross_entropy":
-        labels = torch.randint(0, work.channels, (work.batch, work.size, work.size))
         call = lambda: F.cross_entropy(x, labels)
     elif work.kind == "max_pool2d":
         call = lambda: F.max_pool2d(x, 2)
     else:
-        indices = F.max_pool2d(torch.randn(output_shape(work)), 2, return_indices=True)[1]
+        indices = F.max_pool2d(numbers.gradient, 2, return_indices=True)[1]
         call = lambda: F.max_unpool2d(x, indices, [2, 2])
     if work.part == "forward":
         return torch.no_grad()(call)
     y = call()
-    upstream = torch.randn_like(y)
+    upstream = numbers.gradient if y.ndim else torch.ones_like(y)
     return lambda: torch.autograd.grad(y, inputs[work.part], upstream, retain_graph=True)
 
 
-def _torch_network(work: Work, x: Any) -> Call:
+def _torch_network(work: Work, place: CPU, numbers: Numbers) -> Call:
     import torch
-    from torch import nn
     from torch.nn import functional as F
 
-    def block(into: int, to: int, kernel: int = 3) -> list[nn.Module]:
-        return [nn.Conv2d(into, to, kernel, padding=kernel // 2), nn.ReLU()]
-
-    def up(factor: int) -> nn.Module:
-        layer = nn.ConvTranspose2d(CLASSES, CLASSES, 2 * factor, factor, factor // 2, bias=False)
-        return layer.requires_grad_(False)
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            pairs = zip((3, *WIDTHS), WIDTHS, strict=False)
-            self.stages = nn.ModuleList(
-                nn.Sequential(*block(into, to), *block(to, to), nn.MaxPool2d(2))
-                for into, to in pairs
-            )
-            self.head = nn.Sequential(
-                *block(WIDTHS[4], HEAD_WIDTH), *block(HEAD_WIDTH, HEAD_WIDTH, 1),
-                nn.Conv2d(HEAD_WIDTH, CLASSES, 1),
-            )  # fmt: skip
-            self.score4 = nn.Conv2d(WIDTHS[3], CLASSES, 1)
-            self.score3 = nn.Conv2d(WIDTHS[2], CLASSES, 1)
-            self.up2, self.up4, self.up8 = up(2), up(2), up(8)
-
-        def forward(self, x: Any) -> Any:
-            pooled = []
-            for stage in self.stages:
-                x = stage(x)
-                pooled.append(x)
-            scores = self.up2(self.head(x)) + self.score4(pooled[3])
-            return self.up8(self.up4(scores) + self.score3(pooled[2]))
-
-    model = Network()
-    labels = torch.randint(0, CLASSES, (work.batch, work.size, work.size))
+    model = _torch_model(work)
+    state = {name: torch.from_numpy(a) for name, a in network(work).state_dict().items()}
+    model.load_state_dict(state)
+    model.to(place.device)
+    x, labels = numbers.x, numbers.labels
     trained = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.SGD(trained, LEARNING_RATE, MOMENTUM)
 
@@ -186,27 +191,85 @@ def _torch_network(work: Work, x: Any) -> Call:
     return step if work.part == "step" else torch.no_grad()(lambda: model(x))
 
 
-def limit_call(work: Work) -> Call | None:
+def _torch_model(work: Work) -> Any:
+    """The FCN-8s as one writes it with PyTorch; its layers have the names of ours."""
+    from torch import nn
+    from torch.nn import functional as F
+
+    sizes = NETWORKS[work.network]
+    classes, widths, head = sizes.classes, sizes.widths, sizes.head_width
+    below = right = -work.size % 32
+
+    class Block(nn.Conv2d):
+        def forward(self, x: Any) -> Any:
+            return F.relu(super().forward(x))
+
+    def block(into: int, to: int, kernel: int = 3) -> nn.Module:
+        return Block(into, to, kernel, padding=kernel // 2)
+
+    def stage(into: int, to: int, depth: int) -> nn.Module:
+        more = [block(to, to) for _ in range(depth - 1)]
+        return nn.Sequential(block(into, to), *more, nn.MaxPool2d(2))
+
+    def up(factor: int) -> nn.Module:
+        layer = nn.ConvTranspose2d(classes, classes, 2 * factor, factor, factor // 2, bias=False)
+        return layer.requires_grad_(False)
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            shapes = zip((3, *widths), widths, sizes.depths, strict=False)
+            stages = (stage(*shape) for shape in shapes)
+            self.stage1, self.stage2, self.stage3, self.stage4, self.stage5 = stages
+            self.fc6, self.fc7 = block(widths[4], head), block(head, head, 1)
+            self.score_fr = nn.Conv2d(head, classes, 1)
+            self.score_pool4 = nn.Conv2d(widths[3], classes, 1)
+            self.score_pool3 = nn.Conv2d(widths[2], classes, 1)
+            self.upscore2, self.upscore_pool4, self.upscore = up(2), up(2), up(8)
+
+        def forward(self, x: Any) -> Any:
+            if below or right:
+                x = F.pad(x, (0, right, 0, below))
+            pool3 = self.stage3(self.stage2(self.stage1(x)))
+            pool4 = self.stage4(pool3)
+            scores = self.score_fr(self.fc7(self.fc6(self.stage5(pool4))))
+            scores = self.upscore2(scores) + self.score_pool4(pool4)
+            scores = self.upscore(self.upscore_pool4(scores) + self.score_pool3(pool3))
+            return scores[..., : work.size, : work.size]
+
+    return Network()
+
+
+def limit_call(work: Work, place: CPU) -> Call | None:
     """The bare matrix product of a convolution; for the others, a copy of as many bytes."""
-    rng = np.random.default_rng(0)
     if work.kind == "network":
         return None
     if work.product:
         m, k, columns = work.product
-        a, out = _normal(rng, (m, k)), np.empty((m, columns), np.float32)
-        b = _normal(rng, (columns, k)).T if "weight" in work.part else _normal(rng, (k, columns))
-        return lambda: np.matmul(a, b, out=out)
-    source = np.ones(work.bytes // 2, np.uint8)
-    target = np.ones_like(source)
-    return lambda: np.copyto(target, source)
+        a, out = _filled((m, k), place), _filled((m, columns), place)
+        turned = "weight" in work.part  # the columns lie in memory as those of an image do
+        b = _filled((columns, k), place).T if turned else _filled((k, columns), place)
+        matmul = library(a).matmul
+        return lambda: matmul(a, b, out=out)
+    source = place.put(np.ones(work.bytes // 2, np.uint8))
+    target = place.put(np.zeros(work.bytes // 2, np.uint8))
+    copyto = library(source).copyto
+    return lambda: copyto(target, source)
 
 
 def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape, np.float32)
 
 
-SIDES: dict[str, Callable[[Work], Call | None]] = {
+def _filled(shape: tuple[int, int], place: CPU) -> Any:
+    """Random numbers, the same again and again: drawing a billion of them takes long."""
+    return place.put(np.resize(_normal(np.random.default_rng(0), (2**16,)), shape))
+
+
+SIDES: dict[str, Callable[[Work, CPU], Call | None]] = {
     "minifcn": minifcn_call,
     "torch": torch_call,
+    "torch_fp32": torch_call,
+    "torch_tf32": torch_call,
     "limit": limit_call,
 }

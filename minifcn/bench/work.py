@@ -6,12 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-CLASSES = 4
-WIDTHS = (16, 32, 64, 128, 128)
-HEAD_WIDTH = 256
-BATCH, SIZE = 8, 128
 FLOAT = 4  # bytes
 INDEX = 8
+
+
+@dataclass(frozen=True)
+class Network:
+    """The sizes of an FCN-8s, as models.FCN takes them."""
+
+    classes: int
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    head_width: int
+
+
+NETWORKS = {
+    "small": Network(4, (16, 32, 64, 128, 128), (2,) * 5, 256),
+    "vgg16": Network(21, (64, 128, 256, 512, 512), (2, 2, 3, 3, 3), 4096),
+}
+"""vgg16 is the paper's network, but for fc6: a 3x3 convolution here and 7x7 there."""
+
+STANDARD = {"cpu": (("small", 8, 128),), "cuda": (("small", 16, 128), ("vgg16", 1, 500))}
+"""For each device: networks, how many images at once, and of which size."""
+_, BATCH, SIZE = STANDARD["cpu"][0]
 
 
 @dataclass(frozen=True)
@@ -26,6 +43,7 @@ class Work:
         filters, kernel, stride, padding: of the operation, where it has them; for a resize,
             `stride` is the factor.
         mode: of a resize.
+        network: which one, in NETWORKS.
     """
 
     kind: str
@@ -38,13 +56,15 @@ class Work:
     stride: int = 1
     padding: int = 0
     mode: str = ""
+    network: str = "small"
 
     @property
     def name(self) -> str:
         """One line that tells it from the others."""
         where = f"{self.batch}x{self.channels}x{self.size}x{self.size}"
         if self.kind == "network":
-            return f"FCN-8s {self.part} {where}"
+            size = "" if self.network == "small" else f" {self.network.upper()}"
+            return f"FCN-8s{size} {self.part} {where}"
         kernel = f" {self.kernel}x{self.kernel}" if self.kernel else ""
         stride = f"/{self.stride}" if self.stride > 1 else ""
         filters = f" to {self.filters}" if self.filters else ""
@@ -97,50 +117,69 @@ class Work:
         return self.batch * self.channels * (FLOAT * (image + values) + INDEX * indices)
 
 
-def standard_work() -> list[Work]:
-    """The network, every operation in it with its parts, and unpooling and resizing."""
-    network = [Work("network", "step"), Work("network", "forward")]
-    operations = [*_convolutions(), *_transposed_convolutions(), *_others()]
-    return network + list(dict.fromkeys(operations))
+def standard_work(device: str = "cpu") -> list[Work]:
+    """The networks, every operation in them with its parts, and unpooling and resizing."""
+    networks = network_work(device)
+    operations = [operation for s in STANDARD[device] for operation in _operations(*s)]
+    return networks + list(dict.fromkeys(operations))
 
 
-def scaling_work() -> list[Work]:
-    """The step at other image sizes, and with other numbers of images."""
-    sizes = [Work("network", "step", size=size) for size in (64, 128, 256, 512)]
-    return sizes + [Work("network", "step", batch=batch) for batch in (2, 4, 16, 32)]
+def network_work(device: str = "cpu") -> list[Work]:
+    """The training step and the forward pass of the networks that are measured on a device."""
+    return [
+        Work("network", part, batch, size=size, network=network)
+        for network, batch, size in STANDARD[device]
+        for part in ("step", "forward")
+    ]
 
 
-def _convolutions() -> Iterator[Work]:
-    size, channels = SIZE, 3
+def scaling_work(device: str = "cpu") -> list[Work]:
+    """The small network's step at other image sizes, and with other numbers of images."""
+    _, batch, size = STANDARD[device][0]
+    sizes = [Work("network", "step", batch, size=size * f // 2) for f in (1, 2, 4, 8)]
+    return sizes + [Work("network", "step", batch * f // 4, size=size) for f in (1, 2, 8, 16)]
+
+
+def _operations(name: str, batch: int, size: int) -> Iterator[Work]:
+    network, padded = NETWORKS[name], -(-size // 32) * 32  # as FCN pads its images
+    yield from _convolutions(network, batch, padded)
+    yield from _transposed_convolutions(network, batch, padded)
+    yield from _others(network, batch, padded)
+    for part in ("forward", "backward"):
+        yield Work("cross_entropy", part, batch, network.classes, size)
+
+
+def _convolutions(network: Network, batch: int, size: int) -> Iterator[Work]:
+    widths, head, channels = network.widths, network.head_width, 3
+    scored = ((head, size // 32), (widths[3], size // 16), (widths[2], size // 8))
     shapes = []
-    for width in WIDTHS:
-        shapes += [(channels, width, 3, size), (width, width, 3, size)]
+    for width, depth in zip(widths, network.depths, strict=True):
+        shapes += [(channels, width, 3, size), *[(width, width, 3, size)] * (depth - 1)]
         channels, size = width, size // 2
-    shapes += [(channels, HEAD_WIDTH, 3, size), (HEAD_WIDTH, HEAD_WIDTH, 1, size)]
-    scored = ((HEAD_WIDTH, size), (WIDTHS[3], size * 2), (WIDTHS[2], size * 4))
-    shapes += [(width, CLASSES, 1, at) for width, at in scored]
+    shapes += [(channels, head, 3, size), (head, head, 1, size)]
+    shapes += [(width, network.classes, 1, at) for width, at in scored]
     for into, to, kernel, at in shapes:
         for part in ("forward", "input gradient", "weight gradient"):
             if (into, part) != (3, "input gradient"):  # images need no gradient
-                yield Work("conv2d", part, BATCH, into, at, to, kernel, 1, kernel // 2)
+                yield Work("conv2d", part, batch, into, at, to, kernel, 1, kernel // 2)
 
 
-def _transposed_convolutions() -> Iterator[Work]:
-    for factor, size in ((2, 4), (2, 8), (8, 16)):
+def _transposed_convolutions(network: Network, batch: int, size: int) -> Iterator[Work]:
+    for factor, at in ((2, size // 32), (2, size // 16), (8, size // 8)):
         for part in ("forward", "input gradient", "weight gradient"):
-            yield Work("conv_transpose2d", part, BATCH, CLASSES, size, CLASSES, 2 * factor, factor,
-                       factor // 2)  # fmt: skip
+            yield Work("conv_transpose2d", part, batch, network.classes, at, network.classes,
+                       2 * factor, factor, factor // 2)  # fmt: skip
 
 
-def _others() -> Iterator[Work]:
+def _others(network: Network, batch: int, size: int) -> Iterator[Work]:
+    widths = network.widths
     for part in ("forward", "backward"):
-        for i, width in enumerate(WIDTHS):
-            yield Work("max_pool2d", part, BATCH, width, SIZE >> i, kernel=2, stride=2)
-        yield Work("max_unpool2d", part, BATCH, WIDTHS[0], SIZE // 2, kernel=2, stride=2)
-        yield Work("max_unpool2d", part, BATCH, WIDTHS[2], SIZE // 8, kernel=2, stride=2)
+        for i, width in enumerate(widths):
+            yield Work("max_pool2d", part, batch, width, size >> i, kernel=2, stride=2)
+        for width, at in ((widths[0], size // 2), (widths[2], size // 8)):
+            yield Work("max_unpool2d", part, batch, width, at, kernel=2, stride=2)
         for mode in ("nearest", "bilinear"):
-            yield Work("interpolate", part, BATCH, CLASSES, SIZE // 8, stride=8, mode=mode)
-        yield Work("cross_entropy", part, BATCH, CLASSES, SIZE)
+            yield Work("interpolate", part, batch, network.classes, size // 8, stride=8, mode=mode)
 
 
 def input_shape(work: Work) -> tuple[int, ...]:

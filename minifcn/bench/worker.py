@@ -6,63 +6,75 @@ import gc
 import json
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from minifcn.bench.places import CPU, place
 from minifcn.bench.sides import SIDES, Call
 from minifcn.bench.work import Work
 
-SECONDS, MOST_CALLS = 0.1, 30
-"""How long to time a piece of work in one turn, and how often."""
+MOST_TIMES, MOST_TOGETHER = 30, 1000
+"""How often to take the time in one turn, and of how many calls together."""
 
 
-def main(side: str, threads: int) -> None:
-    """Answer each line of JSON on stdin, a Work, by a line of seconds; {} by the memory in use."""
-    if side == "torch":
-        import torch
+def main(side: str, threads: int, device: str) -> None:
+    """Answer each line of JSON on stdin, a Work, by a line of seconds; or tell what is asked for.
 
-        torch.set_num_threads(threads)
+    {"tell": "facts"}: what to know about this side; {"tell": "memory"}: see places.py.
+    """
+    here = place(side, device, threads)
     prepared: tuple[Work | None, Call | None] = (None, None)
     for line in sys.stdin:
         request = json.loads(line)
-        if not request:
-            _answer(_memory())
+        if "tell" in request:
+            _answer({"facts": here.facts, "memory": here.memory}[request["tell"]]())
             continue
         work = Work(**request)
         if work != prepared[0]:
             prepared = (None, None)  # let go of the last one first
             gc.collect()
-            prepared = (work, SIDES[side](work))
-        _answer(_time(prepared[1]) if prepared[1] else [])
+            prepared = (work, SIDES[side](work, here))
+        _answer(_time(prepared[1], here) if prepared[1] else [])
 
 
 def _answer(value: Any) -> None:
     print(json.dumps(value), flush=True)
 
 
-def _time(call: Call) -> list[float]:
-    """Seconds of each call, after two that are not counted."""
-    call()
-    call()
+def _time(call: Call, place: CPU) -> list[float]:
+    """Seconds of a call, several times, after a few that are not counted.
+
+    On a GPU, these compile kernels and wake it up; and short calls are timed many together, since
+    waiting for it after each one would take longer than the call.
+    """
+    for _ in range(2):
+        _seconds(call, 1, place)
+    once = _warm_up(call, place)
+    calls = min(MOST_TOGETHER, max(1, round(place.together / once)))
     seconds: list[float] = []
-    while len(seconds) < 3 or (sum(seconds) < SECONDS and len(seconds) < MOST_CALLS):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
+    while len(seconds) < 3 or (sum(seconds) * calls < place.seconds and len(seconds) < MOST_TIMES):
+        seconds.append(_seconds(call, calls, place))
     return seconds
 
 
-def _memory() -> dict[str, int] | None:
-    """Bytes that this process holds now, and held at most; None where the system does not say."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    return {
-        name: int(fields[key].split()[0]) * 1024
-        for name, key in (("now", "VmRSS"), ("peak", "VmHWM"))
-    }
+def _warm_up(call: Call, place: CPU) -> float:
+    """Go on calling for as long as the place needs; return the seconds of one call."""
+    once, total = 1.0, 0.0
+    while total < place.warm_up:
+        calls = min(MOST_TOGETHER, max(1, round(place.warm_up / once)))
+        once = _seconds(call, calls, place)
+        total += once * calls
+    return once
+
+
+def _seconds(call: Call, calls: int, place: CPU) -> float:
+    """Seconds of each of so many calls, from an idle device to an idle device."""
+    place.wait()
+    start = time.perf_counter()
+    for _ in range(calls):
+        call()
+    place.wait()
+    return (time.perf_counter() - start) / calls
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

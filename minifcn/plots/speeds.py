@@ -23,6 +23,20 @@ _SIDES: dict[str, dict[str, Any]] = {
         "linewidth": 0,
         "label": "PyTorch",
     },
+    "torch_fp32": {
+        "facecolor": "#E69F00",
+        "hatch": "////",
+        "edgecolor": "white",
+        "linewidth": 0,
+        "label": "PyTorch, float32",
+    },
+    "torch_tf32": {
+        "facecolor": "#009E73",
+        "hatch": "....",
+        "edgecolor": "white",
+        "linewidth": 0,
+        "label": "PyTorch, TF32",
+    },
 }
 _WIDTH, _ROW, _MARGIN = 9.0, 0.34, 1.0  # inches
 _PANELS = (
@@ -67,7 +81,7 @@ def _add_legend(axes: Axes) -> None:
         [labels[i] for i in order],
         loc="lower right",
         bbox_to_anchor=(1, 1),
-        ncols=3,
+        ncols=len(order),
         frameon=False,
     )
 

@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from minifcn.bench import sides
-from minifcn.bench.sides import SIDES, limit_call, minifcn_call, torch_call
-from minifcn.bench.work import Work, output_shape, scaling_work, standard_work, weight_shape
+from minifcn.bench.places import CPU, TorchCPU
+from minifcn.bench.sides import SIDES, Numbers, draw, limit_call, minifcn_call, torch_call
+from minifcn.bench.work import (
+    Work,
+    input_shape,
+    output_shape,
+    scaling_work,
+    standard_work,
+    weight_shape,
+)
 
 WORK = standard_work()
 KERNELS = [work for work in WORK if work.kind != "network"]
@@ -29,7 +37,30 @@ def inside(call):
 
 
 def test_the_sides():
-    assert {"minifcn": minifcn_call, "torch": torch_call, "limit": limit_call} == SIDES
+    torches = dict.fromkeys(("torch", "torch_fp32", "torch_tf32"), torch_call)
+    assert {"minifcn": minifcn_call, "limit": limit_call, **torches} == SIDES
+
+
+@pytest.mark.parametrize("work", [small(work) for work in WORK], ids=name)
+def test_numbers_are_the_same_each_time(work):
+    numbers, again = (vars(draw(work, CPU())) for _ in range(2))
+    for key in numbers:
+        np.testing.assert_array_equal(numbers[key], again[key])
+    assert numbers["x"].shape == input_shape(work)
+    if work.kind != "network":
+        assert numbers["gradient"].shape == output_shape(work)
+        assert (numbers["weight"] is not None) == ("conv" in work.kind)
+    assert (numbers["labels"] is not None) == (work.kind in ("network", "cross_entropy"))
+
+
+def test_all_numbers_are_put_where_the_side_computes():
+    class Elsewhere(CPU):
+        def put(self, array):
+            return "elsewhere", array.shape
+
+    work = Work("cross_entropy", "forward", 1, 3, 4)
+    there = ("elsewhere", (1, 3, 4, 4))
+    assert draw(work, Elsewhere()) == Numbers(there, ("elsewhere", (1, 4, 4)), there, None)
 
 
 # -- minifcn --------------------------------------------------------------------------------------
@@ -54,7 +85,7 @@ def shapes_of_minifcn(work):
 @pytest.mark.parametrize("work", KERNELS, ids=name)
 def test_minifcn_runs_each_kernel(work):
     work = small(work)
-    results = arrays(minifcn_call(work)())
+    results = arrays(minifcn_call(work, CPU())())
     assert [result.shape for result in results] == shapes_of_minifcn(work)
     assert results[0].dtype == np.float32
     assert all(np.isfinite(result).all() for result in results)
@@ -63,7 +94,7 @@ def test_minifcn_runs_each_kernel(work):
 
 def test_minifcn_prepares_nothing_again(monkeypatch):
     """What is timed is the work alone: the numbers are drawn before."""
-    calls = [minifcn_call(small(work)) for work in WORK]
+    calls = [minifcn_call(small(work), CPU()) for work in WORK]
 
     def draw(*arguments):
         raise AssertionError("drawn while the time is taken")
@@ -80,7 +111,7 @@ def values(model):
 
 @pytest.mark.parametrize("part", ["step", "forward"])
 def test_only_a_step_trains(part):
-    call = minifcn_call(Work("network", part, batch=1, size=32))
+    call = minifcn_call(Work("network", part, batch=1, size=32), CPU())
     model = inside(call)["model"]
     before = values(model)
     assert call() is None
@@ -91,7 +122,7 @@ def test_only_a_step_trains(part):
 
 @pytest.mark.parametrize("work", [*scaling_work()[:2], scaling_work()[4]], ids=name)
 def test_images_and_labels_have_the_size_and_number_of_the_work(work):
-    held = inside(minifcn_call(work))
+    held = inside(minifcn_call(work, CPU()))
     assert held["x"].shape == (work.batch, 3, work.size, work.size)
     assert held["labels"].shape == (work.batch, work.size, work.size)
     assert set(np.unique(held["labels"])) == set(range(4))
@@ -103,7 +134,7 @@ def test_images_and_labels_have_the_size_and_number_of_the_work(work):
 @pytest.mark.parametrize("work", KERNELS, ids=name)
 def test_the_limit_is_the_bare_product_or_a_copy(work):
     work = small(work)
-    call = limit_call(work)
+    call = limit_call(work, CPU())
     held = inside(call)
     call()
     if work.product:
@@ -111,6 +142,7 @@ def test_the_limit_is_the_bare_product_or_a_copy(work):
         assert (*a.shape, out.shape[1]) == work.product
         assert {array.dtype for array in (a, b, out)} == {np.dtype(np.float32)}
         np.testing.assert_array_equal(out, a @ b)
+        assert len(np.unique(a)) > 0.9 * min(a.size, 2**16)
         assert b.flags.c_contiguous == (work.part != "weight gradient") or 1 in b.shape
     else:
         source, target = held["source"], held["target"]
@@ -120,7 +152,7 @@ def test_the_limit_is_the_bare_product_or_a_copy(work):
 
 
 def test_networks_have_no_limit():
-    assert [limit_call(work) for work in WORK if work.kind == "network"] == [None, None]
+    assert [limit_call(work, CPU()) for work in WORK if work.kind == "network"] == [None, None]
 
 
 # -- PyTorch --------------------------------------------------------------------------------------
@@ -128,31 +160,14 @@ def test_networks_have_no_limit():
 
 @pytest.fixture
 def torch():
-    """PyTorch with one thread."""
-    torch = pytest.importorskip("torch")
-    torch.set_num_threads(1)
-    return torch
-
-
-def numbers(shape):
-    """The same random numbers for the same shape."""
-    return np.random.default_rng(list(shape)).standard_normal(shape, np.float32)
+    """PyTorch, and not more than a thread of it."""
+    return pytest.importorskip("torch")
 
 
 @pytest.fixture
-def same_numbers(torch, monkeypatch):
-    """Both sides draw the same numbers: those of a shape."""
-
-    def labels(low, high, shape):
-        return torch.from_numpy(np.random.default_rng(0).integers(low, high, shape))
-
-    monkeypatch.setattr(sides, "_normal", lambda rng, shape: numbers(shape))
-    monkeypatch.setattr(
-        torch, "randn", lambda shape, **options: torch.tensor(numbers(shape), **options)
-    )
-    monkeypatch.setattr(torch, "randn_like", lambda y: torch.from_numpy(numbers(y.shape)))
-    monkeypatch.setattr(torch, "randint", labels)
-    return torch
+def beside(torch):
+    """Where PyTorch computes."""
+    return TorchCPU(1)
 
 
 def close(ours, theirs):
@@ -163,76 +178,76 @@ def close(ours, theirs):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("work", KERNELS, ids=name)
-def test_pytorch_computes_the_same(work, same_numbers):
+def test_pytorch_computes_the_same(work, beside):
     work = small(work)
-    ours, theirs = (arrays(side(work)()) for side in (minifcn_call, torch_call))
+    ours, theirs = arrays(minifcn_call(work, CPU())()), arrays(torch_call(work, beside)())
     assert len(theirs) == 1
     if work.kind == "cross_entropy":  # PyTorch's is the mean
-        scale, count = numbers((work.batch, work.size, work.size)), work.batch * work.size**2
+        scale, count = draw(work, CPU()).gradient[:, :1], work.batch * work.size**2
         if work.part == "forward":
             close(ours[0].mean(), theirs[0])
         else:
-            close(ours[0] / scale[:, None], theirs[0] * count / numbers(()).item())
+            close(ours[0] / scale, theirs[0] * count)
     else:
         close(ours[0].reshape(theirs[0].shape), theirs[0])
     assert (theirs[0].grad_fn, theirs[0].requires_grad) == (None, False)
 
 
-NAMES = {"score4": "score_pool4", "score3": "score_pool3", "up2": "upscore2"}
-NAMES |= {"up4": "upscore_pool4", "up8": "upscore"}
+# One of VGG-16's size in small, and images whose size is no multiple of 32.
+NETWORKS = [
+    Work("network", "step", batch=2, size=32),
+    Work("network", "step", batch=1, size=40, network="vgg16"),
+]
 
 
-def pairs(torch_model, model):
-    """Parameters of the two networks, side by side."""
-    ours = dict(model.named_parameters())
-    top = ("stage", "fc6", "fc7", "score_fr")
-    first = [name for name in ours if name.startswith(top)]
-    for name, value in torch_model.named_parameters():
-        module, _, rest = name.partition(".")
-        yield value, ours.pop(f"{NAMES[module]}.{rest}" if module in NAMES else first.pop(0))
-    assert not ours
-
-
-@pytest.fixture
-def networks(torch):
-    """Make both sides' calls for the work, with PyTorch's weights, images and labels in both."""
+@pytest.fixture(params=NETWORKS, ids=name)
+def networks(request, torch, beside, monkeypatch):
+    """Make both sides' calls for a part, with weights of the scores that are not 0."""
+    vgg16 = replace(sides.NETWORKS["vgg16"], widths=(4, 6, 8, 10, 12), head_width=14)
+    monkeypatch.setitem(sides.NETWORKS, "vgg16", vgg16)
 
     def make(part):
-        torch.manual_seed(0)
-        work = Work("network", part, batch=2, size=32)
-        calls = minifcn_call(work), torch_call(work)
+        work = replace(request.param, part=part)
+        calls = minifcn_call(work, CPU()), torch_call(work, beside)
         ours, theirs = map(inside, calls)
-        with torch.no_grad():
-            theirs["x"].copy_(torch.from_numpy(ours["x"].data))
-            if part == "step":
-                theirs["labels"].copy_(torch.from_numpy(ours["labels"]))
-        for value, parameter in pairs(theirs["model"], ours["model"]):
-            value.data *= 2.5  # He's initialisation, so that gradients reach the first layer
-            assert value.requires_grad == parameter.requires_grad
-            assert tuple(value.shape) == parameter.shape
-            parameter.data[...] = value.detach().numpy()
+        rng = np.random.default_rng(0)
+        trained = dict(theirs["model"].named_parameters())
+        for name, parameter in ours["model"].named_parameters():
+            assert trained[name].requires_grad == parameter.requires_grad
+            if name.startswith("score") and name.endswith("weight"):
+                assert not parameter.data.any()
+                parameter.data[...] = rng.standard_normal(parameter.shape)
+                trained[name].data.copy_(torch.from_numpy(parameter.data))
         return calls, ours, theirs
 
     return make
 
 
+def pairs(ours, theirs):
+    """Parameters of the two networks, side by side; they have the same names."""
+    theirs, ours = (dict(held["model"].named_parameters()) for held in (theirs, ours))
+    assert ours.keys() == theirs.keys()
+    return [(theirs[name], parameter) for name, parameter in ours.items()]
+
+
 @pytest.mark.oracle
-def test_pytorchs_network_has_the_same_parameters_and_scores(networks, torch):
+def test_pytorchs_network_has_the_same_weights_images_and_scores(networks):
     calls, ours, theirs = networks("forward")
+    for value, parameter in pairs(ours, theirs):
+        np.testing.assert_array_equal(value.detach().numpy(), parameter.data)
+    np.testing.assert_array_equal(ours["x"].data, theirs["x"].numpy())
     assert [call() is None for call in calls] == [True, False]
     scores = calls[1]()
     assert scores.grad_fn is None
     close(ours["model"](ours["x"]).data, scores)
-    trained = [sum(p.data.size for p in ours["model"].parameters() if p.requires_grad)]
-    trained += [sum(p.numel() for p in theirs["model"].parameters() if p.requires_grad)]
-    assert trained[0] == trained[1] > 10**5
 
 
 @pytest.mark.oracle
 def test_pytorchs_steps_are_the_same(networks):
     """Two of them, for the momentum."""
     calls, ours, theirs = networks("step")
-    matched = list(pairs(theirs["model"], ours["model"]))
+    np.testing.assert_array_equal(ours["labels"], theirs["labels"].numpy())
+    matched = pairs(ours, theirs)
     before = [parameter.data.copy() for _, parameter in matched]
     for _ in range(2):
         for call in calls:
@@ -245,8 +260,8 @@ def test_pytorchs_steps_are_the_same(networks):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("work", [w for w in KERNELS if w.part != "forward"], ids=name)
-def test_pytorchs_gradients_are_timed_without_the_forward_pass(work, torch):
-    call = torch_call(small(work))
+def test_pytorchs_gradients_are_timed_without_the_forward_pass(work, beside):
+    call = torch_call(small(work), beside)
     y = inside(call)["y"]
     call(), call()
     assert inside(call)["y"] is y

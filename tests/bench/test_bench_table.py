@@ -20,9 +20,17 @@ KERNEL = {
 }
 
 
-def table(*rows, **memory):
-    environment = {"minifcn": "0.1.0", "threads": 2}
-    return format_table({"environment": environment, "rows": rows, "memory": memory})
+def table(*rows, memory=(), environment=None, sides=None, notes=()):
+    environment = environment or {"minifcn": "0.1.0", "threads": 2}
+    return format_table(
+        {
+            "environment": environment,
+            "sides": sides or {},
+            "notes": list(notes),
+            "rows": rows,
+            "memory": memory,
+        }
+    )
 
 
 def test_one_line_for_each_row_in_aligned_columns():
@@ -38,12 +46,19 @@ def test_one_line_for_each_row_in_aligned_columns():
     )
 
 
-def test_without_pytorch_its_columns_are_blank():
-    row = {key: value for key, value in KERNEL.items() if key != "torch_ms"} | {"ratio": None}
+def test_without_pytorch_its_columns_are_not_there():
+    row = {key: value for key, value in KERNEL.items() if key not in ("torch_ms", "ratio")}
     header, rule, line = table(row).splitlines()[2:]
-    assert line == "conv2d 3x3 of a long name, forward     2.00                   0.50       25%"
+    assert header.split() == ["minifcn", "limit", "of", "limit"]
+    assert line == "conv2d 3x3 of a long name, forward     2.00   0.50       25%"
     assert len(rule) == len(header) == len(line)
-    assert table({**KERNEL, "torch_ms": None, "ratio": None}) == table(row)
+
+
+def test_a_row_without_a_time_of_pytorch_is_blank_there():
+    lines = table(STEP, {**KERNEL, "torch_ms": None}).splitlines()
+    assert lines[-1] == (
+        "conv2d 3x3 of a long name, forward     2.00                   0.50       25%"
+    )
 
 
 def test_a_wide_number_widens_its_column():
@@ -55,23 +70,76 @@ def test_a_wide_number_widens_its_column():
 
 def test_no_rows():
     header, rule = table().splitlines()[2:]
-    assert header.split() == ["minifcn", "PyTorch", "ratio", "limit", "of", "limit"]
+    assert header.split() == ["minifcn", "limit", "of", "limit"]
     assert rule == "-" * len(header)
 
 
+ON_GPU = {
+    "name": "conv2d",
+    "minifcn_ms": 0.01234,
+    "torch_fp32_ms": 0.01,
+    "torch_tf32_ms": 0.005,
+    "ratio_fp32": 1.23,
+    "ratio_tf32": 2.47,
+    "limit_ms": 0.006,
+}
+
+
+def test_on_a_gpu_every_ratio_says_to_which_pytorch_it_is():
+    """And the lines above say what these are; times have a digit more."""
+    sides = {"minifcn": {"gpu": "G", "tf32": "off"}, "torch_tf32": {"torch": "2.11", "tf32": "on"}}
+    assert table(ON_GPU, environment={"gpu": "G"}, sides=sides) == "\n".join(
+        [
+            "gpu G",
+            "minifcn: gpu G, tf32 off",
+            "torch_tf32: torch 2.11, tf32 on",
+            "",
+            "        minifcn  PyTorch fp32  ratio fp32  PyTorch TF32  ratio TF32  limit  of limit",
+            "-" * 84,
+            "conv2d    0.012         0.010        1.23         0.005        2.47  0.006       49%",
+        ]
+    )
+
+
+def test_notes_are_lines_above_the_table():
+    assert table(STEP, notes=["first", "second"]).splitlines()[:4] == [
+        "minifcn 0.1.0, threads 2", "first", "second", "",
+    ]  # fmt: skip
+
+
+MIB = 2**20
 MEMORY = {
-    "both": ({"minifcn": 3 * 2**20, "torch": 2 * 2**20}, "minifcn 3 MiB, torch 2 MiB (ratio 1.50)"),
-    "minifcn": ({"minifcn": 2**19 * 5}, "minifcn 2 MiB"),
+    "both": (
+        {"minifcn_bytes": 3 * MIB, "torch_bytes": 2 * MIB, "ratio": 1.5},
+        "minifcn 3 MiB, torch 2 MiB (ratio 1.50)",
+    ),
+    "minifcn": ({"minifcn_bytes": MIB * 5 // 2}, "minifcn 2 MiB"),
+    "on a GPU": (
+        {
+            "minifcn_bytes": 3 * MIB,
+            "minifcn_held_bytes": 5 * MIB,
+            "torch_fp32_bytes": 2 * MIB,
+            "torch_fp32_held_bytes": 4 * MIB,
+            "ratio_fp32": 1.5,
+        },
+        "minifcn 3 MiB (of 5 held), torch_fp32 2 MiB (of 4 held, ratio 1.50)",
+    ),
 }
 
 
 @pytest.mark.parametrize("case", MEMORY)
 def test_memory_is_the_last_line(case):
     memory, text = MEMORY[case]
-    lines = table(STEP, **memory).splitlines()
-    assert lines[-2:] == ["", f"peak memory of a step: {text}"]
+    lines = table(STEP, memory=[{"name": "a step", **memory}]).splitlines()
+    assert lines[-2:] == ["", f"peak memory, a step: {text}"]
     assert lines[:-2] == table(STEP).splitlines()
 
 
+def test_a_line_for_each_step():
+    memory = [{"name": name, "minifcn_bytes": MIB} for name in ("first", "second")]
+    lines = table(STEP, memory=memory).splitlines()
+    assert lines[-3:] == ["", *(f"peak memory, {m['name']}: minifcn 1 MiB" for m in memory)]
+
+
 def test_no_memory_no_line():
-    assert table(STEP, minifcn=None, torch=None) == table(STEP)
+    assert table(STEP, memory=[{"name": "a step"}]) == table(STEP)

@@ -8,12 +8,16 @@ import pytest
 from minifcn import functional as F
 from minifcn import kernels, nn, tensor
 from minifcn.bench import sides
+from minifcn.bench import work as work_module
+from minifcn.bench.places import CPU
 from minifcn.bench.work import (
     BATCH,
-    CLASSES,
+    NETWORKS,
     SIZE,
+    STANDARD,
     Work,
     input_shape,
+    network_work,
     operations,
     output_shape,
     scaling_work,
@@ -48,8 +52,10 @@ def forward(work, x):
     return F.max_unpool2d(x, indices, work.kernel, work.stride)
 
 
-@pytest.mark.parametrize("works", [standard_work(), scaling_work()], ids=["standard", "scaling"])
-def test_names_differ_and_are_one_line(works):
+@pytest.mark.parametrize("device", STANDARD)
+@pytest.mark.parametrize("list_work", [standard_work, scaling_work])
+def test_names_differ_and_are_one_line(list_work, device):
+    works = list_work(device)
     names = [work.name for work in works]
     assert len(set(names)) == len(names) == len(set(works))
     assert all(text.isprintable() for text in names)
@@ -57,6 +63,8 @@ def test_names_differ_and_are_one_line(works):
 
 def test_names_tell_what_is_done():
     assert Work("network", "step").name == f"FCN-8s step {BATCH}x3x{SIZE}x{SIZE}"
+    large = Work("network", "forward", 1, size=500, network="vgg16")
+    assert large.name == "FCN-8s VGG16 forward 1x3x500x500"
     convolution = Work("conv2d", "weight gradient", 8, 3, 128, 16, 3, 1, 1)
     assert convolution.name == "conv2d 3x3 8x3x128x128 to 16, weight gradient"
     resize = Work("interpolate", "forward", 2, 4, 16, stride=8, mode="nearest")
@@ -139,7 +147,8 @@ def test_a_network_has_no_amount():
             assert work.product is None
 
 
-def test_every_operation_of_the_network_is_measured(monkeypatch):
+@pytest.mark.parametrize("of", [("small", 1, 128), ("vgg16", 1, 60)], ids=str)
+def test_every_operation_of_the_network_is_measured(monkeypatch, of):
     """A look at all that one forward pass of the measured network calls, with its settings."""
     seen = set()
 
@@ -157,16 +166,46 @@ def test_every_operation_of_the_network_is_measured(monkeypatch):
     look_at("conv2d", nn.Conv2d, convolution)
     look_at("conv_transpose2d", nn.ConvTranspose2d, convolution)
     look_at("max_pool2d", nn.MaxPool2d, lambda layer: (0, layer.kernel_size, 2, 0))
-    sides.minifcn_call(Work("network", "forward", batch=1))()
+    network, batch, size = of
+    sides.minifcn_call(Work("network", "forward", batch, size=size, network=network), CPU())()
+    kernels = list(work_module._operations(network, batch, size))
     measured = {
         (work.kind, work.channels, work.size, work.filters, work.kernel, work.stride, work.padding)
-        for work in KERNELS
+        for work in kernels
         if work.part == "forward" and work.kind in ("conv2d", "conv_transpose2d", "max_pool2d")
     }
     assert seen == measured
-    assert len(seen) == 14 + 3 + 5
-    loss = [work for work in KERNELS if work.kind == "cross_entropy"]
-    assert {input_shape(work) for work in loss} == {(BATCH, CLASSES, SIZE, SIZE)}
+    assert len(seen) >= 14 + 3 + 5
+    loss = [work for work in kernels if work.kind == "cross_entropy"]
+    classes = NETWORKS[network].classes
+    assert {input_shape(work) for work in loss} == {(batch, classes, size, size)}
+    assert {work.batch for work in kernels} == {batch}
+
+
+@pytest.mark.parametrize("device", STANDARD)
+def test_the_operations_of_every_network_of_a_device_are_measured(device):
+    operations = {operation for s in STANDARD[device] for operation in work_module._operations(*s)}
+    assert {work for work in standard_work(device) if work.kind != "network"} == operations
+    networks = [work for work in standard_work(device) if work.kind == "network"]
+    assert networks == network_work(device)
+    assert [(w.network, w.batch, w.size, w.part) for w in networks] == [
+        (*of, part) for of in STANDARD[device] for part in ("step", "forward")
+    ]
+
+
+def test_a_gpu_is_given_the_networks_of_the_issue():
+    """And the convolutions of VGG-16, whose images of 500x500 are padded to a multiple of 32."""
+    assert STANDARD["cuda"] == (("small", 16, 128), ("vgg16", 1, 500))
+    shapes = {
+        (work.channels, work.filters, work.kernel, work.size)
+        for work in standard_work("cuda")
+        if (work.kind, work.batch) == ("conv2d", 1)
+    }
+    assert {shape for shape in shapes if shape[2] == 3} == {
+        (3, 64, 3, 512), (64, 64, 3, 512), (64, 128, 3, 256), (128, 128, 3, 256),
+        (128, 256, 3, 128), (256, 256, 3, 128), (256, 512, 3, 64), (512, 512, 3, 64),
+        (512, 512, 3, 32), (512, 4096, 3, 16),
+    }  # fmt: skip
 
 
 def test_every_part_of_a_convolution_is_measured_but_the_gradient_of_the_images():
@@ -195,3 +234,6 @@ def test_scaling_doubles_the_size_and_the_batch():
         (8, 64), (8, 128), (8, 256), (8, 512), (2, 128), (4, 128), (16, 128), (32, 128),
     ]  # fmt: skip
     assert {(work.kind, work.part) for work in scaling_work()} == {("network", "step")}
+    assert [(work.batch, work.size) for work in scaling_work("cuda")] == [
+        (16, 64), (16, 128), (16, 256), (16, 512), (4, 128), (8, 128), (32, 128), (64, 128),
+    ]  # fmt: skip

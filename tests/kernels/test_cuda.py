@@ -255,7 +255,9 @@ def test_every_cuda_kernel_is_launched_by_some_function():
     names = set()
     for path in launch.FOLDER.glob("*.cu"):
         names |= set(
-            re.findall(r"__global__ void(?: __launch_bounds__\(\w+\))?\s+(\w+)\(", path.read_text())
+            re.findall(
+                r"__global__ void(?: __launch_bounds__\([^)]*\))?\s+(\w+)\(", path.read_text()
+            )
         )
     python = "".join(p.read_text() for p in launch.FOLDER.parent.joinpath("gpu").glob("*.py"))
     assert len(names) > 20

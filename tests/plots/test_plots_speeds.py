@@ -158,3 +158,14 @@ def test_wrong_paths_are_named(tmp_path, name, message):
     with pytest.raises(ValueError, match=message):
         plot_speeds(tmp_path / name, [PRODUCT])
     assert not list(tmp_path.iterdir())
+
+
+def test_on_a_gpu_there_are_two_pytorchs(tmp_path, drawn):
+    row = without(PRODUCT, "torch") | {"torch_fp32_ms": 8.0, "torch_tf32_ms": 2.5}
+    plot_speeds(tmp_path / "a.png", [row])
+    (axes,) = drawn[0].axes
+    gflops = {"minifcn": [100.0], "PyTorch, float32": [62.5], "PyTorch, TF32": [200.0]}
+    assert bars_of(axes) == gflops
+    assert labels_of(axes) == {*gflops, "limit"}
+    colours = {tuple(group[0].get_facecolor()) for group in axes.containers}
+    assert len(colours) == 3

@@ -4,7 +4,7 @@
 
 // y[n, f, p] = bias[f] + sum over c of weight[f, c] * x[n, c, p]; then relu.
 // Rows: f. Columns: (n, p). Steps: c. Blocks: x columns, y rows.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv1x1(const real *__restrict__ x, const real *__restrict__ weight,
             const real *__restrict__ bias, real *__restrict__ y, int64 images, int64 channels,
             int64 outputs, int64 pixels, int64 rectify) {
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // weight[f, c] = sum over (n, p) of x[n, c, p] * y[n, f, p].
 // Rows: f. Columns: c. Steps: (n, p), shared by `parts` blocks, which write weights[part] (see
 // conv2d_weight). Blocks: x columns, y rows, z parts.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv1x1_weight(const real *__restrict__ x, const real *__restrict__ y,
                    real *__restrict__ weights, int64 images, int64 channels, int64 outputs,
                    int64 pixels, int64 parts) {

@@ -15,7 +15,7 @@ struct Step {
 
 // y[n, f, oh, ow] = bias[f] + sum over (c, i, j) of weight[f, c, i, j] * x[n, c, h, w]; then relu.
 // Rows: f. Columns: (n, oh, ow). Steps: (c, i, j). Blocks: x columns, y rows, z groups.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv2d(const real *__restrict__ x, const real *__restrict__ weight,
            const real *__restrict__ bias, real *__restrict__ y, const Convolution s,
            int64 rectify) {
@@ -95,7 +95,7 @@ __device__ Phase phase_of(int phase, int size, int kernel, int stride, int paddi
 // sorted into s * s phases; in a phase all meet the same taps, and no step of the sum is wasted.
 // Rows: c. Columns: the (n, h, w) of a phase. Steps: (f, i, j). Blocks: x columns of all phases,
 // `tiles_a_phase` each; y rows; z groups.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv_transpose2d(const real *__restrict__ y, const real *__restrict__ weight,
                      real *__restrict__ x, const Convolution s, int64 tiles_a_phase) {
     __shared__ Tiles tiles;
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // Rows: f. Columns: (c, i, j). Steps: (n, oh, ow), far more than there are rows or columns; so
 // `parts` blocks share a tile, and each writes its part of the sums to weights[part], which
 // sum_parts adds up in a fixed order. Blocks: x columns, y rows, z groups times parts.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv2d_weight(const real *__restrict__ x, const real *__restrict__ y,
                   real *__restrict__ weights, const Convolution s, int64 parts) {
     __shared__ Tiles tiles;

@@ -43,9 +43,9 @@ extern "C" __global__ void gather(const real *__restrict__ x, const int64 *__res
 // targets at once. Finding it needs an atomicMin, of whole numbers, whose result does not depend
 // on the order. last[target] is the p that was added last, next[target] the one whose turn it is.
 // Windows of 2x2 with stride 2 do not overlap: one round. 3x3 with stride 2: at most four.
+// What one thread writes, others read after the barrier: so these three have no __restrict__.
 extern "C" __global__ void unpool(const real *__restrict__ y, const int64 *__restrict__ indices,
-                                  real *__restrict__ x, int *__restrict__ last,
-                                  int *__restrict__ next, int64 pixels, int64 area) {
+                                  real *x, int *last, int *next, int64 pixels, int64 area) {
     const int nobody = 0x7fffffff;
     int64 plane = blockIdx.x;
     y += plane * pixels;

@@ -18,6 +18,10 @@ const int SIDE = 4;       // rows and columns of the product in a thread's regis
 const int THREADS = 256;  // (TILE / SIDE)^2
 const int LOADS = TILE * DEPTH / THREADS;  // numbers of each matrix that a thread copies a step
 
+// How many blocks a multiprocessor should hold at once: so many that some compute while others wait
+// for memory, and so few that all that a thread needs fits its share of the registers.
+const int BLOCKS = sizeof(real) == 4 ? 3 : 2;
+
 struct Tiles {
     real left[DEPTH][TILE + 4];   // left[k][m]; 4 more, so that a column is not all in one bank
     real right[DEPTH][TILE + 4];  // right[k][p]

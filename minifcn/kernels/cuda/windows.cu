@@ -21,7 +21,7 @@ extern "C" __global__ void im2col(const real *__restrict__ x, real *__restrict__
 // One thread an element of columns. Windows overlap, so several threads add to one pixel: without
 // atomicAdd some of their sums would be lost. In which order they come is left to chance, and so
 // are the last bits of the sum.
-extern "C" __global__ void col2im_scatter(const real *__restrict__ columns, real *__restrict__ x,
+extern "C" __global__ void col2im_scatter(const real *__restrict__ columns, real *x,
                                           int64 total, const Windows s) {
     int64 element = thread_number();
     if (element >= total) return;

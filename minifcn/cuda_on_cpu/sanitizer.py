@@ -1,0 +1,80 @@
+"""Running a Python program while g++'s sanitizers watch its kernels, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+
+from minifcn.cuda_on_cpu.compiler import SANITIZERS, gpp
+from minifcn.cuda_on_cpu.module import SANITIZE
+
+# They take the place of malloc, of mutexes and so on, so they come before all other libraries;
+# and where there is C++, its library must be found when AddressSanitizer looks for it at the start.
+RUNTIMES = {"address": ("libasan.so", "libstdc++.so.6"), "thread": ("libtsan.so",), "undefined": ()}
+
+OPTIONS = {
+    # Python does not free all it has when it ends.
+    "ASAN_OPTIONS": "detect_leaks=0",
+    # Python, NumPy and BLAS were not compiled to be watched: how their threads keep in order is
+    # not known, so nothing is said about them.
+    "TSAN_OPTIONS": "ignore_noninstrumented_modules=1 detect_deadlocks=0 exitcode=66",
+    "OPENBLAS_NUM_THREADS": "1",
+    # Python's own allocator, and what it keeps for later use, would hide where an array ends.
+    "PYTHONMALLOC": "malloc",
+}
+
+
+def run(
+    kind: str, *arguments: str, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `python *arguments` with a sanitizer for all its kernels; return what came of it.
+
+    Where the sanitizer found something, `returncode` is not 0, and `stderr` has its report.
+
+    Args:
+        kind: 'address' for indices out of bounds, 'thread' for races, 'undefined' for what C leaves
+            open: an int that overflows, an index beyond its array, a shift too far.
+        arguments: for Python, such as ("script.py",) or ("-m", "pytest", "tests/kernels").
+        timeout: in seconds; then subprocess.TimeoutExpired is raised.
+
+    Raises:
+        ValueError: there is no such sanitizer.
+        RuntimeError: the sanitizer does not run on this machine.
+    """
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(kind),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if "unexpected memory mapping" in done.stderr:
+        raise RuntimeError(
+            "this system shuffles addresses more than ThreadSanitizer can bear: run"
+            " `sudo sysctl vm.mmap_rnd_bits=28` first, or this program below `setarch -R`"
+        )
+    return done
+
+
+def environment(kind: str) -> dict[str, str]:
+    """Return the environment in which a Python process has its kernels watched.
+
+    Raises:
+        ValueError: there is no such sanitizer.
+        RuntimeError: g++ has it not on this machine.
+    """
+    if kind not in SANITIZERS:
+        raise ValueError(f"kind must be one of {', '.join(SANITIZERS)}; got {kind!r}")
+    preload = " ".join(_path(name) for name in RUNTIMES[kind])
+    return {**os.environ, **OPTIONS, SANITIZE: kind, **({"LD_PRELOAD": preload} if preload else {})}
+
+
+@cache
+def _path(name: str) -> str:
+    """Where a library is; g++ answers with the bare name if it has none."""
+    path = gpp(f"-print-file-name={name}").strip()
+    if path == name:
+        raise RuntimeError(f"g++ has no {name} on this machine")
+    return path
