@@ -398,7 +398,7 @@ class RawModule:
 
 
 def _passed(argument):
-    if isinstance(argument, np.ndarray) and argument.dtype.names is None:
+    if isinstance(argument, np.ndarray) and argument.dtype.kind != "V":
         raise TypeError("a kernel on the GPU was given an array on the CPU that is no struct")
     return argument._array if isinstance(argument, ndarray) else argument
 

@@ -63,7 +63,7 @@ def _pack(what: str, parameter: Parameter, value: Any) -> Any:
 
 
 def _pack_struct(what: str, size: int, value: Any) -> Any:
-    is_struct = isinstance(value, np.ndarray) and value.dtype.fields and value.size == 1
+    is_struct = isinstance(value, np.ndarray) and value.dtype.kind == "V" and value.size == 1
     if not is_struct or value.nbytes != size:
         raise TypeError(
             f"{what} must be a structured array with one element of {size} bytes;"

@@ -36,7 +36,7 @@ def inlined(file, folder):
 def nvcc(path, real, *options, capabilities=CAPABILITIES):
     """What nvcc says of a file, as a CompletedProcess."""
     targets = [f"-gencode=arch=compute_{c},code=sm_{c}" for c in capabilities]
-    command = ["nvcc", *targets, "-std=c++17", "-fatbin", "-Werror", "all-warnings",
+    command = ["nvcc", *targets, "-std=c++17", "-ftz=true", "-fatbin", "-Werror", "all-warnings",
                f"-DREAL={real}", *options, "-o", path.with_suffix(f".{real}"), path]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 

@@ -9,7 +9,7 @@
 #define REAL float
 #endif
 
-typedef REAL real;
+typedef REAL real;  // CuPy compiles with -ftz=true: a float below 1.2e-38 counts as 0
 typedef long long int64;
 
 // The number of this thread in a launch of many blocks: thread i works on element i.
@@ -32,8 +32,8 @@ __device__ __forceinline__ bool inside(int h, int w, const Windows &s) {
     return h >= 0 && h < s.h && w >= 0 && w < s.w;
 }
 
-// Where an element of an array (planes, height, width) lies. One 64-bit division, the slow one;
-// what is left fits 32 bits.
+// Where an element of an array (planes, height, width) lies. Divisions of 64 bits are slow: these
+// two are all that a thread does.
 struct Place {
     int64 plane;
     int row, column;

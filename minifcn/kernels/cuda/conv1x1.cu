@@ -12,7 +12,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     int64 first_column = (int64)blockIdx.x * TILE, columns = images * pixels;
     int first_row = blockIdx.y * TILE;
     int64 column = first_column + threadIdx.x % TILE;
-    const real *pixel = x + column / pixels * channels * pixels + column % pixels;
+    const real *source = x + column / pixels * channels * pixels + column % pixels;
 
     Sums sums = {};
     for (int start = 0; start < channels; start += DEPTH) {
@@ -20,20 +20,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
         copy_left(tiles, weight, first_row, outputs, start, channels);
         for (int k = threadIdx.x / TILE; k < DEPTH; k += THREADS / TILE) {
             bool exists = column < columns && start + k < channels;
-            tiles.right[k][threadIdx.x % TILE] = exists ? pixel[(start + k) * pixels] : real(0);
+            tiles.right[k][threadIdx.x % TILE] = exists ? source[(start + k) * pixels] : real(0);
         }
         __syncthreads();
-        multiply(tiles, sums);
+        multiply(tiles, sums, (int)outputs - first_row);
     }
 
     for (int j = 0; j < SIDE; j++) {
         int64 p = first_column + own_column() + j;
-        int64 n = p / pixels;
+        if (p >= columns) break;
+        int64 n = p / pixels, pixel = p - n * pixels;
         for (int i = 0; i < SIDE; i++) {
             int f = first_row + own_row() + i;
-            if (p >= columns || f >= outputs) continue;
+            if (f >= outputs) break;
             real value = sums.of[i][j] + (bias ? bias[f] : real(0));
-            y[(n * outputs + f) * pixels + p % pixels] = rectify ? rectified(value) : value;
+            y[(n * outputs + f) * pixels + pixel] = rectify ? rectified(value) : value;
         }
     }
 }
@@ -62,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
             tiles.right[k][m] = exists ? x[(n * channels + c) * pixels + p] : real(0);
         }
         __syncthreads();
-        multiply(tiles, sums);
+        multiply(tiles, sums, (int)outputs - first_row);
     }
 
     weights += (int64)part * outputs * channels;

@@ -52,18 +52,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                 exists ? image[step.plane + (int64)row * at.w + col] : real(0);
         }
         __syncthreads();
-        multiply(tiles, sums);
+        multiply(tiles, sums, outputs - first_row);
     }
 
     for (int j = 0; j < SIDE; j++) {
         int64 p = first_column + own_column() + j;
-        int64 n = p / pixels;
+        if (p >= columns) break;
+        int64 n = p / pixels, pixel = p - n * pixels;
         for (int i = 0; i < SIDE; i++) {
             int f = first_row + own_row() + i;
-            if (p >= columns || f >= outputs) continue;
+            if (f >= outputs) break;
             f += group * outputs;
             real value = sums.of[i][j] + (bias ? bias[f] : real(0));
-            y[(n * s.outputs + f) * pixels + p % pixels] = rectify ? rectified(value) : value;
+            y[(n * s.outputs + f) * pixels + pixel] = rectify ? rectified(value) : value;
         }
     }
 }
@@ -143,7 +144,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
                 exists ? image[step.plane + (int64)row * at.ow + col] : real(0);
         }
         __syncthreads();
-        multiply(tiles, sums);
+        multiply(tiles, sums, channels - first_row);
     }
 
     for (int j = 0; j < SIDE; j++) {
@@ -168,7 +169,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     conv2d_weight(const real *__restrict__ x, const real *__restrict__ y,
                   real *__restrict__ weights, const Convolution s, int64 parts) {
     __shared__ Tiles tiles;
-    __shared__ Step steps[DEPTH];
+    __shared__ Step steps[DEPTH], taps_of[TILE];
     const Windows &at = s.windows;
     int channels = s.channels / s.groups, outputs = s.outputs / s.groups;
     int group = blockIdx.z / parts, part = blockIdx.z % parts;
@@ -178,6 +179,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     x += (int64)group * channels * plane;
     y += (int64)group * outputs * pixels;
     Range range = part_of(s.images * pixels, part, parts);
+
+    if (threadIdx.x < TILE) {  // what each column means: a channel, and a tap of its window
+        int column = first_column + threadIdx.x, c = column / taps;
+        taps_of[threadIdx.x] = {0, c * plane, column % taps / at.kw * at.dilation_h,
+                                column % at.kw * at.dilation_w};
+    }
 
     Sums sums = {};
     for (int64 start = range.start; start < range.stop; start += DEPTH) {
@@ -195,15 +202,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
         for (int m = threadIdx.x / DEPTH; m < TILE; m += THREADS / DEPTH) {
             bool exists = first_row + m < outputs && start + k < range.stop;
             tiles.left[k][m] = exists ? y[step.weight + (first_row + m) * pixels] : real(0);
-            int column = first_column + m, c = column / taps;
-            int row = step.h + column % taps / at.kw * at.dilation_h;
-            int col = step.w + column % at.kw * at.dilation_w;
-            exists = column < columns && start + k < range.stop && inside(row, col, at);
+            const Step &tap = taps_of[m];
+            int row = step.h + tap.h, col = step.w + tap.w;
+            exists = first_column + m < columns && start + k < range.stop && inside(row, col, at);
             tiles.right[k][m] =
-                exists ? x[step.plane + c * plane + (int64)row * at.w + col] : real(0);
+                exists ? x[step.plane + tap.plane + (int64)row * at.w + col] : real(0);
         }
         __syncthreads();
-        multiply(tiles, sums);
+        multiply(tiles, sums, outputs - first_row);
     }
 
     weights += ((int64)part * s.outputs + group * outputs) * columns;

@@ -1,26 +1,19 @@
 // Batch normalisation with the statistics of the batch, and its gradient.
 #include "reductions.cuh"
 
-// mean[c] and (biased) var[c] over (n, p). One block a channel. The mean comes first, then the
-// squares around it: the mean of squares minus the square of the mean would cancel.
+// squares[n, c] = sum over p of (x[n, c, p] - mean[c])^2: around the mean, as the mean of squares
+// minus the square of the mean would cancel. One block a plane.
 extern "C" __global__ void __launch_bounds__(1024)
-    batch_moments(const real *__restrict__ x, real *__restrict__ mean, real *__restrict__ var,
-                  int64 images, int64 pixels) {
-    int channel = blockIdx.x, channels = gridDim.x;
-    int64 count = images * pixels;
-    real sum = 0, squares = 0;
-    for (int64 i = threadIdx.x; i < count; i += blockDim.x)
-        sum += x[in_channel(i, channel, channels, pixels)];
-    real middle = block_sum(sum) / count;
-    for (int64 i = threadIdx.x; i < count; i += blockDim.x) {
-        real distance = x[in_channel(i, channel, channels, pixels)] - middle;
-        squares += distance * distance;
+    plane_squares(const real *__restrict__ x, const real *__restrict__ mean,
+                  real *__restrict__ squares, int64 channels, int64 pixels) {
+    x += blockIdx.x * pixels;
+    real middle = mean[blockIdx.x % channels], sum = 0;
+    for (int64 p = threadIdx.x; p < pixels; p += blockDim.x) {
+        real distance = x[p] - middle;
+        sum += distance * distance;
     }
-    squares = block_sum(squares);
-    if (threadIdx.x == 0) {
-        mean[channel] = middle;
-        var[channel] = squares / count;
-    }
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) squares[blockIdx.x] = sum;
 }
 
 // y = (x - mean) / sqrt(var + eps) * weight + bias. One thread a number.
@@ -35,24 +28,25 @@ extern "C" __global__ void normalize(const real *__restrict__ x, const real *__r
 }
 
 // The sums that the gradients are made of, with x^ = (x - mean) / sqrt(var + eps):
-// to_bias[c] = sum of gradient, to_weight[c] = sum of gradient * x^. One block a channel.
+// sums[n, 0, c] = sum over p of gradient * x^, sums[n, 1, c] = sum over p of gradient. One block a
+// plane (n, c).
 extern "C" __global__ void __launch_bounds__(1024)
     batch_norm_sums(const real *__restrict__ gradient, const real *__restrict__ x,
                     const real *__restrict__ mean, const real *__restrict__ var,
-                    real *__restrict__ to_weight, real *__restrict__ to_bias, int64 images,
-                    int64 pixels, real eps) {
-    int channel = blockIdx.x, channels = gridDim.x;
-    real sum = 0, product = 0;
-    for (int64 i = threadIdx.x; i < images * pixels; i += blockDim.x) {
-        int64 at = in_channel(i, channel, channels, pixels);
-        sum += gradient[at];
-        product += gradient[at] * (x[at] - mean[channel]);
+                    real *__restrict__ sums, int64 channels, int64 pixels, real eps) {
+    gradient += blockIdx.x * pixels;
+    x += blockIdx.x * pixels;
+    int64 n = blockIdx.x / channels, c = blockIdx.x % channels;
+    real middle = mean[c], product = 0, sum = 0;
+    for (int64 p = threadIdx.x; p < pixels; p += blockDim.x) {
+        product += gradient[p] * (x[p] - middle);
+        sum += gradient[p];
     }
-    sum = block_sum(sum);
     product = block_sum(product);
+    sum = block_sum(sum);
     if (threadIdx.x == 0) {
-        to_bias[channel] = sum;
-        to_weight[channel] = product / sqrt(var[channel] + eps);
+        sums[2 * n * channels + c] = product / sqrt(var[c] + eps);
+        sums[(2 * n + 1) * channels + c] = sum;
     }
 }
 

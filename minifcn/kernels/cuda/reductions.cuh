@@ -1,4 +1,4 @@
-// Sums over the threads of a block, and over the pixels of a channel.
+// Sums over the threads of a block.
 #pragma once
 #include "common.cuh"
 
@@ -16,10 +16,4 @@ __device__ __forceinline__ real block_sum(real value) {
     real sum = 0;
     for (int warp = 0; warp < blockDim.x / 32; warp++) sum += of_warp[warp];
     return sum;
-}
-
-// Where the i-th of the images * pixels numbers of a channel lies in an array (N, C, H * W).
-__device__ __forceinline__ int64 in_channel(int64 i, int channel, int channels, int64 pixels) {
-    int64 n = i / pixels;
-    return (n * channels + channel) * pixels + (i - n * pixels);
 }

@@ -16,7 +16,8 @@ __device__ __forceinline__ double source(int j, const Axis &axis) {
     else if (axis.align_corners)
         position = j * axis.step;
     else
-        position = fmax((j + 0.5) * axis.step - 0.5, 0.0);  // pixel centres are aligned
+        // Pixel centres are aligned. Rounded twice, as NumPy does: not one fused multiply-add.
+        position = fmax(__dadd_rn(__dmul_rn(j + 0.5, axis.step), -0.5), 0.0);
     return fmin(position, (double)(axis.size - 1));
 }
 
@@ -60,7 +61,7 @@ struct Reach {
 __device__ int first_beyond(double position, bool or_at, const Axis &axis) {
     int from = 0, to = axis.out;
     while (from < to) {
-        int middle = (from + to) / 2;
+        int middle = from + (to - from) / 2;
         double found = source(middle, axis);
         if (found > position || (or_at && found == position))
             to = middle;

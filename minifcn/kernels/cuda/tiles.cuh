@@ -35,8 +35,10 @@ struct Sums {
 __device__ __forceinline__ int own_row() { return threadIdx.x / (TILE / SIDE) * SIDE; }
 __device__ __forceinline__ int own_column() { return threadIdx.x % (TILE / SIDE) * SIDE; }
 
-// Add the product of the two tiles.
-__device__ __forceinline__ void multiply(const Tiles &tiles, Sums &sums) {
+// Add the product of the two tiles, of which so many rows exist: a warp whose rows are all beyond
+// them (the last tile of a layer with few channels has many) has nothing to do.
+__device__ __forceinline__ void multiply(const Tiles &tiles, Sums &sums, int rows) {
+    if (own_row() >= rows) return;
 #pragma unroll
     for (int k = 0; k < DEPTH; k++) {
         real left[SIDE], right[SIDE];

@@ -14,13 +14,13 @@ from minifcn.kernels.gpu.convolution import (
 )
 from minifcn.kernels.gpu.normalization import batch_norm, batch_norm_gradient
 from minifcn.kernels.gpu.pointwise import (
-    channel_sums,
     cross_entropy,
     cross_entropy_gradient,
     relu,
     relu_gradient,
 )
 from minifcn.kernels.gpu.pooling import gather, max_pool2d, unpool
+from minifcn.kernels.gpu.reductions import channel_sums
 from minifcn.kernels.gpu.resizing import resize, resize_adjoint
 from minifcn.kernels.gpu.updates import adam_update, sgd_update
 from minifcn.kernels.gpu.windows import col2im, col2im_scatter, im2col

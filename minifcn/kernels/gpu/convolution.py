@@ -18,9 +18,10 @@ from minifcn.kernels.gpu.launch import (
     contiguous,
     empty,
     launch,
-    launch_each,
-    windows,
+    struct,
+    window_fields,
 )
+from minifcn.kernels.gpu.reductions import sum_parts
 
 CONVOLUTION = np.dtype(
     [
@@ -30,7 +31,7 @@ CONVOLUTION = np.dtype(
 )
 """struct Convolution of cuda/convolution.cu."""
 
-ENOUGH_BLOCKS = 1024
+ENOUGH_BLOCKS = 512
 """Blocks that keep a large GPU busy: a sum over pixels is cut into parts to have so many."""
 FEWEST_STEPS = 256
 """Steps of a sum for which a block of its own is worth it."""
@@ -98,7 +99,7 @@ def conv2d_weight(
     weights = empty((parts, *shape), x)
     arrays = (contiguous(x), contiguous(y), weights)
     launch("convolution.cu", "conv2d_weight", (*tiles, groups * parts), *arrays, struct, parts)
-    return _added_up(weights)
+    return sum_parts(weights)
 
 
 def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = False) -> Array:
@@ -121,27 +122,18 @@ def conv1x1_weight(x: Array, y: Array) -> Array:
     sizes = (*x.shape[:2], y.shape[1], pixels, parts)
     arrays = (contiguous(x), contiguous(y), weights)
     launch("conv1x1.cu", "conv1x1_weight", (*tiles, parts), *arrays, *sizes)
-    return _added_up(weights)
+    return sum_parts(weights)
 
 
 def _convolution(x_shape: Any, y_shape: Any, groups: int, *settings: Pair) -> np.ndarray:
     steps = max(x_shape[1], y_shape[1]) * prod(settings[0])
     if steps > LARGEST - TILE:
         raise ValueError(f"a GPU kernel takes up to {LARGEST - TILE} steps a sum; got {steps}")
-    where = windows(x_shape[2:], y_shape[2:], *settings)
-    return np.array([(*x_shape[:2], y_shape[1], groups, where[0])], CONVOLUTION)
+    where = window_fields(x_shape[2:], y_shape[2:], *settings)
+    return struct(CONVOLUTION, *x_shape[:2], y_shape[1], groups, where)
 
 
 def _parts(tiles: int, steps: int) -> int:
     """How many blocks share each tile of a sum of so many steps."""
     wanted = min(blocks_of(ENOUGH_BLOCKS, max(1, tiles)), blocks_of(steps, FEWEST_STEPS))
     return max(1, wanted)
-
-
-def _added_up(weights: Array) -> Array:
-    """Sum over the first axis, always in the same order."""
-    if len(weights) == 1:
-        return weights[0]
-    total = empty(weights.shape[1:], weights)
-    launch_each("reductions.cu", "sum_parts", total.size, weights, total, total.size, len(weights))
-    return total

@@ -1,6 +1,6 @@
 """Compiling and launching the CUDA kernels of ../cuda: the one place that knows how.
 
-A kernel is launched on the arrays it is given: on CuPy's by CuPy, on the GPU that holds them; on
+A kernel is launched on the arrays it is given: on CuPy's by CuPy, on the current GPU; on
 NumPy's by minifcn.cuda_on_cpu, which runs the same CUDA text on the CPU. Nothing else in this
 package knows which of the two it is.
 """
@@ -8,7 +8,7 @@ package knows which of the two it is.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent.parent / "cuda"
 THREADS = 256
 """Threads of a block, by default; the tiled kernels (cuda/tiles.cuh) need just so many."""
 MOST_THREADS = 1024
-"""Threads of a block that has a whole channel to itself: as many as there can be."""
+"""Threads of a block that has a whole plane to itself: as many as there can be."""
 TILE = 64
 """Rows and columns of the result that a block of a tiled kernel computes."""
 MOST_BLOCKS = (2**31 - 1, 2**16 - 1, 2**16 - 1)
@@ -109,9 +109,9 @@ def launch_each(file: str, name: str, total: int, *arguments: Any) -> None:
     launch(file, name, blocks_of(total, THREADS), *arguments)
 
 
-def launch_each_channel(file: str, name: str, channels: int, *arguments: Any) -> None:
-    """Run a kernel with a block for each channel, whose threads walk along it together."""
-    launch(file, name, channels, *arguments, threads=MOST_THREADS)
+def launch_planes(file: str, name: str, planes: int, *arguments: Any) -> None:
+    """Run a kernel with a block for each plane (n, c), whose threads walk along it together."""
+    launch(file, name, planes, *arguments, threads=MOST_THREADS)
 
 
 def blocks_of(total: int, each: int) -> int:
@@ -120,13 +120,13 @@ def blocks_of(total: int, each: int) -> int:
 
 
 def _passed(argument: Any, dtype: np.dtype) -> Any:
-    if isinstance(argument, int):
+    if isinstance(argument, (int, np.integer)):
         return np.int64(argument)
-    return dtype.type(argument) if isinstance(argument, float) else argument
+    return dtype.type(argument) if isinstance(argument, (float, np.floating)) else argument
 
 
 def _is_struct(array: Array) -> bool:
-    return array.dtype.names is not None
+    return array.dtype.kind == "V"
 
 
 def _check(name: str, grid: tuple[int, ...], arrays: list[Array], dtype: np.dtype) -> None:
@@ -134,9 +134,9 @@ def _check(name: str, grid: tuple[int, ...], arrays: list[Array], dtype: np.dtyp
     for count, most in zip(grid, MOST_BLOCKS, strict=False):
         if count > most:
             raise ValueError(f"{name} needs {grid} blocks, but a launch may have {MOST_BLOCKS}")
-    places = {str(getattr(a, "device", "cpu")) for a in arrays}
-    if len(places) > 1:
-        raise ValueError(f"the arrays of {name} must be on one device; got {sorted(places)}")
+    places, here = {_place_of(array) for array in arrays}, _current_place(arrays[0])
+    if places != {here}:
+        raise ValueError(f"the arrays of {name} must be on {here}; got {sorted(places)}")
     for i, array in enumerate(arrays):
         if array.dtype.kind == "f" and array.dtype != dtype:
             raise TypeError(
@@ -146,6 +146,16 @@ def _check(name: str, grid: tuple[int, ...], arrays: list[Array], dtype: np.dtyp
             raise ValueError(f"array {i} of {name} must be contiguous; got strides {array.strides}")
         if max(array.shape, default=0) > LARGEST:
             raise ValueError(f"{name} takes sizes up to {LARGEST}; got shape {array.shape}")
+
+
+def _place_of(array: Array) -> str:
+    return f"GPU {array.device.id}" if hasattr(array.device, "id") else "the CPU"
+
+
+def _current_place(array: Array) -> str:
+    """Where kernels run now: CuPy launches on the current GPU, wherever the arrays are."""
+    holder = library(array)
+    return "the CPU" if holder is np else f"GPU {holder.cuda.runtime.getDevice()}"
 
 
 def contiguous(array: Array) -> Array:
@@ -158,10 +168,20 @@ def empty(shape: tuple[int, ...], like: Array, dtype: Any = None) -> Array:
     return library(like).empty(shape, dtype or like.dtype)
 
 
-def windows(
+@lru_cache(4096)
+def struct(dtype: np.dtype, *fields: Any) -> np.ndarray:
+    """Return a struct, to be passed by value; its fields may be structs, as tuples.
+
+    As plain bytes: CuPy would describe fields anew at each launch, longer than the launch takes.
+    """
+    return np.array([fields], dtype).view(f"V{dtype.itemsize}")
+
+
+@lru_cache(4096)
+def window_fields(
     size: Pair, out: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> np.ndarray:
-    """Return the struct that tells a kernel how windows lie.
+) -> tuple[int, ...]:
+    """Return the fields of the struct that tells a kernel how windows lie.
 
     Raises:
         ValueError: positions along an axis do not fit 32 bits.
@@ -170,4 +190,9 @@ def windows(
         reach = max(i + 2 * p + s, o * s + k * d)
         if reach > LARGEST:
             raise ValueError(f"a GPU kernel takes positions up to {LARGEST}; got {reach}")
-    return np.array([(*size, *out, *kernel_size, *stride, *padding, *dilation)], WINDOWS)
+    return *size, *out, *kernel_size, *stride, *padding, *dilation
+
+
+def windows(*settings: Pair) -> np.ndarray:
+    """Return that struct itself; the arguments are those of `window_fields`."""
+    return struct(WINDOWS, *window_fields(*settings))

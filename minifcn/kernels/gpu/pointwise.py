@@ -1,11 +1,11 @@
-"""Kernels that compute each pixel by itself: relu, sums over pixels, and softmax cross-entropy."""
+"""Kernels that compute each pixel by itself: relu, and softmax cross-entropy."""
 
 from __future__ import annotations
 
 from math import prod
 
 from minifcn.backend import Array
-from minifcn.kernels.gpu.launch import contiguous, empty, launch_each, launch_each_channel
+from minifcn.kernels.gpu.launch import contiguous, empty, launch_each
 
 
 def relu(x: Array) -> Array:
@@ -21,14 +21,6 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
     arrays = (contiguous(gradient), contiguous(y), x)
     launch_each("pointwise.cu", "relu_gradient", y.size, *arrays, y.size)
     return x
-
-
-def channel_sums(x: Array) -> Array:
-    """y[c] = sum of x[n, c, h, w] over (n, h, w), one block a channel."""
-    y = empty(x.shape[1:2], x)
-    sizes = (len(x), prod(x.shape[2:]))
-    launch_each_channel("reductions.cu", "channel_sums", x.shape[1], contiguous(x), y, *sizes)
-    return y
 
 
 def cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:

@@ -9,7 +9,14 @@ import numpy as np
 from minifcn.backend import Array
 from minifcn.kernels import geometry
 from minifcn.kernels.geometry import Pair
-from minifcn.kernels.gpu.launch import contiguous, empty, launch, launch_each, windows
+from minifcn.kernels.gpu.launch import (
+    LARGEST,
+    contiguous,
+    empty,
+    launch_each,
+    launch_planes,
+    windows,
+)
 
 
 def max_pool2d(
@@ -46,5 +53,7 @@ def unpool(y: Array, indices: Array, size: Pair) -> Array:
     last, following = (empty(x.shape, x, np.int32) for _ in range(2))
     arrays = (contiguous(y), contiguous(indices), x, last, following)
     pixels, area = prod(y.shape[2:]), prod(size)
-    launch("pooling.cu", "unpool", prod(y.shape[:2]), *arrays, pixels, area)
+    if pixels > LARGEST:
+        raise ValueError(f"a GPU unpools up to {LARGEST} values a plane; got {pixels}")
+    launch_planes("pooling.cu", "unpool", prod(y.shape[:2]), *arrays, pixels, area)
     return x

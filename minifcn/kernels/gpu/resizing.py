@@ -6,7 +6,7 @@ import numpy as np
 
 from minifcn.backend import Array
 from minifcn.kernels.geometry import Pair
-from minifcn.kernels.gpu.launch import contiguous, empty, launch_each
+from minifcn.kernels.gpu.launch import contiguous, empty, launch_each, struct
 
 AXIS = np.dtype(
     [
@@ -43,6 +43,6 @@ def _axes(
 ) -> list[np.ndarray]:
     nearest = mode == "nearest"
     return [
-        np.array([(step, n, o, nearest, align_corners, step == n / max(o, 1))], AXIS)
+        struct(AXIS, step, n, o, nearest, align_corners, step == n / max(o, 1))
         for n, o, step in zip(size, out, steps, strict=True)
     ]

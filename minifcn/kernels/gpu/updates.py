@@ -33,6 +33,6 @@ def adam_update(
 ) -> None:
     """M and v move towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps)."""
     arrays = (parameter, contiguous(gradient), mean, square)
-    start = (1 - beta**steps for beta in betas)
-    settings = map(float, (lr, *betas, eps, weight_decay, *start))
+    rates, start = (1 - beta for beta in betas), (1 - beta**steps for beta in betas)
+    settings = map(float, (lr, *rates, eps, weight_decay, *start))
     launch_each("updates.cu", "adam_update", parameter.size, *arrays, parameter.size, *settings)
