@@ -12,6 +12,7 @@ import numpy as np
 
 import minifcn
 from minifcn import backend, machine
+from minifcn.cuda_on_cpu.compiler import gpp
 
 PACKAGES = ("numpy", "pillow", "matplotlib", "tqdm", "safetensors", "torch", "cupy-cuda13x",
             "cupy-cuda12x")  # fmt: skip
@@ -30,6 +31,7 @@ def diagnose() -> dict[str, Any]:
         "matrix product": f"{_gflops():.0f} GFLOP/s (float32, 1024 x 1024)",
         **({"advice": advice} if (advice := machine.advice()) else {}),
         "gpu": _gpu(),
+        "cuda on the cpu": _compiler(),
     }
 
 
@@ -43,6 +45,14 @@ def _version(package: str) -> str:
 def _gpu() -> str:
     problem = backend.why_no_gpu()
     return machine.gpu() if problem is None else f"not used: {problem}"
+
+
+def _compiler() -> str:
+    """What runs CUDA kernels without a GPU."""
+    try:
+        return gpp("--version").splitlines()[0]
+    except RuntimeError:
+        return "not there: it needs g++"
 
 
 def _threads() -> str:

@@ -354,9 +354,11 @@ def test_doctor(cli, monkeypatch):
 
 def test_doctor_says_what_is_not_there(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("no-package-has-this-name",))
+    monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(doctor, "_gflops", lambda: 7.0)
     for variable in machine.THREAD_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
     facts = doctor.diagnose()
     assert facts["no-package-has-this-name"] == "not installed"
+    assert facts["cuda on the cpu"] == "not there: it needs g++"
     assert re.fullmatch(r"\d+ cores usable; no limit set", facts["threads"])
