@@ -141,14 +141,16 @@ def try_gpu() -> str | None:
         import cupy
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name == "cupy":
-            return "CuPy is not installed (pip install 'minifcn[cuda13]', or [cuda12])"
+            return "CuPy is not installed (pip install -e '.[cuda13]', or '.[cuda12]')"
         return f"CuPy is installed but cannot be imported ({first_line(error)})"
     version = f"CuPy {cupy.__version__}"
     try:
         if cupy.cuda.runtime.getDeviceCount() == 0:
             return f"{version} is installed, but there is no GPU"
     except Exception as error:
-        return f"{version} is installed, but finds no CUDA driver with a GPU ({first_line(error)})"
+        if cupy.cuda.runtime.driverGetVersion() == 0:
+            return f"{version} is installed, but there is no CUDA driver"
+        return f"{version} is installed, but cannot count the GPUs ({first_line(error)})"
     try:
         works = _computes_right(cupy)
     except Exception as error:

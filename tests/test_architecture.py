@@ -19,6 +19,7 @@ FLOORS = [
     ["cuda_on_cpu"],
     ["kernels.geometry"],
     ["kernels.checks", "kernels.reference", "kernels.cpu", "kernels.gpu"],
+    ["kernels.choice"],
     ["kernels"],
     ["tensor"],
     ["functional"],

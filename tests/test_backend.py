@@ -119,13 +119,16 @@ def test_the_gpu_is_tried_once(cupy, monkeypatch):
     assert why_no_gpu() is not None
 
 
-NO_DRIVER = "cudaErrorInsufficientDriver: CUDA driver version is insufficient"
-NOT_INSTALLED = "CuPy is not installed (pip install 'minifcn[cuda13]', or [cuda12])"
+OLD_DRIVER = "cudaErrorInsufficientDriver: CUDA driver version is insufficient"
+NOT_INSTALLED = "CuPy is not installed (pip install -e '.[cuda13]', or '.[cuda12]')"
 BROKEN = {
     "no GPU": ({"cuda.runtime.getDeviceCount": lambda: 0},
                "CuPy 0.0.0 is installed, but there is no GPU"),
-    "no driver": ({"cuda.runtime.getDeviceCount": raising(RuntimeError(f"{NO_DRIVER}\nmore"))},
-                  f"CuPy 0.0.0 is installed, but finds no CUDA driver with a GPU ({NO_DRIVER})"),
+    "no driver": ({"cuda.runtime.getDeviceCount": raising(RuntimeError(f"{OLD_DRIVER}\nmore")),
+                   "cuda.runtime.driverGetVersion": lambda: 0},
+                  "CuPy 0.0.0 is installed, but there is no CUDA driver"),
+    "an old driver": ({"cuda.runtime.getDeviceCount": raising(RuntimeError(f"{OLD_DRIVER}\nmore"))},
+                      f"CuPy 0.0.0 is installed, but cannot count the GPUs ({OLD_DRIVER})"),
     "no compiler": ({"RawKernel": raising(ImportError("\n libnvrtc.so.13 is missing\n"))},
                     "there is a GPU, but CuPy 0.0.0 cannot use it (libnvrtc.so.13 is missing)"),
     "no memory": ({"ones": raising(MemoryError())},

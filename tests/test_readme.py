@@ -57,7 +57,7 @@ def test_the_python_code_runs_and_prints_what_its_comment_says():
 
 @pytest.mark.cuda_on_cpu
 def test_cuda_runs_on_the_cpu_as_shown():
-    assert printed_by("cuda_on_cpu") == ["[3 2 1 0]", "[-1 -1  1  0]"]
+    assert printed_by("RawModule") == ["[3 2 1 0]", "[-1 -1  1  0]"]
 
 
 def test_links_to_files_lead_somewhere():

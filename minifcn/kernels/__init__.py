@@ -1,9 +1,10 @@
 """The kernels: array in, array out, no autograd. Checks every argument, then picks the library.
 
-Each function here has a namesake in reference.py (loops: the definition) and in cpu/ (NumPy:
-fast). They come in adjoint pairs, <A x, y> = <x, A* y>, and each is the other's gradient:
-im2col and col2im, conv2d and conv_transpose2d (with conv2d_weight as the third corner), gather
-and unpool, resize and resize_adjoint. Only the updates of the optimisers change an array in place.
+Each function here has a namesake in reference.py (loops: the definition), in cpu/ (NumPy: fast)
+and in gpu/ (CUDA). They come in adjoint pairs, <A x, y> = <x, A* y>, and each is the other's
+gradient: im2col and col2im, conv2d and conv_transpose2d (with conv2d_weight as the third corner),
+gather and unpool, resize and resize_adjoint. Only the updates of the optimisers change an array in
+place.
 
 Arrays are float32 or float64, of the layout (N, C, H, W); `kernel_size`, `stride`, `padding` and
 `dilation` are whole numbers or pairs (height, width). A wrong argument raises ValueError or
@@ -12,24 +13,15 @@ TypeError that names it, before any work.
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TypeAlias
 
-from minifcn.backend import Array, device
-from minifcn.kernels import checks, cpu, geometry
+from minifcn.backend import Array
+from minifcn.kernels import checks, geometry
+from minifcn.kernels.choice import implementation
+from minifcn.kernels.choice import use as use
 from minifcn.kernels.geometry import Pair, pair
 
 IntOrPair: TypeAlias = int | Pair
-
-
-def _implementation(array: Array) -> ModuleType:
-    return cpu if device(array) == "cpu" else _gpu()
-
-
-def _gpu() -> ModuleType:
-    from minifcn.kernels import gpu  # here, as few need it
-
-    return gpu
 
 
 def im2col(
@@ -46,7 +38,7 @@ def im2col(
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     geometry.check_array(x, "x")
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
-    return _implementation(x).im2col(x, kernel_size, stride, padding, dilation)
+    return implementation(x).im2col(x, kernel_size, stride, padding, dilation)
 
 
 def col2im(
@@ -66,7 +58,7 @@ def col2im(
     geometry.check_window(size, kernel_size, padding, dilation)
     out = geometry.output_pair(size, kernel_size, stride, padding, dilation)
     geometry.check_shape(columns, (*columns.shape[:4], *out), "columns")
-    return _implementation(columns).col2im(columns, size, stride, padding, dilation)
+    return implementation(columns).col2im(columns, size, stride, padding, dilation)
 
 
 def conv2d(
@@ -96,7 +88,7 @@ def conv2d(
         )
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
     checks.check_bias(bias, weight)
-    return _implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
+    return implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
 
 
 def conv_transpose2d(
@@ -130,10 +122,8 @@ def conv_transpose2d(
         raise ValueError(
             f"padding {padding} leaves nothing of the output: its size would be {size}"
         )
-    implementation = _implementation(y)
-    return implementation.conv_transpose2d(
-        y, weight, stride, padding, output_padding, dilation, groups
-    )
+    module = implementation(y)
+    return module.conv_transpose2d(y, weight, stride, padding, output_padding, dilation, groups)
 
 
 def conv2d_weight(
@@ -156,8 +146,8 @@ def conv2d_weight(
     geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
     out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
     geometry.check_shape(y, (len(x), y.shape[1], *out), "y")
-    implementation = _implementation(x)
-    return implementation.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
+    module = implementation(x)
+    return module.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
 
 
 def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = False) -> Array:
@@ -171,7 +161,7 @@ def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = 
     geometry.check_alike(x, weight, ("x", "weight"))
     geometry.check_shape(weight, (len(weight), x.shape[1]), "weight")
     checks.check_bias(bias, weight)
-    return _implementation(x).conv1x1(x, weight, bias, rectify)
+    return implementation(x).conv1x1(x, weight, bias, rectify)
 
 
 def conv1x1_weight(x: Array, y: Array) -> Array:
@@ -181,7 +171,7 @@ def conv1x1_weight(x: Array, y: Array) -> Array:
     """
     checks.check_x_and_weight(x, y, "x", "y")
     geometry.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
-    return _implementation(x).conv1x1_weight(x, y)
+    return implementation(x).conv1x1_weight(x, y)
 
 
 def max_pool2d(
@@ -205,7 +195,7 @@ def max_pool2d(
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     size = x.shape[2:]
     checks.check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
-    return _implementation(x).max_pool2d(
+    return implementation(x).max_pool2d(
         x, kernel_size, stride, padding, dilation, ceil_mode, with_indices
     )
 
@@ -218,7 +208,7 @@ def gather(x: Array, indices: Array, *, checked: bool = False) -> Array:
     """
     geometry.check_array(x, "x")
     checks.check_indices(x, indices, (*x.shape[:2], *indices.shape[-2:]), x.shape[2:], checked)
-    return _implementation(x).gather(x, indices)
+    return implementation(x).gather(x, indices)
 
 
 def unpool(y: Array, indices: Array, size: IntOrPair, *, checked: bool = False) -> Array:
@@ -231,7 +221,7 @@ def unpool(y: Array, indices: Array, size: IntOrPair, *, checked: bool = False) 
     geometry.check_array(y, "y")
     size = pair(size, "size", 1)
     checks.check_indices(y, indices, y.shape, size, checked)
-    return _implementation(y).unpool(y, indices, size)
+    return implementation(y).unpool(y, indices, size)
 
 
 def resize(
@@ -249,7 +239,7 @@ def resize(
     geometry.check_array(x, "x")
     geometry.check_pixels(x, "x")
     checks.check_mode(mode)
-    return _implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
+    return implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
 
 
 def resize_adjoint(
@@ -262,13 +252,13 @@ def resize_adjoint(
     """Send (N, C, OH, OW) back to (N, C, *size): the adjoint of resize from that size."""
     geometry.check_array(y, "y")
     checks.check_mode(mode)
-    return _implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
+    return implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
 
 
 def relu(x: Array) -> Array:
     """Rectify: y = max(x, 0), for an array of any shape; NaN stays NaN."""
     geometry.check_array(x, "x", None)
-    return _implementation(x).relu(x)
+    return implementation(x).relu(x)
 
 
 def relu_gradient(gradient: Array, y: Array) -> Array:
@@ -280,7 +270,7 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
     geometry.check_array(gradient, "gradient", None)
     geometry.check_alike(gradient, y, ("gradient", "y"))
     geometry.check_shape(gradient, y.shape, "gradient")
-    return _implementation(y).relu_gradient(gradient, y)
+    return implementation(y).relu_gradient(gradient, y)
 
 
 def channel_sums(x: Array) -> Array:
@@ -289,7 +279,7 @@ def channel_sums(x: Array) -> Array:
     x: (N, C, H, W). Returns (C,).
     """
     geometry.check_array(x, "x")
-    return _implementation(x).channel_sums(x)
+    return implementation(x).channel_sums(x)
 
 
 def cross_entropy(x: Array, labels: Array, *, checked: bool = False) -> tuple[Array, Array]:
@@ -301,7 +291,7 @@ def cross_entropy(x: Array, labels: Array, *, checked: bool = False) -> tuple[Ar
     """
     geometry.check_array(x, "x")
     checks.check_labels(x, labels, checked)
-    return _implementation(x).cross_entropy(x, labels)
+    return implementation(x).cross_entropy(x, labels)
 
 
 def cross_entropy_gradient(
@@ -318,7 +308,7 @@ def cross_entropy_gradient(
         geometry.check_array(value, name, 3)
         geometry.check_alike(x, value, ("x", name))
         geometry.check_shape(value, labels.shape, name)
-    return _implementation(x).cross_entropy_gradient(x, labels, logs, scale)
+    return implementation(x).cross_entropy_gradient(x, labels, logs, scale)
 
 
 def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
@@ -331,7 +321,7 @@ def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     checks.check_channels(x, weight=weight, bias=bias)
     if not x[:, :1].size:
         raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
-    return _implementation(x).batch_norm(x, weight, bias, eps)
+    return implementation(x).batch_norm(x, weight, bias, eps)
 
 
 def batch_norm_gradient(
@@ -348,7 +338,7 @@ def batch_norm_gradient(
     geometry.check_alike(gradient, x, ("gradient", "x"))
     geometry.check_shape(gradient, x.shape, "gradient")
     checks.check_channels(x, weight=weight, mean=mean, var=var)
-    return _implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
+    return implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
 
 
 def sgd_update(
@@ -364,8 +354,8 @@ def sgd_update(
     g = gradient + weight_decay * parameter. The arrays have one shape, any.
     """
     checks.check_update(parameter, gradient=gradient, velocity=velocity)
-    implementation = _implementation(parameter)
-    implementation.sgd_update(parameter, gradient, velocity, lr, momentum, weight_decay)
+    module = implementation(parameter)
+    module.sgd_update(parameter, gradient, velocity, lr, momentum, weight_decay)
 
 
 def adam_update(
@@ -386,7 +376,5 @@ def adam_update(
     The arrays have one shape, any.
     """
     checks.check_update(parameter, gradient=gradient, mean=mean, square=square)
-    implementation = _implementation(parameter)
-    implementation.adam_update(
-        parameter, gradient, mean, square, steps, lr, betas, eps, weight_decay
-    )
+    module = implementation(parameter)
+    module.adam_update(parameter, gradient, mean, square, steps, lr, betas, eps, weight_decay)

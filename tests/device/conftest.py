@@ -6,8 +6,8 @@ import fake_cupy
 import numpy as np
 import pytest
 
-from minifcn import backend, kernels
-from minifcn.kernels import cpu
+from minifcn import backend
+from minifcn.kernels import choice, cpu
 
 
 class NumpyKernels:
@@ -41,7 +41,7 @@ def fake(monkeypatch):
 @pytest.fixture
 def numpy_kernels(fake, monkeypatch):
     """The stand-in, with the kernels of the CPU."""
-    monkeypatch.setattr(kernels, "_gpu", NumpyKernels)
+    monkeypatch.setattr(choice, "_module", lambda name: NumpyKernels())
     return fake
 
 

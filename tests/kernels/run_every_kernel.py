@@ -66,8 +66,8 @@ def plant(file, old, new):
     text = launch.source(file)
     assert old in text, f"{file} does not have {old}"
     original = launch.source
-    launch.source = lambda name: text.replace(old, new) if name == file else original(name)
     launch.forget()
+    launch.source = lambda name: text.replace(old, new) if name == file else original(name)
 
 
 def results(module, name, arguments):

@@ -285,6 +285,29 @@ def test_a_launch_refuses_arrays_that_a_kernel_would_misread(arguments, error, m
         launch.launch("pointwise.cu", "relu", 1, *arguments)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float16])
+def test_a_launch_refuses_numbers_that_there_are_no_kernels_for(dtype):
+    with pytest.raises(
+        TypeError, match=f"^the arrays of relu must be float32 or float64; got {np.dtype(dtype)}$"
+    ):
+        gpu.relu(X.astype(dtype))
+
+
+def test_a_changed_file_counts_after_forgetting_the_old_one(monkeypatch, tmp_path):
+    for path in launch.FOLDER.iterdir():
+        (tmp_path / path.name).write_text(path.read_text())
+    monkeypatch.setattr(launch, "FOLDER", tmp_path)
+    launch.forget()
+    assert gpu.relu(X).min() == 0
+    file = tmp_path / "pointwise.cu"
+    file.write_text(file.read_text().replace("y[i] = rectified(x[i])", "y[i] = 5"))
+    launch.forget()
+    assert gpu.relu(X).min() == 5
+    monkeypatch.undo()
+    launch.forget()
+    assert gpu.relu(X).min() == 0
+
+
 def test_a_launch_refuses_more_blocks_than_there_can_be():
     with pytest.raises(ValueError, match=r"^relu needs \(1, 65536\) blocks, but a launch may have"):
         launch.launch("pointwise.cu", "relu", (1, 65536), X, np.empty_like(X), 24)

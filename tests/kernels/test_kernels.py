@@ -425,3 +425,23 @@ def test_a_wrong_argument_is_named_in_one_line(name, arguments, message, error):
     with pytest.raises(error, match=rf"^{message}.*$") as caught:
         getattr(kernels, name)(*arguments)
     assert "\n" not in str(caught.value)
+
+
+# --- Who computes ---------------------------------------------------------------------------------
+
+
+def test_each_implementation_can_be_asked_for(monkeypatch):
+    for module in (reference, cpu, gpu):
+        monkeypatch.setattr(module, "relu", lambda x, name=module.__name__: name.split(".")[-1])
+    assert kernels.relu(X) == "cpu"
+    with kernels.use("gpu"):
+        assert kernels.relu(X) == "gpu"
+        with kernels.use("reference"):
+            assert kernels.relu(X) == "reference"
+        assert kernels.relu(X) == "gpu"
+    assert kernels.relu(X) == "cpu"
+
+
+def test_an_implementation_that_does_not_exist():
+    with pytest.raises(ValueError, match="^name must be one of reference, cpu, gpu; got 'cuda'$"):
+        kernels.use("cuda").__enter__()

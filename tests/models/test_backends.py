@@ -5,7 +5,7 @@ import pytest
 
 from minifcn import Tensor, kernels, optim
 from minifcn import functional as F
-from minifcn.kernels import gpu
+from minifcn.kernels.gpu import launch
 from minifcn.models import FCN
 
 TINY = {"widths": (4, 5, 6, 7, 8), "depths": (1, 2, 1, 1, 2), "head_width": 6}
@@ -13,20 +13,16 @@ VOID = 255
 
 
 @pytest.fixture
-def cuda_on_cpu(monkeypatch):
-    """Let the CUDA kernels compute for NumPy arrays; returns the names of those that did."""
-    used = set()
+def launched(monkeypatch):
+    """The names of the CUDA kernels that have been launched."""
+    used, original = set(), launch._kernel
 
-    class Spy:
-        def __getattr__(self, name):
-            used.add(name)
-            return getattr(gpu, name)
+    def spy(file, name, *kind):
+        used.add(name)
+        return original(file, name, *kind)
 
-    def use():
-        monkeypatch.setattr(kernels, "_implementation", lambda array: Spy())
-        return used
-
-    return use
+    monkeypatch.setattr(launch, "_kernel", spy)
+    return used
 
 
 def one_step(make_optimizer, dtype, device="cpu", **choices):
@@ -67,13 +63,15 @@ def assert_agree(found, expected, tolerance):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-4)])
 @pytest.mark.parametrize("choice", CHOICES)
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_cuda_kernels_on_the_cpu(optimizer, choice, dtype, tolerance, cuda_on_cpu):
+def test_cuda_kernels_on_the_cpu(optimizer, choice, dtype, tolerance, launched):
     arguments = OPTIMIZERS[optimizer], dtype
     expected = one_step(*arguments, **CHOICES[choice])
-    used = cuda_on_cpu()
-    assert_agree(one_step(*arguments, **CHOICES[choice]), expected, tolerance)
-    assert {"conv2d", "conv_transpose2d", "conv2d_weight", "max_pool2d", "unpool"} <= used
-    assert ("batch_norm_gradient" in used) == CHOICES[choice]["batch_norm"]
+    assert not launched
+    with kernels.use("gpu"):
+        found = one_step(*arguments, **CHOICES[choice])
+    assert_agree(found, expected, tolerance)
+    assert {"conv2d", "conv_transpose2d", "conv2d_weight", "max_pool2d", "unpool"} <= launched
+    assert ("batch_norm_gradient" in launched) == CHOICES[choice]["batch_norm"]
 
 
 @pytest.mark.gpu

@@ -3,6 +3,10 @@
 The CUDA text is in ../cuda, one file a topic; launch.py compiles it and decides launch sizes; the
 other modules say which arrays and sizes a kernel gets. Given NumPy arrays, the same text runs on
 the CPU (see minifcn.cuda_on_cpu): slow, but every kernel can be run and checked without a GPU.
+
+Like reference.py and cpu/, they check no shapes or indices, and a CUDA kernel that is given wrong
+ones can crash Python. The functions of minifcn.kernels check; with `kernels.use("gpu")` these here
+compute for them on the CPU too.
 """
 
 from minifcn.kernels.gpu.convolution import (

@@ -27,6 +27,8 @@ TILE = 64
 """Rows and columns of the result that a block of a tiled kernel computes."""
 MOST_BLOCKS = (2**31 - 1, 2**16 - 1, 2**16 - 1)
 """What a launch may have along x, y and z."""
+REALS = {"float32": "float", "float64": "double"}
+"""What CUDA calls the types of numbers that there are kernels for."""
 LARGEST = 2**31 - 1
 """The largest size along an axis: kernels count these in 32 bits, and elements of arrays in 64."""
 
@@ -75,12 +77,12 @@ def _kernel(file: str, name: str, dtype: np.dtype, holder: str) -> Any:
 @cache
 def _module(file: str, dtype: np.dtype, holder: str) -> Any:
     compiler = import_module("minifcn.cuda_on_cpu" if holder == "numpy" else holder)
-    real = {"float32": "float", "float64": "double"}[dtype.name]
-    return compiler.RawModule(code=source(file), options=(f"-DREAL={real}",))
+    return compiler.RawModule(code=source(file), options=(f"-DREAL={REALS[dtype.name]}",))
 
 
 def forget() -> None:
-    """Forget what has been compiled: the next launches compile `source` anew."""
+    """Forget what was read and compiled, for who has changed a .cu file while Python runs."""
+    source.cache_clear()
     _kernel.cache_clear()
     _module.cache_clear()
 
@@ -95,7 +97,7 @@ def launch(
     NumPy arrays of one element of a structured dtype; None, a null pointer.
     """
     arrays = [a for a in arguments if is_array(a) and not _is_struct(a)]
-    dtype = next(a.dtype for a in arrays if a.dtype.kind == "f")
+    dtype = next((a.dtype for a in arrays if a.dtype.kind == "f"), arrays[0].dtype)
     grid = (blocks,) if isinstance(blocks, int) else blocks
     if 0 in grid:
         return
@@ -131,6 +133,8 @@ def _is_struct(array: Array) -> bool:
 
 def _check(name: str, grid: tuple[int, ...], arrays: list[Array], dtype: np.dtype) -> None:
     """Raise for what a kernel would not notice: it sees addresses only."""
+    if dtype.name not in REALS:
+        raise TypeError(f"the arrays of {name} must be float32 or float64; got {dtype}")
     for count, most in zip(grid, MOST_BLOCKS, strict=False):
         if count > most:
             raise ValueError(f"{name} needs {grid} blocks, but a launch may have {MOST_BLOCKS}")

@@ -1,0 +1,47 @@
+"""Who computes: NumPy on the CPU, CUDA on a GPU; or, on the CPU, whoever is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib import import_module
+from types import ModuleType
+
+from minifcn.backend import Array, device
+from minifcn.kernels import cpu
+
+NAMES = ("reference", "cpu", "gpu")
+
+_chosen: ContextVar[ModuleType | None] = ContextVar("chosen", default=None)
+
+
+@contextmanager
+def use(name: str) -> Iterator[None]:
+    """Let one of the three implementations compute for arrays on the CPU, in a `with`.
+
+    With `use("gpu")` a whole network runs by the CUDA kernels without a GPU, and with
+    `use("reference")` by plain loops: both slow, to be looked at and compared.
+
+    Args:
+        name: 'reference', 'cpu' or 'gpu', the parts of minifcn.kernels.
+
+    Raises:
+        ValueError: there is no such implementation.
+    """
+    if name not in NAMES:
+        raise ValueError(f"name must be one of {', '.join(NAMES)}; got {name!r}")
+    token = _chosen.set(_module(name))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def implementation(array: Array) -> ModuleType:
+    """Return the module whose kernels compute for this array."""
+    return (_chosen.get() or cpu) if device(array) == "cpu" else _module("gpu")
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"minifcn.kernels.{name}")  # not before it is needed
