@@ -30,8 +30,13 @@ wrong result may not show: an index out of bounds, an overflow, a missing atomic
 
 What it does not have: inline PTX, cp.async, wgmma, cooperative groups, textures, streams, and
 kernels that launch kernels. Blocks run one after the other, so none can wait for a later one, and
-no thread can wait for another in a loop of its own. A thread has 64 KB for its local variables. How
-long a kernel takes here says nothing about a GPU.
+no thread can wait for another in a loop of its own. A thread has 64 KB for its local variables. An
+index out of bounds may crash Python: sanitizer.run("address", ...) says where it is. A __shared__
+array outside of functions keeps what earlier blocks have left there; only those in functions are
+filled with NaN before each block. How long a kernel takes here says nothing about a GPU.
+
+What is accepted here, but not by CUDA: functions without __device__ that kernels call, and the C++
+standard library. NVRTC, which compiles for CuPy, has not even <stdio.h>.
 """
 
 from minifcn.cuda_on_cpu import sanitizer

@@ -37,6 +37,8 @@ class Arguments:
     """The arguments of one call, kept alive; `address` is that of an array of pointers to them."""
 
     def __init__(self, kernel: str, parameters: Sequence[Parameter], values: Sequence[Any]) -> None:
+        if not isinstance(values, tuple | list):
+            raise TypeError(f"{kernel}: args must be a tuple; got {_describe(values)}")
         if len(values) != len(parameters):
             wanted = ", ".join(map(str, parameters))
             raise TypeError(

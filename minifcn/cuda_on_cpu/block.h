@@ -6,6 +6,11 @@
 #pragma once
 #include "words.h"
 
+#ifdef __SANITIZE_ADDRESS__
+extern "C" void __asan_poison_memory_region(const volatile void *, size_t);
+extern "C" void __asan_unpoison_memory_region(const volatile void *, size_t);
+#endif
+
 namespace cuda_on_cpu {
 
 struct Place {  // in the kernel's text
@@ -53,10 +58,12 @@ struct Launch {
   unsigned seed;
   size_t shared_bytes;
   void **arguments;
+  unsigned on_main_thread;  // of Python, the one that Ctrl-C interrupts
   // For threads.h only:
   unsigned may_wait;  // whether threads of a block may need each other, or each other's memory
   unsigned crew;
   const char *(*second_crew)(const Launch *);
+  const volatile int *interrupted;
 };
 
 static Block block;
@@ -187,9 +194,15 @@ inline void arrive(Block &block, Thread &me, const Stop &stop) {
 extern "C" __attribute__((visibility("hidden"))) char cuda_on_cpu_shared_begin[],
     cuda_on_cpu_shared_end[];  // shared_memory.ld puts the __shared__ arrays between them
 
-static struct { char *memory; size_t bytes; } dynamic_shared;
+// The memory of `extern __shared__ T name[]`, of which a launch says how much it needs. It is always
+// here, and as long as it can be, so that pointers to it can be made when the library is loaded.
+static struct {
+  alignas(1024) char memory[227 << 10];
+  size_t bytes;
+  size_t rest() const { return sizeof memory - bytes; }
+} dynamic_shared;
 
-// What `extern __shared__ T name[]` becomes; the launch says how long it is.
+// What `extern __shared__ T name[]` becomes: T *const name = dynamic_shared_memory<T>().
 template <class T> inline T *dynamic_shared_memory() {
   return reinterpret_cast<T *>(dynamic_shared.memory);
 }
@@ -206,6 +219,29 @@ __attribute__((no_sanitize("address", "thread", "undefined"), noinline)) inline 
 inline void forget_shared_memory() {
   fill(cuda_on_cpu_shared_begin, cuda_on_cpu_shared_end - cuda_on_cpu_shared_begin);
   fill(dynamic_shared.memory, dynamic_shared.bytes);
+}
+
+// What is behind the bytes that a launch has is full of 0xff: who writes there shall notice too, as
+// does AddressSanitizer at once.
+inline void start_dynamic_shared(size_t bytes) {
+  dynamic_shared.bytes = bytes;
+  __builtin_memset(dynamic_shared.memory + bytes, 0xff, dynamic_shared.rest());
+#ifdef __SANITIZE_ADDRESS__
+  __asan_poison_memory_region(dynamic_shared.memory + bytes, dynamic_shared.rest());
+#endif
+}
+
+inline void end_dynamic_shared() {
+  const char *end = dynamic_shared.memory + dynamic_shared.bytes;
+#ifdef __SANITIZE_ADDRESS__
+  __asan_unpoison_memory_region(end, dynamic_shared.rest());
+#endif
+  // All bytes are the same if each is as the next one.
+  const size_t rest = dynamic_shared.rest();
+  if (!rest || (*end == char(0xff) && !__builtin_memcmp(end, end + 1, rest - 1))) return;
+  if (block.stuck) return;  // that is the first mistake
+  fail("it wrote to extern __shared__ memory behind its ");
+  tell(block, "%zu bytes: shared_mem must say how many it needs", dynamic_shared.bytes);
 }
 
 }  // namespace cuda_on_cpu

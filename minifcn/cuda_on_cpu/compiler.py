@@ -20,9 +20,11 @@ FLAGS = (
     *("-ffp-contract=off", "-fno-strict-aliasing"),
     # Each library keeps to itself, and its __shared__ arrays are where shared_memory.ld wants them.
     *("-fvisibility=hidden", "-fno-gnu-unique", "-fdata-sections", "-Wl,-T,shared_memory.ld"),
-    # A fiber's stack has 256 KB.
-    "-Werror=frame-larger-than=65536",
-    *("-U_FORTIFY_SOURCE", "-fmax-errors=10", "-fdiagnostics-color=never"),
+    # A fiber's stack has 256 KB. Arrays of variable length are not C++, nor CUDA.
+    *("-Werror=frame-larger-than=65536", "-Werror=vla"),
+    # A function that is declared, but nowhere defined, is an error now, not when Python loads it.
+    "-Wl,-z,defs",
+    *("-U_FORTIFY_SOURCE", "-fmax-errors=5", "-fdiagnostics-color=never"),
 )
 SANITIZERS = {
     "address": ("-fsanitize=address",),
@@ -35,9 +37,19 @@ KERNEL = re.compile(
         \b(?P<name>\w+)\s*\((?P<parameters>[^)]*)\)\s*\{""",
     re.VERBOSE,
 )
+C_BLOCK = re.compile(r'extern\s*"C"\s*\{')
+INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(<[^>\n]+>)", re.MULTILINE)
 PARAMETER = re.compile(r"(\w+)\s*(?:\[[^]]*\]\s*)?(?:,|$)")
-DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?([\w\s]+?)\s+(\w+)\s*\[\s*\]")
+DYNAMIC = re.compile(
+    r"""extern\s+__shared__\s+
+        (?:(?:__align__|alignas)\s*\((?:[^()]|\([^()]*\))*\)\s*)?
+        (?P<type>[\w\s:]+?)\s+(?P<name>\w+)\s*\[\s*\]""",
+    re.VERBOSE,
+)
 """`extern __shared__ float name[]`, which becomes a pointer."""
+
+OURS = "launch"
+"""What messages call the lines that come before and after the code."""
 
 
 def compile_library(code: str, options: Sequence[str]) -> Path:
@@ -98,10 +110,16 @@ def _compile(code: str, options: Sequence[str], library: Path) -> None:
             shutil.copy(header, folder)
         folder.joinpath("kernel.cu").write_text(code, encoding="utf-8")
         plain = gpp("-x", "c++", "-E", "-P", *options, "kernel.cu", folder=folder)
-        text = _module(code, _kernels(plain, 'extern "C" {' in code))
-        folder.joinpath("module.cpp").write_text(text, encoding="utf-8")
-        here = f"-ffile-prefix-map={folder}=."
-        gpp(*FLAGS, *options, here, "module.cpp", "-o", "module.so", folder=folder)
+        start, text = _start(code), f'#line 1 "kernel.cu"\n{_with_dynamic_memory(code)}\n'
+        end = _end(_kernels(plain, C_BLOCK.search(plain) is not None))
+        module = f"{start}namespace module {{ namespace {{\n{text}{end}"
+        folder.joinpath("module.cpp").write_text(module, encoding="utf-8")
+        folder.joinpath("text.cpp").write_text(start + text, encoding="utf-8")
+        flags = (*FLAGS, *options, f"-ffile-prefix-map={folder}=.")
+        try:
+            gpp(*flags, "module.cpp", "-o", "module.so", folder=folder)
+        except RuntimeError as error:
+            raise RuntimeError(_explain(str(error), flags, folder)) from None
         os.replace(folder / "module.so", library)
 
 
@@ -120,22 +138,49 @@ def _kernels(text: str, in_c_block: bool) -> list[_Kernel]:
     ]
 
 
-def _module(code: str, kernels: Sequence[_Kernel]) -> str:
-    """Put the code between our header and what makes its kernels callable.
+# A module is our header, the code, and what makes its kernels callable. The code is in a namespace
+# so that its names come before those of the C library. A second one without a name says that no
+# other library has the same arrays: AddressSanitizer watches only such.
 
-    It is in a namespace so that its names come before those of the C library. A second one without
-    a name says that no other library has the same arrays: AddressSanitizer watches only such.
-    """
+
+def _start(code: str) -> str:
+    """What comes before the code: our header, and outside of our namespaces those that it wants."""
+    wanted = dict.fromkeys(INCLUDE.findall(code))
+    # One that is not there is an error later, in the line of the code.
+    headers = [f"#if __has_include({name})\n#include {name}\n#endif\n" for name in wanted]
+    return "".join(['#include "launch.h"\n', *headers, f'#line 1 "{OURS}"\n'])
+
+
+def _with_dynamic_memory(code: str) -> str:
+    return DYNAMIC.sub(
+        r"\g<type> *const \g<name> = cuda_on_cpu::dynamic_shared_memory<\g<type>>()", code
+    )
+
+
+def _end(kernels: Sequence[_Kernel]) -> str:
     names = "".join(rf"{' '.join([kernel.name, *kernel.parameters])}\n" for kernel in kernels)
-    code = DYNAMIC.sub(r"\1 *\2 = cuda_on_cpu::dynamic_shared_memory<\1>()", code)
     return "\n".join(
         [
-            '#include "launch.h"\nnamespace module { namespace {\n#line 1 "kernel.cu"',
-            f"{code}\n}}",
+            f'#line 1 "{OURS}"\n}}',
             *(f"CUDA_ON_CPU_KERNEL({kernel.name}, {kernel.bounds})" for kernel in kernels),
             f'}}\nCUDA_ON_CPU_PUBLIC const char *kernels() {{ return "{names}"; }}\n',
         ]
     )
+
+
+def _explain(message: str, flags: Sequence[str], folder: Path) -> str:
+    """Cut g++'s message where it comes to our own lines, which only suffer from the errors before.
+
+    If nothing is before, as with one brace too many, then g++ is asked about the code alone.
+    """
+    about_code = re.split(rf"\n(?:In file included from .*\n)?{OURS}:", message)[0]
+    if " error: " in about_code:
+        return about_code
+    try:
+        gpp(*flags, "-fsyntax-only", "text.cpp", folder=folder)
+    except RuntimeError as error:
+        return str(error)
+    return message
 
 
 @functools.cache

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "block.h"
+#include "interrupt.h"
 
 namespace cuda_on_cpu {
 
@@ -81,6 +82,7 @@ static struct {
   char *stacks;
 } pool;
 constexpr size_t stack_bytes = 256 << 10;
+constexpr size_t most_shuffled = 1 << 26;  // blocks
 
 // _setjmp notes the registers and returns 0. _longjmp puts noted registers back, among them the
 // stack pointer: the program goes on where that _setjmp was called, which now seems to return 1.
@@ -156,20 +158,33 @@ inline void run_block() {
   go_to(rounds.next(), launcher);
 }
 
+inline void run_block_by_block(const Launch &launch) {
+  const size_t blocks = count_of(gridDim);
+  std::vector<unsigned> order;
+  if (launch.order == SHUFFLED) {
+    if (blocks > most_shuffled) return fail("a shuffled schedule can have 2^26 blocks at most");
+    order.resize(blocks);
+    rounds.turns.arrange(order.data(), blocks);
+  }
+  if (_setjmp(ctrl_c.end)) return fail("it was interrupted");
+  allow_jump();
+  for (size_t i = 0; i < blocks && !block.stuck; i++) {
+    const size_t turn = launch.order == REVERSE ? blocks - 1 - i : i;
+    blockIdx = index_of(order.empty() ? turn : order[i], gridDim);
+    run_block();
+  }
+  ctrl_c.may_jump = 0;
+}
+
 inline void run(const Launch &launch) {
-  const size_t blocks = count_of(gridDim), bytes = block.size * stack_bytes;
+  const size_t bytes = block.size * stack_bytes;
   // Of this memory, the system gives us only what we touch.
   void *stacks = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stacks == MAP_FAILED) return fail("there is not enough memory");
   pool = {0, nullptr, static_cast<char *>(stacks)};
   rounds.turns = Turns(launch.order, launch.seed);
-  std::vector<unsigned> order(blocks);
-  rounds.turns.arrange(order.data(), blocks);
-  for (size_t i = 0; i < blocks && !block.stuck; i++) {
-    blockIdx = index_of(order[i], gridDim);
-    run_block();
-  }
+  run_block_by_block(launch);
   munmap(stacks, bytes);
 }
 

@@ -41,7 +41,8 @@ def schedule(order: str, seed: int = 0) -> Iterator[None]:
     Args:
         order: 'forward', which is also the order without schedule(); 'reverse'; 'shuffled', anew
             after each barrier; or 'threads': no order, but threads of the operating system, which
-            run at the same time, so that a missing atomic can show.
+            run at the same time. A missing atomic shows then, but rarely:
+            sanitizer.run("thread", ...) finds it each time.
         seed: 0 to 2^32 - 1; each gives another 'shuffled' order.
 
     Raises:
@@ -85,9 +86,12 @@ class Kernel:
             shared_mem: bytes of `extern __shared__` memory.
 
         Raises:
-            TypeError: the arguments are not as many, or not of the types, that the kernel takes.
+            TypeError: the arguments are not as many, or not of the types, that the kernel takes;
+                or sizes, or arguments, are no tuple.
             ValueError: a size is beyond CUDA's limits, or an array cannot be used as it is.
-            RuntimeError: some threads wait where the others never come; who waits where.
+            RuntimeError: some threads wait where the others never come; who waits where. Or there
+                was a write beyond the `extern __shared__` memory.
+            KeyboardInterrupt: Ctrl-C; with 'threads', only where threads wait or return.
         """
         library, (order, seed) = self._library(), current_schedule()
         parameters, most_threads = library.kernels[self.name]
@@ -111,6 +115,10 @@ class Kernel:
     def _size(self, what: str, size: Sequence[int], most: Sequence[int]) -> Any:
         """Check the size of grid or block; fill it up to three numbers."""
         limits = f"({', '.join(map(str, most))})"
+        if not isinstance(size, tuple | list):
+            raise TypeError(
+                f"{self.name}: {what} must be a tuple of 1 to 3 whole numbers; got {size!r}"
+            )
         full = (*size, 1, 1)[:3]
         fits = all(_is_whole(count, 1, limit) for count, limit in zip(full, most, strict=False))
         if not (1 <= len(size) <= 3 and fits):

@@ -2,7 +2,6 @@
 //
 // Python includes this file, then the kernels' text, then has CUDA_ON_CPU_KERNEL for each kernel.
 #pragma once
-#include <stdlib.h>
 #include <utility>
 
 #ifdef CUDA_ON_CPU_THREADS
@@ -135,9 +134,12 @@ inline const char *launch(void (*function)(void **), const Launch &launch) {
     block.threads[rank].index = index_of(rank, blockDim);
     block.threads[rank].waiting = nullptr;
   }
-  dynamic_shared = {static_cast<char *>(malloc(launch.shared_bytes)), launch.shared_bytes};
-  run(launch);
-  free(dynamic_shared.memory);
+  start_dynamic_shared(launch.shared_bytes);
+  {
+    CtrlC ours(launch.on_main_thread);
+    run(launch);
+  }
+  end_dynamic_shared();
   fflush(stdout);  // what the kernel printed
   return block.error;
 }

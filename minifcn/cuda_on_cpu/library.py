@@ -23,9 +23,11 @@ class Launch(ctypes.Structure):
         ("seed", ctypes.c_uint),
         ("shared_bytes", ctypes.c_size_t),
         ("arguments", ctypes.c_void_p),
+        ("on_main_thread", ctypes.c_uint),
         ("may_wait", ctypes.c_uint),
         ("crew", ctypes.c_uint),
         ("second_crew", ctypes.c_void_p),
+        ("interrupted", ctypes.c_void_p),
     ]
 
 
@@ -75,6 +77,7 @@ class Library:
         function = self._function(f"launch_{kernel}", ctypes.c_char_p)
         if self._second:
             launch.second_crew = ctypes.cast(self._second[f"launch_{kernel}"], ctypes.c_void_p)
+        launch.on_main_thread = threading.current_thread() is threading.main_thread()
         if sys.stdout:
             sys.stdout.flush()  # what Python has printed comes before what the kernel prints
         with self._lock:  # a library has one block, and one set of shared arrays

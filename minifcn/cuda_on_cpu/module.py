@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from minifcn.cuda_on_cpu.compiler import SANITIZERS, compile_library, second_copy
 from minifcn.cuda_on_cpu.kernel import Kernel, current_schedule
@@ -27,11 +29,16 @@ class RawModule:
             in a program that sanitizer.run runs. There, all modules are watched anyway.
 
     Raises:
+        TypeError: `code` is not a str, or `options` is one.
         RuntimeError: g++ is missing or refuses the code; or the sanitizer is not loaded.
         ValueError: there is no such sanitizer.
     """
 
     def __init__(self, code: str, options: Sequence[str] = (), sanitize: str | None = None) -> None:
+        if not isinstance(code, str):
+            raise TypeError(f"code must be a str; got {type(code).__name__}")
+        if isinstance(options, str):
+            raise TypeError(f"options must be a tuple of str, such as ({options!r},); got a str")
         self.code, self.options = code, tuple(options)
         self.sanitize = sanitize or os.environ.get(SANITIZE) or None
         self._libraries: dict[bool, Library] = {}
@@ -46,6 +53,8 @@ class RawModule:
         """
         kernels = self._library().kernels
         if name not in kernels:
+            if re.search(rf"__global__[^;{{]*\b{re.escape(name)}\s*\(", self.code):
+                raise ValueError(f'{name} is there, but is not extern "C"')
             raise ValueError(
                 f'the module has no extern "C" __global__ void {name}; it has'
                 f" {', '.join(kernels) or 'no kernels at all'}"
@@ -62,11 +71,22 @@ class RawModule:
         return self._libraries[threads]
 
     def _compile(self, threads: bool) -> Library:
+        try:
+            return load(*self._files(threads))
+        except OSError:  # a file from the cache may be damaged
+            for path in self._files(threads):
+                path.unlink(missing_ok=True)
+        try:
+            return load(*self._files(threads))
+        except OSError as error:
+            raise RuntimeError(f"the compiled kernels cannot be loaded: {error}") from error
+
+    def _files(self, threads: bool) -> list[Path]:
         flags = SANITIZERS[self.sanitize] if self.sanitize else ()
         if not threads:
-            return load(compile_library(self.code, (*self.options, *flags)))
+            return [compile_library(self.code, (*self.options, *flags))]
         path = compile_library(self.code, (*self.options, *flags, "-DCUDA_ON_CPU_THREADS"))
-        return load(path, second_copy(path))
+        return [path, second_copy(path)]
 
 
 def _check_sanitizer(name: str | None) -> None:

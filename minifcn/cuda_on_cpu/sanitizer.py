@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -16,7 +17,7 @@ RUNTIMES = {"address": ("libasan.so", "libstdc++.so.6"), "thread": ("libtsan.so"
 
 OPTIONS = {
     # Python does not free all it has when it ends.
-    "ASAN_OPTIONS": "detect_leaks=0",
+    "ASAN_OPTIONS": "detect_leaks=0 print_legend=0",
     # Python, NumPy and BLAS were not compiled to be watched: how their threads keep in order is
     # not known, so nothing is said about them.
     "TSAN_OPTIONS": "ignore_noninstrumented_modules=1 detect_deadlocks=0 exitcode=66",
@@ -25,13 +26,24 @@ OPTIONS = {
     "PYTHONMALLOC": "malloc",
 }
 
+NOISE = re.compile(
+    r"""[ ]+\#\d+[ ].*(cuda_on_cpu::|std::|<null>|[ ]launch:\d|__interceptor_|unknown[ ]module
+                      |libstdc\+\+|/libsanitizer/|[ ]nptl/|/clone3?\.S)
+      | [ ]*Thread[ ]T\d+[ ].*created[ ]by[ ]
+      | Shadow[ ]bytes[ ]around
+      | (=>|[ ]{2})0x[0-9a-f]+:[ ]""",
+    re.VERBOSE,
+)
+"""Lines of a report about our threads, which call the kernels, and about the sanitizer's memory."""
+
 
 def run(
     kind: str, *arguments: str, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `python *arguments` with a sanitizer for all its kernels; return what came of it.
 
-    Where the sanitizer found something, `returncode` is not 0, and `stderr` has its report.
+    Where the sanitizer found something, `returncode` is not 0, and `stderr` has its report,
+    without the lines that are not about the kernels.
 
     Args:
         kind: 'address' for indices out of bounds, 'thread' for races, 'undefined' for what C leaves
@@ -40,12 +52,18 @@ def run(
         timeout: in seconds; then subprocess.TimeoutExpired is raised.
 
     Raises:
-        ValueError: there is no such sanitizer.
-        RuntimeError: the sanitizer does not run on this machine.
+        ValueError: there is no such sanitizer, or there are no arguments.
+        RuntimeError: the sanitizer does not run on this machine; or this program is itself one that
+            is watched, and would start itself again and again.
     """
+    if not arguments:
+        raise ValueError('there is nothing to run: give what python takes, such as "script.py"')
+    if os.environ.get(SANITIZE):
+        raise RuntimeError("this program is being watched already")
     done = subprocess.run(
         [sys.executable, *arguments],
         env=environment(kind),
+        stdin=subprocess.DEVNULL,  # Python without a program would read one there
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -55,7 +73,14 @@ def run(
             "this system shuffles addresses more than ThreadSanitizer can bear: run"
             " `sudo sysctl vm.mmap_rnd_bits=28` first, or this program below `setarch -R`"
         )
+    done.stderr = _shorten(done.stderr)
     return done
+
+
+def _shorten(report: str) -> str:
+    """Leave out of a report what is not about the kernels."""
+    kept = "".join(line for line in report.splitlines(keepends=True) if not NOISE.match(line))
+    return re.sub(r"\n{3,}", "\n\n", kept)
 
 
 def environment(kind: str) -> dict[str, str]:

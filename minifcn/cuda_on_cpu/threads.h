@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "block.h"
+#include "interrupt.h"
 
 #ifdef __SANITIZE_THREAD__
 extern "C" {
@@ -105,6 +106,7 @@ inline void start_next_block() {
 inline bool arrive_and_sleep(Thread &me, const Stop &stop) {
   Hidden hidden;
   std::unique_lock<std::mutex> lock(mutex);
+  if (*interrupted && !block.stuck) fail("it was interrupted");
   if (!block.stuck) arrive(block, me, stop);
   if (block.stuck) wake_all();
   else if (block.returned == block.size) start_next_block();
@@ -138,7 +140,7 @@ inline void every_second_block(Thread &thread, unsigned crew, size_t blocks) {
 // An OS thread that is every fourth thread of each block. Threads that are neighbours, in a block
 // or in two blocks, are different OS threads, so that a conflict between them can show.
 inline void every_fourth_thread(unsigned mine, size_t blocks) {
-  for (size_t number = 0; number < blocks; number++) {
+  for (size_t number = 0; number < blocks && !*interrupted; number++) {
     blockIdx = index_of(number, gridDim);
     for (unsigned rank = (mine + number) % 4; rank < block.size; rank += 4) {
       threadIdx = index_of(rank, blockDim);
@@ -175,11 +177,14 @@ inline void run_crew(unsigned crew) {
 }
 
 inline void run(const Launch &launch) {
+  interrupted = launch.interrupted ? launch.interrupted : &ctrl_c.came;
   if (!launch.may_wait)
     return at_once(4, [](unsigned mine) { every_fourth_thread(mine, count_of(gridDim)); });
   if (!launch.second_crew) return run_crew(launch.crew);
   Launch second = launch;
   second.crew = 1;
+  second.on_main_thread = false;
+  second.interrupted = interrupted;
   second.second_crew = nullptr;
   const char *error = nullptr;
   std::thread other([&] { error = launch.second_crew(&second); });

@@ -225,5 +225,8 @@ def test_kernels_that_are_not_there(module):
     with pytest.raises(ValueError, match=f"^{message}$"):
         module.get_function("scales")
     code = "template <class T> __global__ void f(T *x) {} __global__ void g() {}"
-    with pytest.raises(ValueError, match="void g; it has no kernels at all$"):
-        RawModule(code=code).get_function("g")
+    with pytest.raises(ValueError, match="void h; it has no kernels at all$"):
+        RawModule(code=code).get_function("h")
+    for name in ("f", "g"):
+        with pytest.raises(ValueError, match=f'^{name} is there, but is not extern "C"$'):
+            RawModule(code=code).get_function(name)

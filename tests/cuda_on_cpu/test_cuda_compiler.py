@@ -41,7 +41,7 @@ def run(module, kernel="set"):
         ("__device__ float f(float *x) {\n  float y[50000];\n  for (int i = 0; i < 50000; i++)\n"
          "    y[i] = x[i];\n  return y[int(*x)];\n}\n"
          'extern "C" __global__ void g(float *x) { *x = f(x); }', "frame size of 200"),
-        ('extern "C" __global__ void f(int x) {', "kernel.cu:5:61: error: expected '}'"),
+        ('extern "C" __global__ void f(int x) {', "kernel.cu:1:38: error: expected '}'"),
     ],
 )  # fmt: skip
 def test_errors_name_the_line_of_the_text(code, message):
