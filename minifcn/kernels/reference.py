@@ -339,7 +339,7 @@ def sgd_update(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """G = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v, in place."""
+    """Step: g = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v, in place."""
     for i in np.ndindex(parameter.shape):
         g = gradient[i] + weight_decay * parameter[i]
         velocity[i] = momentum * velocity[i] + g
@@ -357,7 +357,7 @@ def adam_update(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """M and v move towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps), in place."""
+    """Move m and v towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps), in place."""
     for i in np.ndindex(parameter.shape):
         g = gradient[i] + weight_decay * parameter[i]
         mean[i] += (1 - betas[0]) * (g - mean[i])

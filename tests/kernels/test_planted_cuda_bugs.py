@@ -70,8 +70,8 @@ BUGS = {
     "adding without an atomic": Bug(
         "col2im_scatter",
         "windows.cu",
-        "atomicAdd(&x[(plane * s.h + h) * s.w + w], columns[element])",
-        "x[(plane * s.h + h) * s.w + w] += columns[element]",
+        "atomicAdd(&x[index_of(pixel, s)], columns[element])",
+        "x[index_of(pixel, s)] += columns[element]",
         "thread",
         "data race",
     ),

@@ -13,7 +13,7 @@ from minifcn.kernels.cpu.threads import planes, share
 def batch_norm(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Y = (x - mean) / sqrt(var + eps) * weight + bias for each channel; y, mean and var.
+    """Normalise: y = (x - mean) / sqrt(var + eps) * weight + bias a channel; y, mean and var.
 
     The variance sums squares around the mean: <x^2> - <x>^2 would cancel.
     """
@@ -47,7 +47,7 @@ def batch_norm_gradient(
     var: np.ndarray,
     eps: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weight / std * (g - <g> - x^ <g x^>), sum of g x^ and sum of g for each channel."""
+    """Send back weight / std * (g - <g> - x^ <g x^>), sum of g x^, and sum of g."""
     count, std = max(1, x[:, :1].size), np.sqrt(var + eps)
     products, to_x = np.empty(x.shape[:3], x.dtype), np.empty(x.shape, x.dtype)
 

@@ -13,7 +13,7 @@ def sgd_update(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """G = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v."""
+    """Step: g = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v."""
     velocity *= momentum
     velocity += _decayed(parameter, gradient, weight_decay)
     parameter -= lr * velocity
@@ -30,7 +30,7 @@ def adam_update(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """M and v move towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps)."""
+    """Move m and v towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps)."""
     gradient = _decayed(parameter, gradient, weight_decay)
     mean += (1 - betas[0]) * (gradient - mean)
     square += (1 - betas[1]) * (gradient * gradient - square)

@@ -26,17 +26,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
         multiply(tiles, sums, (int)outputs - first_row);
     }
 
-    for (int j = 0; j < SIDE; j++) {
-        int64 p = first_column + own_column() + j;
-        if (p >= columns) break;
-        int64 n = p / pixels, pixel = p - n * pixels;
-        for (int i = 0; i < SIDE; i++) {
-            int f = first_row + own_row() + i;
-            if (f >= outputs) break;
-            real value = sums.of[i][j] + (bias ? bias[f] : real(0));
-            y[(n * outputs + f) * pixels + pixel] = rectify ? rectified(value) : value;
-        }
-    }
+    Image to = {y, outputs, pixels, columns};
+    write_image(to, sums, first_row, outputs, first_column, bias, rectify);
 }
 
 // weight[f, c] = sum over (n, p) of x[n, c, p] * y[n, f, p].
@@ -67,9 +58,5 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
     }
 
     weights += (int64)part * outputs * channels;
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
-            int f = first_row + own_row() + i, c = first_column + own_column() + j;
-            if (f < outputs && c < channels) weights[(int64)f * channels + c] = sums.of[i][j];
-        }
+    write_matrix(weights, sums, first_row, outputs, first_column, channels);
 }

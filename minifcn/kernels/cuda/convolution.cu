@@ -9,8 +9,8 @@ struct Convolution {
 
 // What one step k of the product means, worked out once for all threads of a block.
 struct Step {
-    int64 weight, plane;  // where its numbers start in the weight and in the image
-    int h, w;             // how far its pixel is from the one of step 0
+    int64 left, right;  // where its numbers start in what the two matrices are taken from
+    int h, w;           // how far its pixel is from the one of step 0
 };
 
 // y[n, f, oh, ow] = bias[f] + sum over (c, i, j) of weight[f, c, i, j] * x[n, c, h, w]; then relu.
@@ -49,24 +49,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
             int row = h + step.h, col = w + step.w;
             bool exists = column < columns && start + k < depth && inside(row, col, at);
             tiles.right[k][threadIdx.x % TILE] =
-                exists ? image[step.plane + (int64)row * at.w + col] : real(0);
+                exists ? image[step.right + (int64)row * at.w + col] : real(0);
         }
         __syncthreads();
         multiply(tiles, sums, outputs - first_row);
     }
 
-    for (int j = 0; j < SIDE; j++) {
-        int64 p = first_column + own_column() + j;
-        if (p >= columns) break;
-        int64 n = p / pixels, pixel = p - n * pixels;
-        for (int i = 0; i < SIDE; i++) {
-            int f = first_row + own_row() + i;
-            if (f >= outputs) break;
-            f += group * outputs;
-            real value = sums.of[i][j] + (bias ? bias[f] : real(0));
-            y[(n * s.outputs + f) * pixels + pixel] = rectify ? rectified(value) : value;
-        }
-    }
+    Image to = {y + group * outputs * pixels, s.outputs, pixels, columns};
+    write_image(to, sums, first_row, outputs, first_column, bias ? bias + group * outputs : bias,
+                rectify);
 }
 
 // Along one axis: the pixels phase, phase + stride, ... meet only every step-th tap of the kernel.
@@ -133,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
             int k = threadIdx.x % DEPTH, c = first_row + m;
             bool exists = c < channels && start + k < depth;
             tiles.left[k][m] =
-                exists ? weight[steps[k].weight + (int64)c * at.kh * at.kw] : real(0);
+                exists ? weight[steps[k].left + (int64)c * at.kh * at.kw] : real(0);
         }
         for (int k = threadIdx.x / TILE; k < DEPTH; k += THREADS / TILE) {
             const Step &step = steps[k];
@@ -141,7 +132,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
             bool exists = column < columns && start + k < depth && row >= 0 && row < at.oh &&
                           col >= 0 && col < at.ow;
             tiles.right[k][threadIdx.x % TILE] =
-                exists ? image[step.plane + (int64)row * at.ow + col] : real(0);
+                exists ? image[step.right + (int64)row * at.ow + col] : real(0);
         }
         __syncthreads();
         multiply(tiles, sums, channels - first_row);
@@ -201,22 +192,17 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)
         const Step &step = steps[k];
         for (int m = threadIdx.x / DEPTH; m < TILE; m += THREADS / DEPTH) {
             bool exists = first_row + m < outputs && start + k < range.stop;
-            tiles.left[k][m] = exists ? y[step.weight + (first_row + m) * pixels] : real(0);
+            tiles.left[k][m] = exists ? y[step.left + (first_row + m) * pixels] : real(0);
             const Step &tap = taps_of[m];
             int row = step.h + tap.h, col = step.w + tap.w;
             exists = first_column + m < columns && start + k < range.stop && inside(row, col, at);
             tiles.right[k][m] =
-                exists ? x[step.plane + tap.plane + (int64)row * at.w + col] : real(0);
+                exists ? x[step.right + tap.right + (int64)row * at.w + col] : real(0);
         }
         __syncthreads();
         multiply(tiles, sums, outputs - first_row);
     }
 
     weights += ((int64)part * s.outputs + group * outputs) * columns;
-    for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) {
-            int f = first_row + own_row() + i, column = first_column + own_column() + j;
-            if (f < outputs && column < columns)
-                weights[(int64)f * columns + column] = sums.of[i][j];
-        }
+    write_matrix(weights, sums, first_row, outputs, first_column, columns);
 }

@@ -54,6 +54,42 @@ __device__ __forceinline__ void multiply(const Tiles &tiles, Sums &sums, int row
     }
 }
 
+// Images (n, channels, pixels) that a product is written to: column p is pixel p % pixels of image
+// p / pixels, and row f its channel f.
+struct Image {
+    real *numbers;
+    int64 channels, pixels, columns;
+};
+
+// image[n, f, pixel] = sum + bias[f], if there is a bias; then relu, if wanted.
+__device__ __forceinline__ void write_image(const Image &image, const Sums &sums, int first_row,
+                                            int64 rows, int64 first_column,
+                                            const real *__restrict__ bias, bool rectify) {
+    for (int j = 0; j < SIDE; j++) {
+        int64 p = first_column + own_column() + j;
+        if (p >= image.columns) break;
+        int64 n = p / image.pixels, pixel = p - n * image.pixels;
+        for (int i = 0; i < SIDE; i++) {
+            int f = first_row + own_row() + i;
+            if (f >= rows) break;
+            real value = sums.of[i][j] + (bias ? bias[f] : real(0));
+            image.numbers[(n * image.channels + f) * image.pixels + pixel] =
+                rectify ? rectified(value) : value;
+        }
+    }
+}
+
+// matrix[f, column] = sum, row by row.
+__device__ __forceinline__ void write_matrix(real *__restrict__ matrix, const Sums &sums,
+                                             int first_row, int64 rows, int first_column,
+                                             int64 columns) {
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            int f = first_row + own_row() + i, column = first_column + own_column() + j;
+            if (f < rows && column < columns) matrix[f * columns + column] = sums.of[i][j];
+        }
+}
+
 // A part of the steps 0 .. depth - 1: those of the blocks that share one tile of the product.
 struct Range {
     int64 start, stop;

@@ -1,6 +1,21 @@
 // im2col and col2im: windows laid out as columns, and the columns added back.
 #include "common.cuh"
 
+// The pixel of x, which may lie in the padding, that an element (n, c, i, j, oh, ow) of the columns
+// stands for.
+__device__ __forceinline__ Place pixel_under(int64 element, const Windows &s) {
+    Place at = place_of(element, s.oh, s.ow);  // its plane counts (n, c, i, j)
+    int taps = s.kh * s.kw;
+    int64 plane = at.plane / taps;
+    int tap = (int)(at.plane - plane * taps);
+    return {plane, at.row * s.stride_h - s.padding_h + tap / s.kw * s.dilation_h,
+            at.column * s.stride_w - s.padding_w + tap % s.kw * s.dilation_w};
+}
+
+__device__ __forceinline__ int64 index_of(const Place &pixel, const Windows &s) {
+    return (pixel.plane * s.h + pixel.row) * s.w + pixel.column;
+}
+
 // columns[n, c, i, j, oh, ow] = x[n, c, h, w], 0 in the padding.
 // One thread an element of columns. Neighbouring threads have neighbouring ow, so that with
 // stride 1 they read and write neighbouring numbers.
@@ -8,13 +23,8 @@ extern "C" __global__ void im2col(const real *__restrict__ x, real *__restrict__
                                   int64 total, const Windows s) {
     int64 element = thread_number();
     if (element >= total) return;
-    Place at = place_of(element, s.oh, s.ow);  // its plane counts (n, c, i, j)
-    int taps = s.kh * s.kw;
-    int64 plane = at.plane / taps;
-    int tap = (int)(at.plane - plane * taps);
-    int h = at.row * s.stride_h - s.padding_h + tap / s.kw * s.dilation_h;
-    int w = at.column * s.stride_w - s.padding_w + tap % s.kw * s.dilation_w;
-    columns[element] = inside(h, w, s) ? x[(plane * s.h + h) * s.w + w] : real(0);
+    Place pixel = pixel_under(element, s);
+    columns[element] = inside(pixel.row, pixel.column, s) ? x[index_of(pixel, s)] : real(0);
 }
 
 // x[n, c, h, w] += columns[n, c, i, j, oh, ow]: scatter, as one thinks of it. x starts as zeros.
@@ -25,13 +35,8 @@ extern "C" __global__ void col2im_scatter(const real *__restrict__ columns, real
                                           int64 total, const Windows s) {
     int64 element = thread_number();
     if (element >= total) return;
-    Place at = place_of(element, s.oh, s.ow);
-    int taps = s.kh * s.kw;
-    int64 plane = at.plane / taps;
-    int tap = (int)(at.plane - plane * taps);
-    int h = at.row * s.stride_h - s.padding_h + tap / s.kw * s.dilation_h;
-    int w = at.column * s.stride_w - s.padding_w + tap % s.kw * s.dilation_w;
-    if (inside(h, w, s)) atomicAdd(&x[(plane * s.h + h) * s.w + w], columns[element]);
+    Place pixel = pixel_under(element, s);
+    if (inside(pixel.row, pixel.column, s)) atomicAdd(&x[index_of(pixel, s)], columns[element]);
 }
 
 // The same sums as gather: what runs. One thread a pixel of x, which collects what is its own, in

@@ -32,7 +32,7 @@ def cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def cross_entropy_gradient(x: Array, labels: Array, logs: Array, scale: Array) -> Array:
-    """Scale * (softmax(x) - (1 where the channel is the label)), one thread a pixel."""
+    """Compute scale * (softmax(x) - (1 where the channel is the label)), one thread a pixel."""
     gradient = empty(x.shape, x)
     arrays = (*map(contiguous, (x, labels, logs, scale)), gradient)
     launch_each("pointwise.cu", "cross_entropy_gradient", labels.size, *arrays, *_sizes(x))

@@ -14,7 +14,7 @@ def sgd_update(
     momentum: float,
     weight_decay: float,
 ) -> None:
-    """G = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v."""
+    """Step: g = gradient + weight_decay * p; v = momentum * v + g; p -= lr * v."""
     arrays = (parameter, contiguous(gradient), velocity)
     settings = map(float, (lr, momentum, weight_decay))
     launch_each("updates.cu", "sgd_update", parameter.size, *arrays, parameter.size, *settings)
@@ -31,7 +31,7 @@ def adam_update(
     eps: float,
     weight_decay: float,
 ) -> None:
-    """M and v move towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps)."""
+    """Move m and v towards g and g^2; p -= lr * m^ / (sqrt(v^) + eps)."""
     arrays = (parameter, contiguous(gradient), mean, square)
     rates, start = (1 - beta for beta in betas), (1 - beta**steps for beta in betas)
     settings = map(float, (lr, *rates, eps, weight_decay, *start))
