@@ -13,30 +13,19 @@ from minifcn.plots.canvas import figure_file
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
+def _hatched(label: str, colour: str, hatch: str) -> dict[str, Any]:
+    return {
+        "label": label, "facecolor": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0
+    }  # fmt: skip
+
+
 # Okabe and Ito's colours, which colour-blind readers tell apart; hatches differ as well.
 _SIDES: dict[str, dict[str, Any]] = {
     "minifcn": {"color": "#0072B2", "label": "minifcn"},
-    "torch": {
-        "facecolor": "#E69F00",
-        "hatch": "////",
-        "edgecolor": "white",
-        "linewidth": 0,
-        "label": "PyTorch",
-    },
-    "torch_fp32": {
-        "facecolor": "#E69F00",
-        "hatch": "////",
-        "edgecolor": "white",
-        "linewidth": 0,
-        "label": "PyTorch, float32",
-    },
-    "torch_tf32": {
-        "facecolor": "#009E73",
-        "hatch": "....",
-        "edgecolor": "white",
-        "linewidth": 0,
-        "label": "PyTorch, TF32",
-    },
+    "torch": _hatched("PyTorch", "#E69F00", "////"),
+    "torch_fp32": _hatched("PyTorch, float32", "#E69F00", "////"),
+    "torch_tf32": _hatched("PyTorch, TF32", "#009E73", "...."),
 }
 _WIDTH, _ROW, _MARGIN = 9.0, 0.34, 1.0  # inches
 _PANELS = (
