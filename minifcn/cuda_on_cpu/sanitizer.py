@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from minifcn.cuda_on_cpu.compiler import SANITIZERS, gpp
@@ -26,6 +29,10 @@ OPTIONS = {
     "PYTHONMALLOC": "malloc",
 }
 
+ADDR_NO_RANDOMIZE, ASK = 0x0040000, 0xFFFFFFFF
+"""What personality(2) is given: a flag; and the number that changes nothing."""
+NO_ROOM = ("unexpected memory mapping", "ThreadSanitizer failed to allocate")
+"""What ThreadSanitizer says where it cannot start."""
 NOISE = re.compile(
     r"""[ ]+\#\d+[ ].*(cuda_on_cpu::|std::|<null>|[ ]launch:\d|__interceptor_|unknown[ ]module
                       |libstdc\+\+|/libsanitizer/|[ ]nptl/|/clone3?\.S)
@@ -60,15 +67,17 @@ def run(
         raise ValueError('there is nothing to run: give what python takes, such as "script.py"')
     if os.environ.get(SANITIZE):
         raise RuntimeError("this program is being watched already")
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=environment(kind),
-        stdin=subprocess.DEVNULL,  # Python without a program would read one there
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    if "unexpected memory mapping" in done.stderr:
+    with _fixed_addresses():
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment(kind),
+            stdin=subprocess.DEVNULL,  # Python without a program would read one there
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    if any(words in done.stderr for words in NO_ROOM):
         raise RuntimeError(
             "this system shuffles addresses more than ThreadSanitizer can bear: run"
             " `sudo sysctl vm.mmap_rnd_bits=28` first, or this program below `setarch -R`"
@@ -81,6 +90,25 @@ def _shorten(report: str) -> str:
     """Leave out of a report what is not about the kernels."""
     kept = "".join(line for line in report.splitlines(keepends=True) if not NOISE.match(line))
     return re.sub(r"\n{3,}", "\n\n", kept)
+
+
+@contextmanager
+def _fixed_addresses() -> Iterator[None]:
+    """Start processes whose addresses are not moved about at random.
+
+    ThreadSanitizer has places of its own in memory, and does not start where chance has put others
+    there. A container may refuse this; then it is left to chance.
+    """
+    personality = ctypes.CDLL(None).personality
+    personality.argtypes = [ctypes.c_ulong]
+    before = personality(ASK)
+    if before != -1:
+        personality(before | ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        if before != -1:
+            personality(before)
 
 
 def environment(kind: str) -> dict[str, str]:
