@@ -1,4 +1,4 @@
-"""The command line: minifcn train, eval, predict, bench, doctor.
+"""The command line: minifcn train, eval, predict, export, experiment, bench, doctor.
 
 Results go to stdout (JSON alone with --json), progress and messages to stderr. Exit codes: 0 done,
 1 failed (the training diverged), 2 wrong usage or input, 130 interrupted, after saving.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import minifcn
+from minifcn import experiments
 from minifcn.backend import DEVICES
 from minifcn.bench import DEVICES as BENCH_DEVICES
 from minifcn.bench import PARTS
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train an FCN and draw how it does"))
     _add_eval(commands.add_parser("eval", help="score a trained run on a data set"))
     _add_predict(commands.add_parser("predict", help="segment images with a trained run"))
+    _add_experiment(commands.add_parser("experiment", help="reproduce a comparison of the topic"))
     _add_bench(commands.add_parser("bench", help="time the training step and its kernels"))
     _add_doctor(commands.add_parser("doctor", help="say what this machine brings"))
     return parser
@@ -124,6 +126,33 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="default: auto, a GPU if one works"
     )
+
+
+def _add_experiment(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Run an experiment; writes table.txt, result.json and pictures. All are deterministic by"
+        " seed, and take at most ten minutes on two cores by default."
+    )
+    names = parser.add_subparsers(required=True, metavar="name")
+    for name, known in experiments.EXPERIMENTS.items():
+        own = names.add_parser(name, help=known.summary, description=known.summary)
+        own.add_argument("--seeds", type=int, metavar="N", help=f"default: {known.seeds}")
+        minutes = f"{known.minutes:g}" if known.minutes else "needs none"
+        own.add_argument(
+            "--budget",
+            type=float,
+            metavar="MINUTES",
+            help=f"about how long to train, on two cores; default: {minutes}",
+        )
+        _add_outputs(own)
+        own.set_defaults(command=experiment, name=name)
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the results; default: a new one in runs/"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
@@ -239,6 +268,14 @@ def predict(choices: argparse.Namespace) -> None:
     settings = (choices.checkpoint, choices.device)
     for written in predict_files(choices.run, choices.images, choices.out, *settings):
         print(written)
+
+
+def experiment(choices: argparse.Namespace) -> None:
+    """Run an experiment, and print its tables."""
+    out = choices.out or _new_folder(f"experiment-{choices.name}")
+    result, values = experiments.run(choices.name, out, choices.seeds, choices.budget, _say)
+    print(json.dumps(values) if choices.json else result.text())
+    _say(f"tables and pictures are in {out}")
 
 
 def bench(choices: argparse.Namespace) -> None:

@@ -152,16 +152,10 @@ class Run:
         factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
         self.optimizer.lr = self.config.lr * factor
         images, labels = self.batches.batch(self.iteration)
-        with np.errstate(all="ignore"):  # what is not finite is found and named below
-            scores = self.model(Tensor(to_device(images, self.device)))
-            truth = Tensor(to_device(labels, self.device))
-            loss = F.cross_entropy(scores, truth, ignore_index=VOID)
-            value = loss.item()
-            if not np.isfinite(value):
-                raise self._diverged(f"loss is {value}", self.iteration + 1)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+        try:
+            value = train_step(self.model, self.optimizer, images, labels)
+        except FloatingPointError as error:
+            raise self._diverged(str(error), self.iteration + 1) from error
         row = dict.fromkeys(LOG_COLUMNS)
         return row | {"iteration": self.iteration + 1, "loss": value, "lr": self.optimizer.lr}
 
@@ -234,6 +228,28 @@ class Run:
             f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
             f" {self.config.lr}"
         )
+
+
+def train_step(
+    model: nn.Module, optimizer: optim.Optimizer, images: np.ndarray, labels: np.ndarray
+) -> float:
+    """Forward, loss, backward, update; return the loss, a mean over the labels that are not VOID.
+
+    Raises:
+        FloatingPointError: the loss is not finite; the weights are as they were.
+    """
+    device = next(model.parameters()).device
+    with np.errstate(all="ignore"):  # what is not finite is found and named below
+        scores = model(Tensor(to_device(images, device)))
+        truth = Tensor(to_device(labels, device))
+        loss = F.cross_entropy(scores, truth, ignore_index=VOID)
+        value = loss.item()
+        if not np.isfinite(value):
+            raise FloatingPointError(f"loss is {value}")
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return value
 
 
 def _is_empty(folder: Path) -> bool:

@@ -25,13 +25,14 @@ FLOORS = [
     ["functional"],
     ["gradcheck"],
     ["nn", "optim"],
-    ["metrics", "data"],
+    ["metrics", "data", "checkpoint"],
+    ["weights"],
     ["models"],
     ["plots"],
-    ["checkpoint"],
     ["config"],
     ["training"],
-    ["progress", "report", "prediction", "doctor", "bench"],
+    ["experiments"],
+    ["progress", "report", "prediction", "export", "doctor", "bench"],
     ["cli"],
 ]
 HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")

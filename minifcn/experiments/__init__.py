@@ -1,0 +1,84 @@
+"""The comparisons that the topic is about, each one a command: `minifcn experiment NAME`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import minifcn
+from minifcn.checkpoint import write_atomically
+from minifcn.experiments import (
+    arithmetic,
+    checkerboard,
+    classifier,
+    features,
+    skips,
+    upsampling,
+)
+from minifcn.experiments.experiment import Experiment, Result, Settings, Table
+
+__all__ = ["EXPERIMENTS", "Experiment", "Result", "Settings", "Table", "run", "write"]
+
+EXPERIMENTS = {
+    "arithmetic": arithmetic.EXPERIMENT,
+    "checkerboard": checkerboard.EXPERIMENT,
+    "upsampling": upsampling.EXPERIMENT,
+    "skips": skips.EXPERIMENT,
+    "features": features.EXPERIMENT,
+    "classifier": classifier.EXPERIMENT,
+}
+"""In the order of the topic."""
+
+
+def run(
+    name: str,
+    out: Path,
+    seeds: int | None = None,
+    budget: float | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> tuple[Result, dict[str, Any]]:
+    """Run an experiment; write its pictures, table.txt and result.json into a folder.
+
+    Args:
+        name: one of EXPERIMENTS.
+        out: the folder; it is made, and files of the same names in it are replaced.
+        seeds: how many seeds: 0, 1, ..., seeds - 1; by default as many as the experiment wants.
+        budget: about how many minutes the training may take on two cores. It changes the numbers
+            of iterations, in proportion to the experiment's default, and no clock is looked at.
+        say: reports progress, a line at a time.
+
+    Returns:
+        The result, and what was written to result.json.
+
+    Raises:
+        ValueError: there is no such experiment, or seeds or budget is out of range.
+    """
+    experiment = _checked(name, seeds, budget)
+    seeds = seeds or experiment.seeds
+    scale = budget / experiment.minutes if budget and experiment.minutes else 1.0
+    out.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    result = experiment.run(Settings(out, tuple(range(seeds)), scale, say))
+    facts = {"experiment": name, "seeds": seeds, "budget": experiment.minutes * scale}
+    return result, write(result, out, facts, time.perf_counter() - began)
+
+
+def write(result: Result, out: Path, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Write table.txt and result.json into a folder; return what is in the latter."""
+    values = {"minifcn": minifcn.__version__, **facts, **result.to_json(), "seconds": seconds}
+    write_atomically(out / "table.txt", f"{result.text()}\n".encode())
+    write_atomically(out / "result.json", f"{json.dumps(values, indent=2)}\n".encode())
+    return values
+
+
+def _checked(name: str, seeds: int | None, budget: float | None) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
+    if seeds is not None and not 1 <= seeds <= 100:
+        raise ValueError(f"seeds must be from 1 to 100; got {seeds}")
+    if budget is not None and not 0 < budget <= 10_000:
+        raise ValueError(f"budget must be more than 0 and at most 10,000 minutes; got {budget}")
+    return EXPERIMENTS[name]
