@@ -61,9 +61,10 @@ class Table:
         return "\n".join([self.title, "", header, rule, *body, *note])
 
     def _cell(self, name: str, value: Any) -> str:
+        value = _json(value)
         if isinstance(value, str):
             return value
-        if value is None or (isinstance(value, float) and math.isnan(value)):
+        if value is None:
             return "-"
         if isinstance(value, bool):
             return "yes" if value else "no"
