@@ -53,7 +53,7 @@ def test_the_command_prints_the_table_and_writes_all(tmp_path, capsys):
     folder = tmp_path / "new" / "folder"
     assert main(["experiment", "numbers", "--out", str(folder)]) == 0
     shown = capsys.readouterr()
-    assert "a         -  100,000    yes" in shown.out
+    assert "a         -  100,000   yes" in shown.out
     assert "- 3 seeds were used" in shown.out
     assert shown.out == (folder / "table.txt").read_text()
     assert shown.err.splitlines() == ["working", f"tables and pictures are in {folder}"]
