@@ -1,0 +1,42 @@
+"""Checkerboards: where they come from, how to measure them, and what avoids them.
+
+After Odena, Dumoulin and Olah (2016), "Deconvolution and Checkerboard Artifacts", distill.pub. They
+showed that the windows of a transposed convolution overlap unevenly unless its stride divides its
+kernel, that stacked layers compound this, that a network may learn such patterns all the same,
+that resizing before a convolution avoids them, and that the gradient of a strided convolution has
+them too. Here each statement but the one on learning is computed; the experiment `upsampling`
+trains.
+"""
+
+from __future__ import annotations
+
+from minifcn.experiments.checkerboard.findings import conclude
+from minifcn.experiments.checkerboard.pictures import PICTURES
+from minifcn.experiments.checkerboard.tables import (
+    gradient_table,
+    output_table,
+    overlap_table,
+    stack_table,
+    weighted_table,
+)
+from minifcn.experiments.experiment import Experiment, Result, Settings
+
+
+def run(settings: Settings) -> Result:
+    """Count overlaps, measure outputs, stacks and gradients for every seed, and draw them."""
+    tables = {
+        "overlaps": overlap_table(),
+        "weighted": weighted_table(),
+        "outputs": output_table(settings.seeds),
+        "stacks": stack_table(settings.seeds),
+        "gradients": gradient_table(settings.seeds),
+    }
+    settings.say(f"{len(tables)} tables measured with {len(settings.seeds)} seeds")
+    paths = []
+    for name, draw in PICTURES.items():
+        paths.append(settings.out / f"checkerboard_{name}.png")
+        draw(paths[-1])
+    return Result(tables, conclude(tables), paths)
+
+
+EXPERIMENT = Experiment("where checkerboards come from, measured; and what avoids them", run, 10)

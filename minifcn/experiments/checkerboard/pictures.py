@@ -1,0 +1,136 @@
+"""The pictures of the checkerboard experiment: what is drawn, computed by the layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from minifcn.experiments.checkerboard.layers import (
+    KERNELS,
+    Downsampling,
+    Upsampling,
+    disc,
+    input_gradient,
+    noise,
+    overlap_map,
+    upsample,
+)
+from minifcn.phases import phase_share, phase_sums, phase_variation
+from minifcn.plots.checkerboard import CountMap, OutputRow, plot_counts, plot_outputs, plot_stamps
+
+CASES = ((3, 2), (2, 2), (5, 2), (4, 2), (4, 3), (6, 3))
+"""Kernel sizes and strides: uneven ones on the left of a page, even ones on the right."""
+
+SHOWN = (
+    Upsampling("transposed", 3),
+    Upsampling("transposed", 4),
+    Upsampling("nearest", 3),
+    Upsampling("bilinear", 3),
+)
+"""The columns of the picture of outputs."""
+
+GRADIENTS = (
+    Downsampling("conv", 3, 2),
+    Downsampling("conv", 4, 2),
+    Downsampling("conv", 1, 2),
+    Downsampling("conv", 2, 2),
+    Downsampling("max", 3, 2),
+    Downsampling("max", 2, 2),
+)
+
+INNER, BORDER = 14, 2
+"""Input pixels along an axis that are shown, and those around them that are not."""
+
+
+def draw_counts(path: Path) -> None:
+    """Draw the overlaps of transposed convolutions of ones."""
+    maps = [count_map(k, s) for k, s in CASES]
+    notes = (
+        "Squares: an input of ones. Circles: the output of a transposed convolution with a kernel"
+        " of ones, which",
+        "counts the windows over each pixel. Outlined: a pixel, and the window that it stamps.",
+    )
+    plot_counts(path, maps, notes)
+
+
+def count_map(k: int, s: int) -> CountMap:
+    """Count the overlaps of a few windows; as many as a page is wide for."""
+    counts = phase_sums(np.ones((k, k), np.int64), s)
+    evenness = "even" if counts.min() == counts.max() else "uneven"
+    title = f"k={k}, s={s}: {evenness}, " + ", ".join(str(n) for n in np.unique(counts))
+    return CountMap(title, "input", "output", overlap_map(k, s, 4 if s == 2 else 3), k, s)
+
+
+def draw_gradients(path: Path) -> None:
+    """Draw the gradients of strided layers with one channel; pooling sees noise."""
+    notes = (
+        "Squares: the gradient that comes back to the output, 1 each. Circles: the gradient that"
+        " goes on to the input.",
+        "Convolutions have kernels of ones; max-pooling sees random numbers, and sends each 1 to"
+        " the largest of a window.",
+        "Outlined: an output, and the window that it was computed from.",
+    )
+    plot_counts(path, [gradient_map(layer) for layer in GRADIENTS], notes)
+
+
+def gradient_map(layer: Downsampling, outputs: int = 4) -> CountMap:
+    """Return the gradient with respect to the input of a layer with 4x4 outputs."""
+    generator = np.random.default_rng(0)
+    x = noise(generator, layer.stride * (outputs - 1) + layer.kernel, channels=1)
+    gradient = input_gradient(layer, x, KERNELS["ones"], generator)[0, 0]
+    return CountMap(
+        layer.name, "at the output", "at the input", gradient, layer.kernel, layer.stride
+    )
+
+
+def draw_outputs(path: Path) -> None:
+    """Draw what single layers and stacks of three make of a constant image and of a disc."""
+    size = INNER + 2 * BORDER
+    rows = [
+        output_row("A constant image, kernels of ones", np.ones((1, 1, size, size)), "ones"),
+        output_row("A disc, kernels of ones", disc(size), "ones"),
+        output_row("A disc, random positive kernels", disc(size), "positive"),
+        output_row("A disc, random positive kernels, three layers", disc(size), "positive", 3),
+        output_row("A disc, random Gaussian kernels", disc(size), "Gaussian"),
+    ]
+    plot_outputs(path, [layer.name for layer in SHOWN], rows)
+
+
+def output_row(title: str, image: np.ndarray, kind: str, depth: int = 1) -> OutputRow:
+    """Upsample an image (1, 1, H, W) by each of SHOWN; measure what is shown of the outputs."""
+    scale = 2**depth
+    outputs = [
+        _inner(upsample(image, [layer] * depth, KERNELS[kind], np.random.default_rng(0)), scale)
+        for layer in SHOWN
+    ]
+    constant = image.min() == image.max()
+    captions = [caption(plane, scale, constant) for plane in outputs]
+    return OutputRow(title, _inner(image, 1), outputs, captions, kind != "Gaussian")
+
+
+def caption(plane: np.ndarray, period: int, constant: bool) -> str:
+    """Write the measure that fits: CV for a constant image, Q for one with content."""
+    if constant:
+        return f"CV {phase_variation(plane, period):.3f}"
+    return f"Q {phase_share(plane, period):.3f}"
+
+
+def _inner(y: np.ndarray, scale: int) -> np.ndarray:
+    """Cut off the border, where fewer windows reach; return the one plane that there is."""
+    border = BORDER * scale
+    return y[0, 0, border:-border, border:-border]
+
+
+def draw_stamps(path: Path) -> None:
+    """Draw the stamps along a line for the same kernels and strides as the overlaps."""
+    plot_stamps(path, CASES)
+
+
+PICTURES = {
+    "stamps": draw_stamps,
+    "counts": draw_counts,
+    "outputs": draw_outputs,
+    "gradients": draw_gradients,
+}
+"""What is drawn, by name, in the order to look at it."""
