@@ -25,7 +25,7 @@ FLOORS = [
     ["functional"],
     ["gradcheck"],
     ["nn", "optim"],
-    ["metrics", "data", "checkpoint"],
+    ["metrics", "boundaries", "phases", "data", "checkpoint"],
     ["weights"],
     ["models"],
     ["plots"],

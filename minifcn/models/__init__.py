@@ -1,5 +1,6 @@
 """Networks for segmentation."""
 
 from minifcn.models.fcn import FCN
+from minifcn.models.vgg_fcn import VGGFCN
 
-__all__ = ["FCN"]
+__all__ = ["FCN", "VGGFCN"]
