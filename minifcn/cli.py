@@ -20,6 +20,8 @@ from minifcn.backend import DEVICES
 from minifcn.bench import DEVICES as BENCH_DEVICES
 from minifcn.bench import PARTS
 from minifcn.config import MODELS, Config
+from minifcn.export import FORMATS, export_run
+from minifcn.models.pretrained import NETWORKS, PHOTOS
 from minifcn.training import Interrupted, Run, TrainingDivergedError
 
 
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_eval(commands.add_parser("eval", help="score a trained run on a data set"))
     _add_predict(commands.add_parser("predict", help="segment images with a trained run"))
     _add_experiment(commands.add_parser("experiment", help="reproduce a comparison of the topic"))
+    _add_export(commands.add_parser("export", help="write a run's weights for PyTorch and others"))
     _add_bench(commands.add_parser("bench", help="time the training step and its kernels"))
     _add_doctor(commands.add_parser("doctor", help="say what this machine brings"))
     return parser
@@ -128,6 +131,17 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Write a run's weights to one file, named as in a PyTorch state_dict."
+    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("--format", choices=FORMATS, help="default: safetensors, or as --out ends")
+    parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: weights.FORMAT in the run's folder"
+    )
+    parser.set_defaults(command=export)
+
+
 def _add_experiment(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Run an experiment; writes table.txt, result.json and pictures. All are deterministic by"
@@ -146,6 +160,25 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
         )
         _add_outputs(own)
         own.set_defaults(command=experiment, name=name)
+    summary = "where in a photo a pretrained classifier sees its classes"
+    _add_heatmap(names.add_parser("heatmap", help=summary, description=f"Draw {summary}."))
+
+
+def _add_heatmap(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("image", metavar="IMAGE", help=f"a file, or one of the photos {', '.join(PHOTOS)}")
+    add("--model", choices=NETWORKS, default=next(iter(NETWORKS)), help="default: %(default)s")
+    add(
+        "--class",
+        dest="classes",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="a class to draw, by name or number; may be repeated; default: the likeliest",
+    )
+    add("--size", type=int, metavar="PIXELS", help="longer side of the image; default: its own")
+    _add_outputs(parser)
+    parser.set_defaults(command=heatmap)
 
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -270,10 +303,25 @@ def predict(choices: argparse.Namespace) -> None:
         print(written)
 
 
+def export(choices: argparse.Namespace) -> None:
+    """Write a run's weights, and print where."""
+    print(export_run(choices.run, choices.out, choices.format, choices.checkpoint))
+
+
 def experiment(choices: argparse.Namespace) -> None:
     """Run an experiment, and print its tables."""
     out = choices.out or _new_folder(f"experiment-{choices.name}")
     result, values = experiments.run(choices.name, out, choices.seeds, choices.budget, _say)
+    print(json.dumps(values) if choices.json else result.text())
+    _say(f"tables and pictures are in {out}")
+
+
+def heatmap(choices: argparse.Namespace) -> None:
+    """Draw where a pretrained network sees its classes, and print what it sees."""
+    out = choices.out or _new_folder("experiment-heatmap")
+    result, values = experiments.run_heatmap(
+        choices.image, out, choices.model, choices.classes, choices.size
+    )
     print(json.dumps(values) if choices.json else result.text())
     _say(f"tables and pictures are in {out}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,22 @@ from minifcn.experiments import (
     checkerboard,
     classifier,
     features,
+    heatmap,
     skips,
     upsampling,
 )
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 
-__all__ = ["EXPERIMENTS", "Experiment", "Result", "Settings", "Table", "run", "write"]
+__all__ = [
+    "EXPERIMENTS",
+    "Experiment",
+    "Result",
+    "Settings",
+    "Table",
+    "run",
+    "run_heatmap",
+    "write",
+]
 
 EXPERIMENTS = {
     "arithmetic": arithmetic.EXPERIMENT,
@@ -63,10 +73,23 @@ def run(
     began = time.perf_counter()
     result = experiment.run(Settings(out, tuple(range(seeds)), scale, say))
     facts = {"experiment": name, "seeds": seeds, "budget": experiment.minutes * scale}
-    return result, write(result, out, facts, time.perf_counter() - began)
+    return result, _write(result, out, facts, time.perf_counter() - began)
 
 
-def write(result: Result, out: Path, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
+def run_heatmap(
+    image: str, out: Path, model: str, classes: Sequence[str] = (), size: int | None = None
+) -> tuple[Result, dict[str, Any]]:
+    """Draw where a pretrained network sees its classes; write what `run` writes.
+
+    See `heatmap.heatmap` for the arguments and errors.
+    """
+    began = time.perf_counter()
+    result = heatmap.heatmap(image, out, model, classes, size)
+    facts = {"experiment": "heatmap", "image": image, "model": model}
+    return result, _write(result, out, facts, time.perf_counter() - began)
+
+
+def _write(result: Result, out: Path, facts: dict[str, Any], seconds: float) -> dict[str, Any]:
     """Write table.txt and result.json into a folder; return what is in the latter."""
     values = {"minifcn": minifcn.__version__, **facts, **result.to_json(), "seconds": seconds}
     write_atomically(out / "table.txt", f"{result.text()}\n".encode())
