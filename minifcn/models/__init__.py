@@ -1,6 +1,7 @@
-"""Networks for segmentation."""
+"""Networks for segmentation, and classifiers that become some."""
 
 from minifcn.models.fcn import FCN
+from minifcn.models.segnet import EncoderDecoder, SegNet
 from minifcn.models.vgg_fcn import VGGFCN
 
-__all__ = ["FCN", "VGGFCN"]
+__all__ = ["FCN", "EncoderDecoder", "SegNet", "VGGFCN"]

@@ -1,0 +1,122 @@
+"""What the experiment on upsampling found, in sentences made from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from minifcn.experiments.upsampling.measures import HeldOut, Outcome, checkerboard
+
+Outcomes = Mapping[str, Sequence[Outcome]]
+
+STATES = {
+    "equal": "with equal weights in the decoder",
+    "start": "before training",
+    "trained": "after training",
+}
+RIVALS = (
+    "transposed_k4",
+    "transposed_k4_bilinear",
+    "nearest_convolution",
+    "bilinear_convolution",
+)
+"""Whose checkerboards the theory expects to be weaker than those of k3 s2."""
+
+
+def conclude(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -> list[str]:
+    """Say which decoder scored best, which paints checkerboards, what the switches are worth."""
+    return [
+        ranking(outcomes, labels),
+        boundaries(outcomes, labels),
+        *(overlap(outcomes, state, labels) for state in STATES),
+        content(outcomes, held_out, labels),
+        twins(outcomes),
+        switches(outcomes),
+    ]
+
+
+def ranking(outcomes: Outcomes, labels: Mapping[str, str]) -> str:
+    """List the decoders by mean IU."""
+    means = {decoder: _mean(outcomes, decoder, "mean_iu") for decoder in outcomes}
+    best_first = sorted(means, key=lambda decoder: -means[decoder])
+    listed = "; ".join(f"{labels[decoder]} {means[decoder]:.3f}" for decoder in best_first)
+    return f"Mean IU, best first: {listed}."
+
+
+def boundaries(outcomes: Outcomes, labels: Mapping[str, str]) -> str:
+    """Compare the order at the boundaries with the order over all pixels."""
+    best = {
+        name: max(outcomes, key=lambda decoder: _mean(outcomes, decoder, name))
+        for name in ("mean_iu", "band_iu", "boundary_iu")
+    }
+    if len(set(best.values())) == 1:
+        return f"{_capital(labels[best['mean_iu']])} is best at the boundaries, too."
+    return (
+        f"Best over all pixels is {labels[best['mean_iu']]}, within the band around the boundaries"
+        f" {labels[best['band_iu']]}, by boundary IU {labels[best['boundary_iu']]}."
+    )
+
+
+def overlap(outcomes: Outcomes, state: str, labels: Mapping[str, str]) -> str:
+    """Compare the checkerboard of k3 s2 with those that should be weaker, seed by seed."""
+    name = f"{state}_8"
+    own = [getattr(outcome, name) for outcome in outcomes["transposed_k3"]]
+    parts = []
+    for rival in RIVALS:
+        others = [getattr(outcome, name) for outcome in outcomes[rival]]
+        wins = sum(a > b for a, b in zip(own, others, strict=True))
+        parts.append(f"{labels[rival]} ({np.mean(others):.3f}) in {wins} of {len(own)}")
+    return (
+        f"{_capital(STATES[state])}, Q of transposed k3 s2 is {np.mean(own):.3f}. Seeds in which it"
+        f" is larger than that of another: {'; '.join(parts)}."
+    )
+
+
+def content(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -> str:
+    """Say which decoders' Q is larger than what the scenes themselves have."""
+    floor = checkerboard(held_out.one_hot(), 8)
+    means = {decoder: _mean(outcomes, decoder, "trained_8") for decoder in outcomes}
+    above = [f"{labels[decoder]} ({q:.3f})" for decoder, q in means.items() if q > floor]
+    return (
+        f"The truth itself, as logits of 0 and 1, has Q {floor:.3f}: content alone. Trained"
+        f" decoders above it: {'; '.join(above) or 'none'}."
+    )
+
+
+def twins(outcomes: Outcomes) -> str:
+    """Measure chance: two of the decoders are one function, drawn twice."""
+    first, second = (
+        [outcome.mean_iu for outcome in outcomes[decoder]]
+        for decoder in ("transposed_k3", "bed_of_nails")
+    )
+    differences = np.abs(np.subtract(first, second))
+    return (
+        "Transposed k3 s2 and bed of nails with a 3x3 convolution compute the same function, from"
+        f" other random weights: their mean IU is {np.mean(first):.3f} and {np.mean(second):.3f},"
+        f" and {differences.max():.3f} apart at most in a seed. Smaller differences between"
+        " decoders say little."
+    )
+
+
+def switches(outcomes: Outcomes) -> str:
+    """Compare unpooling with switches, without, and with switches thrown away after training."""
+    own = _mean(outcomes, "unpooling", "mean_iu")
+    blind = _mean(outcomes, "unpooling", "iu_without_switches")
+    without = _mean(outcomes, "bed_of_nails", "mean_iu")
+    ties = _mean(outcomes, "unpooling", "ties")
+    verb = "gains" if own > without else "loses"
+    return (
+        f"Unpooling {verb} {abs(own - without):.3f} mean IU by its stored switches over a bed of"
+        f" nails ({own:.3f} and {without:.3f}); a network that was trained with switches and gets"
+        f" a bed of nails instead has {blind:.3f}. {ties:.0%} of the first pooling's windows are"
+        " all 0 behind the relu: there a switch is the upper left pixel, and tells nothing."
+    )
+
+
+def _mean(outcomes: Outcomes, decoder: str, name: str) -> float:
+    return float(np.mean([getattr(outcome, name) for outcome in outcomes[decoder]]))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,214 @@
+"""What the experiment on upsampling measures: scores, boundaries, checkerboards, switches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn import no_grad
+from minifcn.boundaries import BoundaryIU, trimap
+from minifcn.data import VOID, Shapes
+from minifcn.data.transforms import normalise
+from minifcn.metrics import ConfusionMatrix
+from minifcn.models.decoders import corners
+from minifcn.models.segnet import EncoderDecoder
+from minifcn.phases import phase_share
+from minifcn.tensor import Tensor
+
+RADIUS = 2
+"""Pixels; 2 % of the diagonal of a 64 x 64 scene, as the paper of the boundary IU takes."""
+MARGIN = 8
+"""Pixels at the border that checkerboards are not measured in: one stride of the encoder."""
+GREY_SIZE, GREY_MARGIN = 144, 56
+"""Pixels: an image of one colour, and what of it is left out, for its border reaches into it."""
+
+
+ENOUGH = 50
+"""Scenes to count ties in."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Scenes that nothing was trained on.
+
+    Attributes:
+        pixels: uint8 (N, H, W, 3).
+        images: the same, normalised: float32 (N, 3, H, W).
+        truths: uint8 (N, H, W).
+    """
+
+    pixels: np.ndarray
+    images: np.ndarray
+    truths: np.ndarray
+
+    @classmethod
+    def draw(cls, dataset: Shapes) -> HeldOut:
+        """Draw all scenes of a data set."""
+        pixels, truths = zip(*(dataset[i] for i in range(len(dataset))), strict=True)
+        images = np.stack([normalise(image) for image in pixels])
+        return cls(np.stack(pixels), images, np.stack(truths))
+
+    def one_hot(self) -> np.ndarray:
+        """Return the truth as perfect logits: 1 for the class of a pixel, else 0; (N, C, H, W)."""
+        classes = np.arange(len(Shapes.classes))[:, None, None]
+        return (self.truths[:, None] == classes).astype(np.float32)
+
+    def baseline(self) -> float:
+        """Return the mean IU of predicting the most frequent class everywhere."""
+        matrix = ConfusionMatrix(len(Shapes.classes), VOID)
+        matrix.update(self.truths, self.truths)
+        return matrix.baseline_mean_iu
+
+    def most_varied(self) -> int:
+        """Return the first of the scenes that show most classes."""
+        return int(np.argmax([len(np.unique(truth)) for truth in self.truths]))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The numbers of one network.
+
+    `equal`, `start` and `trained` are its checkerboards Q for periods of 2 and 8 pixels; `ties` is
+    the share of the first pooling's windows in which all pixels are 0, so that the switch means
+    nothing.
+    """
+
+    mean_iu: float
+    band_iu: float
+    boundary_iu: float
+    equal_2: float
+    equal_8: float
+    start_2: float
+    start_8: float
+    trained_2: float
+    trained_8: float
+    grey: float
+    ties: float
+    iu_without_switches: float
+    boundary_iu_without_switches: float
+    parameters: int
+    seconds: float
+
+
+def outcome(
+    model: EncoderDecoder,
+    held_out: HeldOut,
+    equal: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    seconds: float,
+) -> Outcome:
+    """Put together the numbers of a trained network.
+
+    equal, before, after: logits (N, C, H, W) on the held-out scenes with equal weights in the
+    decoder, as drawn, and trained.
+    """
+    blind = logits(model, held_out.images, use_switches=False)
+    states = {"equal": equal, "start": before, "trained": after}
+    truths = held_out.truths
+    return Outcome(
+        mean_iu=mean_iu(truths, after),
+        band_iu=mean_iu(trimap(truths, RADIUS, VOID), after),
+        boundary_iu=boundary_iu(truths, after),
+        **{
+            f"{state}_{period}": checkerboard(y, period)
+            for state, y in states.items()
+            for period in (2, 8)
+        },
+        grey=grey_ripple(model) / float(after.std()),
+        ties=ties(model, held_out.images),
+        iu_without_switches=mean_iu(truths, blind),
+        boundary_iu_without_switches=boundary_iu(truths, blind),
+        parameters=sum(p.data.size for p in model.decoder.parameters()),
+        seconds=seconds,
+    )
+
+
+def logits(
+    model: EncoderDecoder, images: np.ndarray, use_switches: bool = True, batch_size: int = 25
+) -> np.ndarray:
+    """Return the scores (N, C, H, W) of images (N, 3, H, W), in multiples of the stride.
+
+    Without switches, those of the poolings are replaced by ones to the upper left pixels; only
+    'unpooling' notices.
+    """
+    parts = []
+    with no_grad():
+        for first in range(0, len(images), batch_size):
+            x, switches = model.encode(Tensor(images[first : first + batch_size]))
+            if not use_switches:
+                switches = [corners(indices) for indices in switches]
+            parts.append(model.score(model.decode(x, switches)).numpy())
+    return np.concatenate(parts)
+
+
+def mean_iu(truths: np.ndarray, logits: np.ndarray) -> float:
+    """Return the mean IU of logits (N, C, H, W) for truths (N, H, W), VOID left out."""
+    matrix = ConfusionMatrix(logits.shape[1], VOID)
+    matrix.update(truths, logits.argmax(1))
+    return matrix.mean_iu
+
+
+def boundary_iu(truths: np.ndarray, logits: np.ndarray) -> float:
+    """Return the mean boundary IU of logits (N, C, H, W) for truths (N, H, W)."""
+    rims = BoundaryIU(logits.shape[1], RADIUS, VOID)
+    rims.update(truths, logits.argmax(1))
+    return rims.mean_iu
+
+
+def checkerboard(logits: np.ndarray, period: int) -> float:
+    """Return Q, the share of variance between the phases, averaged over scenes and classes.
+
+    Planes that are constant but for the margin, as the truth's of an absent class, have no Q.
+    """
+    inner = logits[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    varies = inner.max((-1, -2)) > inner.min((-1, -2))
+    return float(phase_share(logits, period, MARGIN)[varies].mean())
+
+
+def grey_ripple(model: EncoderDecoder) -> float:
+    """Return the standard deviation of the logits inside an image of one colour, class by class.
+
+    Far from its border the encoder gives equal features everywhere; what varies was painted by the
+    decoder. In every pooling all pixels tie, and the first wins; that is not left to rounding.
+    """
+    grey = np.zeros((1, 3, GREY_SIZE, GREY_SIZE), np.float32)
+    inner = slice(GREY_MARGIN, -GREY_MARGIN)
+    inside = logits(model, grey, use_switches=False)[..., inner, inner].astype(np.float64)
+    return float(np.sqrt(inside.var((-1, -2)).mean()))
+
+
+def ties(model: EncoderDecoder, images: np.ndarray) -> float:
+    """Return the share of 2 x 2 windows, at full size, in which relu left no pixel above 0."""
+    with no_grad():
+        features = model.encoder[0](Tensor(images[:ENOUGH])).numpy()
+    n, c, h, w = features.shape
+    return float((features.reshape(n, c, h // 2, 2, w // 2, 2).max((3, 5)) == 0).mean())
+
+
+def set_equal(model: EncoderDecoder) -> None:
+    """Set all weights of the decoder's kernels to one value; biases and BatchNorm stay."""
+    for weight in model.decoder.parameters():
+        if weight.ndim == 4:
+            weight.data[...] = 1 / weight.data[0].size
+
+
+def unpooled(model: EncoderDecoder, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what goes into the last unpooling, and what comes out with switches and without.
+
+    image: (3, H, W). Returns one channel, (H/2, W/2), (H, W) and (H, W): the one that varies most
+    where its switches mean something.
+    """
+    with no_grad():
+        x, switches = model.encode(Tensor(image[None]))
+        *stages, _ = model.decoder
+        for stage, indices in zip(stages, reversed(switches), strict=False):
+            x = stage(x, indices)
+        first = F.max_pool2d(model.encoder[0](Tensor(image[None])), 2)
+        planes = (x, F.max_unpool2d(x, switches[0], 2), F.max_unpool2d(x, corners(x), 2))
+    assert isinstance(first, Tensor)  # for mypy
+    channel = int((x.numpy()[0] * (first.numpy()[0] > 0)).std((1, 2)).argmax())
+    features, stored, nails = (plane.numpy()[0, channel] for plane in planes)
+    return features, stored, nails

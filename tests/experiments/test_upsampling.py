@@ -1,0 +1,243 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from minifcn import Tensor
+from minifcn import functional as F
+from minifcn.boundaries import BoundaryIU
+from minifcn.data import Shapes
+from minifcn.experiments import upsampling
+from minifcn.experiments.experiment import Settings
+from minifcn.experiments.upsampling import measures
+from minifcn.experiments.upsampling.findings import conclude, overlap, switches, twins
+from minifcn.experiments.upsampling.measures import HeldOut, Outcome
+from minifcn.models.decoders import DECODERS
+from minifcn.phases import phase_share
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Few and small scenes, and a small network."""
+    monkeypatch.setattr(upsampling, "SCENES", 3)
+    monkeypatch.setattr(upsampling, "SIZE", (32, 32))
+    monkeypatch.setattr(upsampling, "WIDTHS", (4, 4, 4))
+    monkeypatch.setattr(upsampling, "BATCH_SIZE", 2)
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    return HeldOut.draw(Shapes("val", 4, (32, 40)))
+
+
+def randomised(decoder, seed=0):
+    """A network whose BatchNorms shift, so that it answers a grey image, too."""
+    model, generator = upsampling.make_model(decoder, seed), np.random.default_rng(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim == 1 and name.endswith("bias"):
+            parameter.data[...] = generator.uniform(0.1, 1, parameter.shape)
+    return model
+
+
+# -- The whole -----------------------------------------------------------------------------------
+
+
+def without_seconds(result):
+    tables = result.to_json()["tables"]
+    rows = {name: [dict(row) for row in rows] for name, rows in tables.items()}
+    for row in rows["decoders"]:
+        assert row.pop("seconds") > 0
+    return rows
+
+
+def test_two_runs_agree_in_every_number_and_picture(tmp_path):
+    results, said = [], []
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        results.append(upsampling.run(Settings(folder, (0, 1), 0.005, said.append)))
+    first, second = results
+    assert without_seconds(first) == without_seconds(second)
+    assert first.findings == second.findings
+    assert [p.name for p in first.pictures] == [
+        "upsampling-decoders.png",
+        "upsampling-checkerboards.png",
+        "upsampling-unpool.png",
+    ]
+    for one, other in zip(first.pictures, second.pictures, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert len(said) == 2 * 2 * 8
+    assert said[0].startswith("seed 0, fixed bilinear: mean IU 0.")
+    json.dumps(first.to_json())
+    rows = without_seconds(first)
+    assert [row["decoder"] for row in rows["decoders"]] == list(upsampling.LABELS.values())
+    assert len(rows["checkerboards"]) == 9
+    assert "bed of nails" in first.text()
+
+
+def test_the_seed_changes_the_network_and_the_batches(held_out):
+    settings = Settings(None, (0,), 0.005)
+    outcomes = [
+        upsampling.train_and_measure("transposed_k3", seed, held_out, settings)[0]
+        for seed in (0, 1)
+    ]
+    assert outcomes[0].start_8 != outcomes[1].start_8
+
+
+def test_every_decoder_has_a_label():
+    assert list(upsampling.LABELS) == list(DECODERS)
+    assert len(set(upsampling.LABELS.values())) == 8
+
+
+# -- The measures --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_logits_are_the_models(decoder, held_out):
+    model = randomised(decoder)
+    expected = model(Tensor(held_out.images)).data
+    np.testing.assert_array_equal(measures.logits(model, held_out.images, batch_size=4), expected)
+    blind = measures.logits(model, held_out.images, use_switches=False, batch_size=4)
+    assert np.array_equal(blind, expected) == (decoder != "unpooling")
+
+
+def test_without_switches_a_segnet_is_a_bed_of_nails(held_out):
+    segnet, nails = randomised("unpooling"), randomised("bed_of_nails")
+    nails.load_state_dict(segnet.state_dict())
+    blind = measures.logits(segnet, held_out.images, use_switches=False)
+    np.testing.assert_array_equal(blind, measures.logits(nails, held_out.images))
+
+
+def test_checkerboard_is_the_mean_share_of_what_varies():
+    y = np.random.default_rng(0).standard_normal((2, 3, 32, 32))
+    y[1, 2] = 4
+    y[1, 2, 0, 0] = 5  # at the border, which does not count
+    planes = [y[0, 0], y[0, 1], y[0, 2], y[1, 0], y[1, 1]]
+    for period in (2, 8):
+        expected = np.mean([phase_share(plane, period, measures.MARGIN) for plane in planes])
+        assert measures.checkerboard(y, period) == pytest.approx(expected, rel=1e-12)
+    rows, columns = np.indices((32, 32))
+    assert measures.checkerboard(((rows + columns) % 2)[None, None], 2) == pytest.approx(1)
+
+
+def test_perfect_logits_have_perfect_scores(held_out):
+    perfect = held_out.one_hot()
+    assert measures.mean_iu(held_out.truths, perfect) == 1
+    assert measures.boundary_iu(held_out.truths, perfect) == 1
+    np.testing.assert_array_equal(perfect.argmax(1), held_out.truths)
+    rims = BoundaryIU(6, measures.RADIUS)
+    rims.update(held_out.truths, 0 * held_out.truths)
+    background = np.zeros_like(perfect)
+    assert measures.boundary_iu(held_out.truths, background) == rims.mean_iu
+    assert measures.mean_iu(held_out.truths, background) == pytest.approx(held_out.baseline())
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_grey_image_shows_what_the_decoder_paints(decoder):
+    """Resizing paints nothing, whatever the weights; the other decoders do, with random ones."""
+    model = randomised(decoder)
+    ripple = measures.grey_ripple(model)
+    level = np.abs(measures.logits(model, np.zeros((1, 3, 144, 144), np.float32))).max()
+    painters = {"transposed_k4", "transposed_k3", "unpooling", "bed_of_nails"}
+    assert (ripple > 1e-2 * level) == (decoder in painters)
+    assert (ripple < 1e-5 * level) == (decoder not in painters)
+
+
+def test_with_equal_weights_only_uneven_overlap_paints():
+    for decoder in ("transposed_k4", "transposed_k3"):
+        model = randomised(decoder)
+        measures.set_equal(model)
+        kernels = [p.data for p in model.decoder.parameters() if p.ndim == 4]
+        assert len(kernels) == 3
+        assert all((kernel == kernel.flat[0]).all() for kernel in kernels)
+        grey = measures.logits(model, np.zeros((1, 3, 144, 144), np.float32))[0, 0, 56:-56, 56:-56]
+        assert (np.ptp(grey) > 0.1 * np.abs(grey).max()) == (decoder == "transposed_k3")
+
+
+def test_ties_by_hand(held_out):
+    model = randomised("unpooling")
+    features = model.encoder[0](Tensor(held_out.images)).data
+    assert features.shape == (4, 4, 32, 40)
+    maxima = F.max_pool2d(Tensor(features), 2).data
+    assert measures.ties(model, held_out.images) == pytest.approx((maxima == 0).mean())
+    assert 0 < measures.ties(model, held_out.images) < 1
+
+
+def test_unpooled_planes_have_the_same_values_in_other_places(held_out):
+    model = randomised("unpooling")
+    features, stored, nails = measures.unpooled(model, held_out.images[0])
+    assert (features.shape, stored.shape, nails.shape) == ((16, 20), (32, 40), (32, 40))
+    np.testing.assert_array_equal(nails[::2, ::2], features)
+    assert np.count_nonzero(nails) == np.count_nonzero(features)
+    windows = stored.reshape(16, 2, 20, 2).swapaxes(1, 2)
+    np.testing.assert_array_equal(windows.sum((2, 3)), features)
+    assert not np.array_equal(stored, nails)
+
+
+def test_the_scene_shown_is_the_first_with_most_classes():
+    truths = np.array([[[0, 1]], [[0, 0]], [[2, 1]]], np.uint8)
+    scenes = HeldOut(np.zeros((3, 1, 2, 3), np.uint8), np.zeros((3, 3, 1, 2)), truths)
+    assert scenes.most_varied() == 0
+    assert HeldOut(scenes.pixels, scenes.images, truths[::-1]).most_varied() == 0
+    assert HeldOut(scenes.pixels, scenes.images, truths[[1, 2, 0]]).most_varied() == 1
+
+
+# -- The findings --------------------------------------------------------------------------------
+
+
+def outcome(**numbers):
+    fields = {field.name: 0.5 for field in dataclasses.fields(Outcome)}
+    return Outcome(**{**fields, **numbers})
+
+
+def outcomes(**numbers):
+    """Two seeds of every decoder, all numbers 0.5, but those given as decoder=[{...}, {...}]."""
+    return {
+        decoder: [outcome(**own) for own in numbers.get(decoder, ({}, {}))] for decoder in DECODERS
+    }
+
+
+def test_overlap_counts_seeds():
+    made = outcomes(
+        transposed_k3=[{"start_8": 0.8}, {"start_8": 0.6}],
+        transposed_k4=[{"start_8": 0.7}, {"start_8": 0.9}],
+    )
+    said = overlap(made, "start", upsampling.LABELS)
+    assert said == (
+        "Before training, Q of transposed k3 s2 is 0.700. Seeds in which it is larger than that of"
+        " another: transposed k4 s2, random start (0.800) in 1 of 2; transposed k4 s2, bilinear"
+        " start (0.500) in 2 of 2; nearest + convolution (0.500) in 2 of 2; bilinear + convolution"
+        " (0.500) in 2 of 2."
+    )
+
+
+def test_twins_measure_chance():
+    made = outcomes(
+        transposed_k3=[{"mean_iu": 0.3}, {"mean_iu": 0.4}],
+        bed_of_nails=[{"mean_iu": 0.35}, {"mean_iu": 0.1}],
+    )
+    assert "mean IU is 0.350 and 0.225, and 0.300 apart at most" in twins(made)
+
+
+@pytest.mark.parametrize(("with_switches", "verb"), [(0.6, "gains 0.100"), (0.4, "loses 0.100")])
+def test_switches_gain_or_lose(with_switches, verb):
+    own = {"mean_iu": with_switches, "iu_without_switches": 0.2, "ties": 0.25}
+    said = switches(outcomes(unpooling=[own, own]))
+    assert said.startswith(f"Unpooling {verb} mean IU")
+    assert "instead has 0.200. 25% of" in said
+
+
+def test_findings_follow_the_numbers(held_out):
+    best = {"mean_iu": 0.9, "band_iu": 0.9, "boundary_iu": 0.9}
+    said = conclude(outcomes(unpooling=[best, best]), held_out, upsampling.LABELS)
+    assert said[0].startswith("Mean IU, best first: unpooling + convolution (SegNet) 0.900; fixed")
+    assert said[1] == "Unpooling + convolution (SegNet) is best at the boundaries, too."
+    split = outcomes(unpooling=[{"mean_iu": 0.9}] * 2, bilinear=[{"band_iu": 0.8}] * 2)
+    assert (
+        "within the band around the boundaries fixed bilinear"
+        in conclude(split, held_out, upsampling.LABELS)[1]
+    )
+    quiet = outcomes(**{d: [{"trained_8": 0.0}] * 2 for d in DECODERS if d != "transposed_k3"})
+    above = conclude(quiet, held_out, upsampling.LABELS)[5]
+    assert above.endswith("above it: transposed k3 s2, random start (0.500).")
