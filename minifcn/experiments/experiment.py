@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+WIDTH = 100
+"""Characters of a line of text; tables may be wider."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Table:
         header = _line(columns, widths, left)
         body = [_line(line, widths, left) for line in lines]
         rule = "-" * sum(widths, 2 * (len(widths) - 1))
-        note = ["", self.note] if self.note else []
+        note = ["", *map(_wrapped, self.note.splitlines())] if self.note else []
         return "\n".join([self.title, "", header, rule, *body, *note])
 
     def _cell(self, name: str, value: Any) -> str:
@@ -69,6 +73,12 @@ class Table:
         if isinstance(value, bool):
             return "yes" if value else "no"
         return format(value, self.formats.get(name, "," if isinstance(value, int) else ".3f"))
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], left: Sequence[bool]) -> str:
@@ -96,7 +106,8 @@ class Result:
     def text(self) -> str:
         """Return tables, findings and the names of the pictures as text."""
         parts = [table.text() for table in self.tables.values()]
-        parts += ["\n".join(f"- {finding}" for finding in self.findings)] if self.findings else []
+        listed = [_wrapped(f"- {finding}", "  ") for finding in self.findings]
+        parts += ["\n".join(listed)] if listed else []
         parts += ["\n".join(f"picture: {path}" for path in self.pictures)] if self.pictures else []
         return "\n\n".join(parts)
 

@@ -44,6 +44,18 @@ def test_a_table_as_text():
     ]
 
 
+def test_long_sentences_are_wrapped():
+    words = " ".join(["word"] * 30)
+    table = Table("T", [{"a": 1}], note=f"{words}.\nShort.")
+    *_, first, second, short = table.text().splitlines()
+    assert (len(first), short) == (99, "Short.")
+    assert f"{first} {second}" == f"{words}."
+    *_, first, second = Result({"t": table}, [words]).text().splitlines()
+    assert len(first) <= 100
+    assert first.startswith("- word")
+    assert second.startswith("  word")
+
+
 def test_numpy_numbers_are_written_alike():
     row = {"whole": np.int64(12345), "score": np.float32(0.5), "even": np.bool_(True)}
     assert Table("T", [row]).text().splitlines()[-1] == "12,345  0.500   yes"
