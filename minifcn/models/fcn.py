@@ -85,26 +85,66 @@ class FCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Score each pixel of x (N, 3, H, W) for each class."""
-        if x.ndim != 4 or x.shape[1] != 3:
-            raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
-        below, right = -x.shape[2] % 32, -x.shape[3] % 32
-        scores = self.upscore(self.coarse_scores(F.pad(x, (0, right, 0, below))))
-        return F.pad(scores, (0, -right, 0, -below))
+        return self._upsampled(self.coarse_scores(_padded(x)), x.shape)
 
     def coarse_scores(self, x: Tensor) -> Tensor:
         """Return the scores at this network's stride, before the last upsampling.
 
         x: (N, 3, H, W), H and W multiples of 32. Returns (N, num_classes, H / s, W / s).
         """
+        return self._added_up(self.path_scores(x))
+
+    def path_scores(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the scores that the 1x1 convolutions give: 'top', and those of the skips.
+
+        x: (N, 3, H, W), H and W multiples of 32. Returns (N, num_classes, H / s, W / s), where s
+        is 32 for 'top', 16 for 'pool4' and 8 for 'pool3'.
+        """
         pool3 = self.stage3(self.stage2(self.stage1(x)))
         pool4 = self.stage4(pool3)
-        top = self.drop6(self.fc6(self.stage5(pool4)))
-        scores = self.score_fr(self.drop7(self.fc7(top)))
+        fc7 = self.drop7(self.fc7(self.drop6(self.fc6(self.stage5(pool4)))))
+        scores = {"top": self.score_fr(fc7)}
         if self.stride <= 16:
-            scores = self.upscore2(scores) + self.score_pool4(pool4)
+            scores["pool4"] = self.score_pool4(pool4)
         if self.stride == 8:
-            scores = self.upscore_pool4(scores) + self.score_pool3(pool3)
+            scores["pool3"] = self.score_pool3(pool3)
         return scores
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return what each path adds to the score of each pixel; their sum is `forward`'s.
+
+        All that follows the 1x1 convolutions is linear, so what a path adds is what comes out when
+        the scores of the others are 0.
+
+        x: (N, 3, H, W). Returns scores (N, num_classes, H, W) by path, as in `path_scores`.
+        """
+        scores = self.path_scores(_padded(x))
+        terms = {}
+        for path in scores:
+            alone = {name: own if name == path else 0 * own for name, own in scores.items()}
+            terms[path] = self._upsampled(self._added_up(alone), x.shape)
+        return terms
+
+    def _added_up(self, paths: dict[str, Tensor]) -> Tensor:
+        """Upsample coarse scores by 2 and add the next finer ones, down to this stride."""
+        scores = paths["top"]
+        if self.stride <= 16:
+            scores = self.upscore2(scores) + paths["pool4"]
+        if self.stride == 8:
+            scores = self.upscore_pool4(scores) + paths["pool3"]
+        return scores
+
+    def _upsampled(self, coarse: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Bring coarse scores to the size of an image of this shape: (N, num_classes, H, W)."""
+        scores = self.upscore(coarse)
+        return F.pad(scores, (0, shape[3] - scores.shape[3], 0, shape[2] - scores.shape[2]))
+
+
+def _padded(x: Tensor) -> Tensor:
+    """Pad images at the bottom and right to a multiple of 32."""
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+    return F.pad(x, (0, -x.shape[3] % 32, 0, -x.shape[2] % 32))
 
 
 def _block(

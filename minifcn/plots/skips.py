@@ -1,0 +1,276 @@
+"""Pictures of skips: predictions at growing resolution, and the terms of a score as maps."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.colours import (
+    check_image,
+    check_labels,
+    check_palette,
+    class_boundaries,
+    colour_mask,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+
+_WIDTH, _MARGIN, _GAP, _TITLE, _LEGEND = 8.0, 0.08, 0.08, 0.25, 0.3
+"""Inches."""
+
+
+# -- Predictions ---------------------------------------------------------------------------------
+
+
+def plot_strides(
+    path: str | os.PathLike[str],
+    images: Sequence[ArrayLike],
+    masks: Mapping[str, Sequence[ArrayLike]],
+    classes: Sequence[str],
+    palette: ArrayLike,
+) -> None:
+    """Draw a row for each image: the image, then its masks, such as truth and predictions.
+
+    Thin lines run between the classes, so that the shapes can be seen in grey too.
+
+    Args:
+        path: the PNG to write.
+        images: uint8 RGB (H, W, 3), all of one size.
+        masks: by column title, integer labels (H, W) for each image.
+        classes: the C class names, in label order.
+        palette: one RGB colour per class, (C, 3), values 0 .. 255.
+
+    Raises:
+        TypeError: an image is not uint8, or a mask or the palette does not hold integers.
+        ValueError: images is empty, or shapes, counts, labels, names or path do not fit.
+    """
+    colours = check_palette(palette)
+    check_names(classes, len(colours), "palette")
+    pixels = [check_image(f"images[{k}]", image) for k, image in enumerate(images)]
+    columns = _checked_masks(pixels, masks, len(colours))
+    panel = (_WIDTH - 2 * _MARGIN - len(columns) * _GAP) / (1 + len(columns))
+    panel_height = panel * pixels[0].shape[0] / pixels[0].shape[1]
+    height = _TITLE + len(pixels) * (panel_height + _GAP) + _LEGEND
+    with figure_file(path, _WIDTH, height) as figure:
+        grid = _grid(figure, len(pixels), panel, panel_height, 1 + len(columns))
+        for row, axes in enumerate(grid):
+            axes[0].imshow(pixels[row], interpolation="nearest")
+            for axis, own in zip(axes[1:], columns.values(), strict=True):
+                _draw_mask(axis, own[row], colours, panel)
+        for axis, title in zip(grid[0], ("image", *columns), strict=True):
+            axis.set_title(title, pad=4)
+        _draw_legend(figure, classes, colours)
+
+
+def _checked_masks(
+    images: list[NDArray[np.uint8]], masks: Mapping[str, Sequence[ArrayLike]], num_classes: int
+) -> dict[str, list[NDArray[Any]]]:
+    if not images or len({image.shape for image in images}) > 1:
+        raise ValueError(f"images must be one or more of one size, got {len(images)}")
+    checked = {}
+    for title, column in masks.items():
+        if len(column) != len(images):
+            raise ValueError(f"masks[{title!r}] must be {len(images)}, got {len(column)}")
+        checked[title] = [check_labels(f"masks[{title!r}]", mask, num_classes) for mask in column]
+        for mask in checked[title]:
+            _check_shape(f"masks[{title!r}]", mask, images[0].shape[:2])
+    return checked
+
+
+def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise ValueError(f"{name} must have the image's shape {shape}, got {array.shape}")
+
+
+def _grid(
+    figure: "Figure", rows: int, panel: float, panel_height: float, columns: int
+) -> NDArray[Any]:
+    """Return (rows, columns) axes without ticks, at a distance of _GAP from one another."""
+    width, height = figure.get_size_inches()
+    spacing = {
+        "left": _MARGIN / width,
+        "right": 1 - _MARGIN / width,
+        "bottom": (_LEGEND + _GAP) / height,
+        "top": 1 - _TITLE / height,
+        "wspace": _GAP / panel,
+        "hspace": _GAP / panel_height,
+    }
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=spacing)
+    for axis in grid.flat:
+        _frame(axis)
+    return grid
+
+
+def _frame(axis: "Axes") -> None:
+    axis.set(xticks=[], yticks=[])
+    axis.spines[:].set(visible=True, linewidth=0.5)
+
+
+def _draw_mask(axis: "Axes", mask: NDArray[Any], palette: NDArray[np.uint8], panel: float) -> None:
+    from matplotlib.collections import LineCollection
+
+    axis.imshow(colour_mask(mask, palette), interpolation="nearest")
+    segments = list(class_boundaries(mask))
+    # A quarter of a pixel leaves small objects visible; a white rim parts a line from black.
+    width = min(max(0.25 * 72 * panel / mask.shape[1], 0.25), 0.5)
+    for colour, linewidth in (("white", 2 * width), ("black", width)):
+        axis.add_collection(
+            LineCollection(segments, colors=colour, linewidths=linewidth), autolim=False
+        )
+
+
+def _draw_legend(figure: "Figure", classes: Sequence[str], palette: NDArray[np.uint8]) -> None:
+    from matplotlib.patches import Patch
+
+    swatches = [
+        Patch(label=shortened(name), facecolor=colour / 255, edgecolor="black", linewidth=0.5)
+        for name, colour in zip(classes, palette, strict=True)
+    ]
+    figure.legend(
+        handles=swatches,
+        ncols=min(len(swatches), 8),
+        loc="lower center",
+        frameon=False,
+        borderaxespad=0.2,
+        handlelength=1.4,
+        columnspacing=1.4,
+    )
+
+
+# -- Terms ---------------------------------------------------------------------------------------
+
+
+def plot_contributions(
+    path: str | os.PathLike[str],
+    image: ArrayLike,
+    truth: ArrayLike,
+    terms: Mapping[str, ArrayLike],
+    pixels: Mapping[str, tuple[int, int]],
+    name: str,
+) -> None:
+    """Draw what each term adds to the scores of one class, and their sum, as maps of one scale.
+
+    Contours tell the sign without colours: solid where a map is positive, dashed where it is
+    negative, thick at 0. The chosen pixels are marked A, B, ... in all panels; their values stand
+    beneath each map.
+
+    Args:
+        path: the PNG to write.
+        image: uint8 RGB (H, W, 3).
+        truth: which pixels are of the class, (H, W).
+        terms: by name, what is added to the score of each pixel, (H, W).
+        pixels: by description, (row, column).
+        name: of the class.
+
+    Raises:
+        TypeError: the image is not uint8.
+        ValueError: there are no terms, or shapes, pixels or path do not fit.
+    """
+    picture = check_image("image", image)
+    outline = np.asarray(truth)
+    _check_shape("truth", outline, picture.shape[:2])
+    maps = _checked_terms(terms, picture.shape[:2])
+    _check_pixels(pixels, picture.shape[:2])
+    limit = max(float(np.abs(own).max()) for own in maps.values()) or 1.0
+    with figure_file(path, _WIDTH, 6.0, layout="constrained") as figure:
+        grid = figure.subplots(2, max(3, len(terms)), squeeze=False)
+        _draw_scene(grid[0], picture, outline, name, pixels)
+        panels = [*grid[1][: len(terms)], grid[0][2]]
+        for axis, (title, own) in zip(panels, maps.items(), strict=True):
+            shown = _draw_map(axis, own, limit)
+            _mark(axis, pixels)
+            axis.set_title(title)
+            axis.set_xlabel(_values(own, pixels))
+        for axis in set(grid.flat) - {*panels, *grid[0][:2]}:
+            axis.set_visible(False)
+        bar = figure.colorbar(shown, ax=list(grid.flat), shrink=0.8, aspect=40, pad=0.02)
+        bar.set_label(f"added to the score of {shortened(name)}")
+        figure.supxlabel(
+            "contours: solid above 0, dashed below, thick at 0 (steps of a quarter of the scale)",
+            fontsize=9,
+        )
+
+
+def _checked_terms(
+    terms: Mapping[str, ArrayLike], shape: tuple[int, ...]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the maps, and then their sum, by title."""
+    if not terms:
+        raise ValueError("terms must be one or more, got none")
+    maps = {name: np.asarray(term, np.float64) for name, term in terms.items()}
+    for name, own in maps.items():
+        _check_shape(f"terms[{name!r}]", own, shape)
+    return {**maps, "score = " + " + ".join(terms): np.sum(list(maps.values()), axis=0)}
+
+
+def _check_pixels(pixels: Mapping[str, tuple[int, int]], shape: tuple[int, ...]) -> None:
+    for where, (row, column) in pixels.items():
+        if not (0 <= row < shape[0] and 0 <= column < shape[1]):
+            raise ValueError(
+                f"pixels[{where!r}] must lie in an image of {shape}, got {(row, column)}"
+            )
+
+
+def _letters(pixels: Mapping[str, tuple[int, int]]) -> list[tuple[str, str, tuple[int, int]]]:
+    """Return the letter, the description and the place of each pixel."""
+    return [(chr(ord("A") + i), where, at) for i, (where, at) in enumerate(pixels.items())]
+
+
+def _draw_scene(
+    axes: NDArray[Any],
+    image: NDArray[np.uint8],
+    truth: NDArray[Any],
+    name: str,
+    pixels: Mapping[str, tuple[int, int]],
+) -> None:
+    """Draw the image and, beside it, where the class is."""
+    axes[0].imshow(image, interpolation="nearest")
+    axes[0].set_title("image")
+    axes[1].imshow(np.where(truth, 0.55, 1.0), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes[1].set_title(f"truth: {shortened(name)}")
+    axes[1].set_xlabel("   ".join(f"{letter} {where}" for letter, where, _ in _letters(pixels)))
+    for axis in axes[:2]:
+        _frame(axis)
+        _mark(axis, pixels)
+
+
+def _draw_map(axis: "Axes", values: NDArray[np.float64], limit: float) -> "AxesImage":
+    """Draw values from -limit to limit, purple to orange, with contours that tell the sign."""
+    _frame(axis)
+    shown = axis.imshow(values, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    steps = np.array([0.25, 0.5, 0.75]) * limit
+    for levels, style, width in ((-steps[::-1], "--", 0.6), ((0.0,), "-", 1.4), (steps, "-", 0.6)):
+        inside = [level for level in levels if values.min() < level < values.max()]
+        if inside:
+            axis.contour(values, inside, colors="black", linestyles=style, linewidths=width)
+    return shown
+
+
+def _mark(axis: "Axes", pixels: Mapping[str, tuple[int, int]]) -> None:
+    """Circle each pixel and write its letter, black with a white rim, towards the middle."""
+    from matplotlib.patheffects import withStroke
+
+    width, height = max(axis.get_xlim()), max(axis.get_ylim())
+    rim = [withStroke(linewidth=2.5, foreground="white")]
+    for letter, _, (row, column) in _letters(pixels):
+        axis.plot(column, row, "o", ms=5, mfc="none", mec="black", mew=1.2, path_effects=rim)
+        axis.annotate(
+            letter,
+            (column, row),
+            xytext=(8 if column < 0.8 * width else -8, 8 if row > 0.2 * height else -8),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            weight="bold",
+            path_effects=rim,
+        )
+
+
+def _values(values: NDArray[np.float64], pixels: Mapping[str, tuple[int, int]]) -> str:
+    return "   ".join(f"{letter} {values[at]:+.2f}" for letter, _, at in _letters(pixels))
