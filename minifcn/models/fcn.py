@@ -13,13 +13,13 @@ image, which is padded at the bottom and right to a multiple of 32; only that is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from minifcn import functional as F
 from minifcn import nn
+from minifcn.models.blocks import block, cropped, padded, stage
 from minifcn.tensor import Tensor
 
 STRIDES = (32, 16, 8)
@@ -63,15 +63,15 @@ class FCN(nn.Module):
         _check_settings(num_classes, stride, widths, depths, upsampling)
         _check_weights(widths, depths, head_width)
         self.stride = stride
-        block = partial(_block, batch_norm=batch_norm, generator=generator)
-        self.stage1 = _stage(3, widths[0], depths[0], block)
-        self.stage2 = _stage(widths[0], widths[1], depths[1], block)
-        self.stage3 = _stage(widths[1], widths[2], depths[2], block)
-        self.stage4 = _stage(widths[2], widths[3], depths[3], block)
-        self.stage5 = _stage(widths[3], widths[4], depths[4], block)
-        self.fc6 = block(widths[4], head_width, 3)
+        new_block = partial(block, batch_norm=batch_norm, generator=generator)
+        self.stage1 = stage(3, widths[0], depths[0], new_block)
+        self.stage2 = stage(widths[0], widths[1], depths[1], new_block)
+        self.stage3 = stage(widths[1], widths[2], depths[2], new_block)
+        self.stage4 = stage(widths[2], widths[3], depths[3], new_block)
+        self.stage5 = stage(widths[3], widths[4], depths[4], new_block)
+        self.fc6 = new_block(widths[4], head_width, 3)
         self.drop6 = nn.Dropout(dropout, generator=generator)
-        self.fc7 = block(head_width, head_width, 1)
+        self.fc7 = new_block(head_width, head_width, 1)
         self.drop7 = nn.Dropout(dropout, generator=generator)
         self.score_fr = _score(head_width, num_classes, generator)
         learned = upsampling == "learned"
@@ -85,7 +85,7 @@ class FCN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Score each pixel of x (N, 3, H, W) for each class."""
-        return self._upsampled(self.coarse_scores(_padded(x)), x.shape)
+        return cropped(self.upscore(self.coarse_scores(padded(x, 32))), x.shape)
 
     def coarse_scores(self, x: Tensor) -> Tensor:
         """Return the scores at this network's stride, before the last upsampling.
@@ -118,11 +118,11 @@ class FCN(nn.Module):
 
         x: (N, 3, H, W). Returns scores (N, num_classes, H, W) by path, as in `path_scores`.
         """
-        scores = self.path_scores(_padded(x))
+        scores = self.path_scores(padded(x, 32))
         terms = {}
         for path in scores:
             alone = {name: own if name == path else 0 * own for name, own in scores.items()}
-            terms[path] = self._upsampled(self._added_up(alone), x.shape)
+            terms[path] = cropped(self.upscore(self._added_up(alone)), x.shape)
         return terms
 
     def _added_up(self, paths: dict[str, Tensor]) -> Tensor:
@@ -133,49 +133,6 @@ class FCN(nn.Module):
         if self.stride == 8:
             scores = self.upscore_pool4(scores) + paths["pool3"]
         return scores
-
-    def _upsampled(self, coarse: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Bring coarse scores to the size of an image of this shape: (N, num_classes, H, W)."""
-        scores = self.upscore(coarse)
-        return F.pad(scores, (0, shape[3] - scores.shape[3], 0, shape[2] - scores.shape[2]))
-
-
-def _padded(x: Tensor) -> Tensor:
-    """Pad images at the bottom and right to a multiple of 32."""
-    if x.ndim != 4 or x.shape[1] != 3:
-        raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
-    return F.pad(x, (0, -x.shape[3] % 32, 0, -x.shape[2] % 32))
-
-
-def _block(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    batch_norm: bool,
-    generator: np.random.Generator,
-) -> nn.Module:
-    """Convolve at the same size, normalise, rectify."""
-    convolution = nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        padding=kernel_size // 2,
-        bias=not batch_norm,  # BatchNorm would take a bias out again
-        relu=not batch_norm,
-        generator=generator,
-    )
-    if not batch_norm:
-        return convolution
-    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
-
-
-def _stage(
-    in_channels: int, out_channels: int, depth: int, block: Callable[..., nn.Module]
-) -> nn.Sequential:
-    """Convolutions, then a pooling that halves the size."""
-    channels = (in_channels, *[out_channels] * depth)
-    blocks = [block(channels[i], channels[i + 1], 3) for i in range(depth)]
-    return nn.Sequential(*blocks, nn.MaxPool2d(2))
 
 
 def _score(in_channels: int, num_classes: int, generator: np.random.Generator) -> nn.Conv2d:

@@ -19,6 +19,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
+from minifcn.models.blocks import cropped, padded
 from minifcn.models.decoders import DecoderStage
 from minifcn.tensor import Tensor
 
@@ -70,13 +71,8 @@ class EncoderDecoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Score each pixel of x (N, 3, H, W) for each class."""
-        if x.ndim != 4 or x.shape[1] != 3:
-            raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
-        multiple = 2 ** len(self.encoder)
-        below, right = -x.shape[2] % multiple, -x.shape[3] % multiple
-        features, switches = self.encode(F.pad(x, (0, right, 0, below)))
-        scores = self.score(self.decode(features, switches))
-        return F.pad(scores, (0, -right, 0, -below))
+        features, switches = self.encode(padded(x, 2 ** len(self.encoder)))
+        return cropped(self.score(self.decode(features, switches)), x.shape)
 
     def encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Return the features at the highest stride, and the switches of every pooling, in order.
