@@ -13,7 +13,6 @@ from minifcn.experiments.skips.training import (
     FCN8,
     FCN16,
     FCN32,
-    NO_POOL4,
     PATHS,
     POOL3,
     RESTARTED8,
@@ -44,7 +43,6 @@ def conclude(
         " once with the learning rates of the stages.",
         f"Beside pixel accuracy: {accuracy_gap(runs)}.",
         f"Of its oracle's mean IU, {reached(runs, oracles)}.",
-        f"FCN-8s without pool4 has {compared(runs, NO_POOL4, FCN8)} with it.",
         f"pool3 only, with no deeper layer, has {compared(runs, POOL3, FCN8)} of FCN-8s, and"
         f" {difference(runs, POOL3, FCN32)} of FCN-32s.",
         *[f"FCN-8s, {v.training}, has {best_sums(own)}." for v, own in sums.items()],
