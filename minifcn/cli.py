@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -151,7 +153,7 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
     for name, known in experiments.EXPERIMENTS.items():
         own = names.add_parser(name, help=known.summary, description=known.summary)
         own.add_argument("--seeds", type=int, metavar="N", help=f"default: {known.seeds}")
-        minutes = f"{known.minutes:g}" if known.minutes else "needs none"
+        minutes = f"{known.minutes:g}" if known.minutes else "nothing is trained"
         own.add_argument(
             "--budget",
             type=float,
@@ -176,7 +178,7 @@ def _add_heatmap(parser: argparse.ArgumentParser) -> None:
         metavar="CLASS",
         help="a class to draw, by name or number; may be repeated; default: the likeliest",
     )
-    add("--size", type=int, metavar="PIXELS", help="longer side of the image; default: its own")
+    add("--size", type=int, metavar="PIXELS", help="longer side, 32 or more; default: its own")
     _add_outputs(parser)
     parser.set_defaults(command=heatmap)
 
@@ -310,19 +312,54 @@ def export(choices: argparse.Namespace) -> None:
 
 def experiment(choices: argparse.Namespace) -> None:
     """Run an experiment, and print its tables."""
-    out = choices.out or _new_folder(f"experiment-{choices.name}")
-    result, values = experiments.run(choices.name, out, choices.seeds, choices.budget, _say)
-    print(json.dumps(values) if choices.json else result.text())
-    _say(f"tables and pictures are in {out}")
+    with _results_folder(choices.out, choices.name) as out:
+        result, values = experiments.run(choices.name, out, choices.seeds, choices.budget, _say)
+    _show_results(result, values, out, choices.json)
 
 
 def heatmap(choices: argparse.Namespace) -> None:
     """Draw where a pretrained network sees its classes, and print what it sees."""
-    out = choices.out or _new_folder("experiment-heatmap")
-    result, values = experiments.run_heatmap(
-        choices.image, out, choices.model, choices.classes, choices.size
-    )
-    print(json.dumps(values) if choices.json else result.text())
+    with _results_folder(choices.out, "heatmap") as out:
+        result, values = experiments.run_heatmap(
+            choices.image, out, choices.model, choices.classes, choices.size
+        )
+    _show_results(result, values, out, choices.json)
+
+
+@contextmanager
+def _results_folder(out: Path | None, name: str) -> Iterator[Path]:
+    """Give the folder of results, made and tried before any work; by default a new one in runs/.
+
+    What was made here is taken away again if the work ends with an error and it is still empty.
+    """
+    made = out is None or not out.exists()
+    folder = out or _own_folder(f"experiment-{name}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        str(folder).encode()  # results name their pictures, in UTF-8
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+        yield folder
+    except BaseException:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
+                if out is None:
+                    folder.parent.rmdir()
+        raise
+
+
+def _own_folder(name: str) -> Path:
+    """Make a new folder in runs/, that no other command that runs now makes too."""
+    while True:
+        with suppress(FileExistsError):
+            folder = _new_folder(name)
+            folder.mkdir(parents=True)
+            return folder
+
+
+def _show_results(result: Any, values: dict[str, Any], out: Path, as_json: bool) -> None:
+    print(json.dumps(values) if as_json else result.text())
     _say(f"tables and pictures are in {out}")
 
 

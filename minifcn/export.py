@@ -37,12 +37,13 @@ def export_run(
             cannot be read.
         OSError: the file cannot be written.
     """
-    format = format or (path.suffix[1:] if path else "") or "safetensors"
-    if format not in FORMATS:
+    if format not in (None, *FORMATS):
         raise ValueError(f"format must be one of {', '.join(FORMATS)}; got {format!r}")
-    path = path or folder / f"weights.{format}"
-    if path.suffix != f".{format}":
-        raise ValueError(f"out must end in .{format}; got {path}")
+    path = path or folder / f"weights.{format or FORMATS[0]}"
+    allowed = [format] if format else FORMATS
+    if path.suffix[1:] not in allowed:
+        raise ValueError(f"out must end in {' or '.join(f'.{f}' for f in allowed)}; got {path}")
+    format = path.suffix[1:]
     if path.exists() or path.is_symlink():
         raise ValueError(f"{path}: is there already, and would be lost; choose another --out")
     config, model = load_model(folder, checkpoint)

@@ -141,7 +141,7 @@ def _checked(model: str, classes: Sequence[str]) -> Network:
 
 def find_photo(image: str) -> Path:
     """Return the path of a photo: `image` itself, or that of the photo of this name in PHOTOS."""
-    if image in PHOTOS and not Path(image).exists():
+    if image in PHOTOS and not Path(image).is_file():
         return locate(PHOTOS[image])
     if not Path(image).exists():
         raise ValueError(f"{image}: no such file, and none of the photos {', '.join(PHOTOS)}")

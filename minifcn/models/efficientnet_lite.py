@@ -48,8 +48,8 @@ LEAN = Fraction(31, 2)
 The network was trained on 224x224 pixels, and on mirrored copies. SAME pads an even axis more
 behind than before, so each of the five halvings has its windows half a pixel late: 1/2 (1 + 2 + 4
 + 8 + 16) pixels of the image. To treat an image and its mirror image alike, the kernels had to
-learn to lean the other way: of the strided 5x5 ones the last column has 3 % of the energy, the
-first 11 to 16 %. At other sizes, the padding differs, and the lean is the same.
+learn to lean the other way (a test measures it on photographs).
+At other sizes, the padding differs, and the lean is the same.
 """
 
 

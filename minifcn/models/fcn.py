@@ -92,7 +92,7 @@ class FCN(nn.Module):
 
         x: (N, 3, H, W), H and W multiples of 32. Returns (N, num_classes, H / s, W / s).
         """
-        return self._added_up(self.path_scores(x))
+        return self.fuse(self.path_scores(x))
 
     def path_scores(self, x: Tensor) -> dict[str, Tensor]:
         """Return the scores that the 1x1 convolutions give: 'top', and those of the skips.
@@ -122,11 +122,14 @@ class FCN(nn.Module):
         terms = {}
         for path in scores:
             alone = {name: own if name == path else 0 * own for name, own in scores.items()}
-            terms[path] = cropped(self.upscore(self._added_up(alone)), x.shape)
+            terms[path] = cropped(self.upscore(self.fuse(alone)), x.shape)
         return terms
 
-    def _added_up(self, paths: dict[str, Tensor]) -> Tensor:
-        """Upsample coarse scores by 2 and add the next finer ones, down to this stride."""
+    def fuse(self, paths: dict[str, Tensor]) -> Tensor:
+        """Upsample coarse scores by 2 and add the next finer ones, down to this stride.
+
+        paths: as `path_scores` returns them. Returns (N, num_classes, H / s, W / s).
+        """
         scores = paths["top"]
         if self.stride <= 16:
             scores = self.upscore2(scores) + paths["pool4"]

@@ -203,7 +203,7 @@ def class_names() -> list[str]:
     try:
         labels: Any = json.loads(path.read_bytes())
         names = [labels[str(number)] for number in range(NUM_CLASSES)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: must map '0' to '{NUM_CLASSES - 1}' to names") from error
     if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise ValueError(f"{path}: names must be text")
@@ -221,7 +221,7 @@ def find_class(text: str, labels: Sequence[str]) -> int:
     Raises:
         ValueError: no class is called so, in which case similar names are listed, or several are.
     """
-    if text.strip().isdecimal():
+    if text.strip().isdecimal() and len(text) < 10:
         return _numbered(int(text), len(labels))
     wanted = text.strip().casefold()
     synonyms = [[name.casefold() for name in label.split(", ")] for label in labels]

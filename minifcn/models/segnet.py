@@ -7,19 +7,21 @@ SegNet: A Deep Convolutional Encoder-Decoder Architecture, section 3.
 
 It is smaller than the paper's network, which takes VGG-16's thirteen convolutions as its encoder
 and mirrors them: here the decoder has one convolution a stage, like SegNet-Basic, with which the
-paper compares variants of decoders. And unpooling is one of eight ways to double the size (see
-decoders.py), so that they can be compared behind one encoder.
+paper compares variants of decoders. (That one, as the paper describes it, has no relu in its
+decoder; here one follows every convolution.) And unpooling is one of eight ways to double the size
+(see decoders.py), so that they can be compared behind one encoder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
-from minifcn.models.blocks import cropped, padded
+from minifcn.models.blocks import block, cropped, padded
 from minifcn.models.decoders import DecoderStage
 from minifcn.tensor import Tensor
 
@@ -114,15 +116,8 @@ def _convolutions(
     in_channels: int, out_channels: int, depth: int, generator: np.random.Generator
 ) -> nn.Sequential:
     """Convolve, normalise and rectify, `depth` times."""
-    layers: list[nn.Module] = []
-    for i in range(depth):
-        into = in_channels if i == 0 else out_channels
-        layers += [
-            nn.Conv2d(into, out_channels, 3, padding=1, bias=False, generator=generator),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(),
-        ]
-    return nn.Sequential(*layers)
+    channels = (in_channels, *[out_channels] * depth)
+    return nn.Sequential(*(block(*pair, 3, True, generator) for pair in pairwise(channels)))
 
 
 def _check_settings(num_classes: int, widths: Sequence[int], depths: Sequence[int]) -> None:

@@ -3,7 +3,7 @@
 Eight fire modules squeeze the channels with a 1x1 convolution and expand them again with 1x1 and
 3x3 convolutions side by side; three poolings and the first convolution halve the image. The last
 layer is a 1x1 convolution already: its output, rectified, is a map of each class, and the mean of
-a map is the class's score. Source: Iandola et al. (2016), SqueezeNet, section 4, and release 1.1.
+a map is the class's score. Source: Iandola et al. (2016), SqueezeNet, section 3, and release 1.1.
 """
 
 from __future__ import annotations

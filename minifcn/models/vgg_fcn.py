@@ -20,7 +20,7 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import nn
 from minifcn.backend import to_device
-from minifcn.kernels.geometry import Window, crop_offset
+from minifcn.kernels.geometry import Window, crop_offset, whole_numbers
 from minifcn.tensor import Tensor
 from minifcn.weights import check_keys, read_weights
 
@@ -31,7 +31,8 @@ DEPTHS = (2, 2, 3, 3, 3)
 UPSAMPLING = {32: "upscore", 16: "upscore16", 8: "upscore8"}
 """The port's names of the last transposed convolution, by stride."""
 AT_ONCE_SCALES = {"score_pool4": 0.01, "score_pool3": 0.0001}
-"""What features are multiplied with before they are scored, when all is trained at once."""
+"""What features are multiplied with before they are scored, when all is trained at once: see
+Shelhamer, Long and Darrell (2017)."""
 
 
 class VGGFCN(nn.Module):
@@ -68,10 +69,13 @@ class VGGFCN(nn.Module):
         dropout: float = 0.5,
         generator: np.random.Generator,
     ) -> None:
-        if stride not in UPSAMPLING:
+        if stride not in (32, 16, 8):
             raise ValueError(f"stride must be 32, 16 or 8; got {stride}")
-        if len(widths) != len(DEPTHS):
-            raise ValueError(f"widths must be five numbers; got {tuple(widths)}")
+        if len(widths) != len(DEPTHS) or not whole_numbers(widths) or min(widths) < 1:
+            raise ValueError(f"widths must be five whole numbers, at least 1; got {tuple(widths)}")
+        for name, number in (("num_classes", num_classes), ("fc_width", fc_width)):
+            if not whole_numbers([number]) or number < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1; got {number}")
         self.stride, self.at_once = stride, at_once
         self.crops = crops(stride)
         into, padding = 3, PADDING

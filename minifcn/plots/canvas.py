@@ -74,6 +74,8 @@ def _save(figure: "Figure", path: Path) -> None:
         # Software would name the matplotlib version; a picture is to depend on its data only.
         FigureCanvasAgg(figure).print_png(partial, metadata={"Software": None})
         os.replace(partial, path)
+    except OSError as error:  # name the file that was meant
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 

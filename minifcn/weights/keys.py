@@ -57,7 +57,11 @@ def _brief_item(value: object) -> str:
 
 
 def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind in "biuf" and bool(np.isfinite(array).all())
+    """Whether all are numbers that a float32 can hold."""
+    if array.dtype.kind not in "iuf":
+        return False
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(array.astype(np.float32, copy=False)).all())
 
 
 def _few(names: Sequence[str]) -> str:

@@ -71,9 +71,9 @@ def read_zip(archive: Archive) -> dict[str, np.ndarray]:
 def read_legacy(data: bytes) -> dict[str, np.ndarray]:
     """Read a state_dict in PyTorch's older format: five pickles, then the storages."""
     file = io.BytesIO(data)
-    magic, version, system = (_unpickle(file)[0] for _ in range(3))
-    if (magic, version) != (MAGIC, VERSION):
+    if any(_unpickle(file)[0] != number for number in (MAGIC, VERSION)):
         raise ValueError("a pickle, but not one that torch.save wrote")
+    system, _ = _unpickle(file)
     if system["little_endian"] is not True:
         raise ValueError("its numbers are not little-endian")
     state, storages = _unpickle(file)

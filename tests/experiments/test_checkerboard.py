@@ -188,9 +188,12 @@ def test_known_variations_of_kernels_of_ones(k, s, expected):
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("layer", tables.UPSAMPLINGS, ids=lambda layer: layer.name)
-def test_divisible_kernels_of_ones_and_resizing_are_exactly_even(layer, depth):
+def test_only_divisible_kernels_of_ones_and_resizing_are_exactly_even(layer, depth):
+    variation = tables._mean_variation([layer] * depth, "ones", (0,))
     if layer.mode != "transposed" or layer.kernel % layer.stride == 0:
-        assert tables._mean_variation([layer] * depth, "ones", (0,)) == 0
+        assert variation == 0
+    else:
+        assert variation > 0.2
 
 
 def test_stacks_of_ones_compound_as_by_hand():

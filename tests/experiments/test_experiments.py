@@ -130,6 +130,47 @@ def test_a_folder_that_is_a_file(tmp_path, capsys):
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def fails(settings):
+    raise ValueError("settings must be better")
+
+
+def test_an_error_leaves_no_empty_folder(tmp_path, monkeypatch, refused):
+    monkeypatch.setitem(experiments.EXPERIMENTS, "numbers", Experiment("", fails))
+    monkeypatch.chdir(tmp_path)
+    assert "settings must be better" in refused("experiment", "numbers")
+    assert "settings must be better" in refused("experiment", "numbers", "--out", "new")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").mkdir()
+    assert "settings must be better" in refused("experiment", "numbers", "--out", "mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_commands_at_once_have_two_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inner = []
+
+    def another(settings):
+        if not inner:
+            inner.append(settings.out)
+            assert main(["experiment", "numbers"]) == 0
+        return two_numbers(settings)
+
+    monkeypatch.setitem(experiments.EXPERIMENTS, "numbers", Experiment("", another))
+    assert main(["experiment", "numbers"]) == 0
+    folders = [tmp_path / "runs" / name for name in ("experiment-numbers", "experiment-numbers-2")]
+    assert all((folder / "dot.png").exists() for folder in folders)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch, refused):
+    def full(**options):
+        raise OSError(28, "No space left on device", str(options["dir"]))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "numbers", Experiment("", fails))
+    assert "No space left on device" in refused("experiment", "numbers", "--out", tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
 def test_numpy_numbers_become_json():
     row = {"a": np.float32(0.5), "b": np.int64(3), "c": [np.float64("nan"), (1, 2)]}
     values = Result({"t": Table("T", [row])}).to_json()

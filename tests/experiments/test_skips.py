@@ -2,6 +2,7 @@
 
 import dataclasses
 from ast import literal_eval
+from itertools import count
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ from minifcn.experiments.skips.training import (
 )
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import FCN, STRIDES
-from minifcn.training import evaluate
+from minifcn.training import evaluate, predict
 
 TINY = Plan(third=1, size=32, scenes=6, batch_size=2, rows=2)
 CLASSES = ("background", "disc", "ring")
@@ -474,6 +475,62 @@ def test_the_largest_stroke():
     assert skips.largest_stroke(val, [0, 1, 2, 3]) == (1, 5)
     assert skips.largest_stroke(val, [3, 2, 0]) == (0, 3)
     assert skips.largest_stroke(val, [3, 2]) == (2, 4)
+
+
+def test_each_network_is_evaluated_itself(tmp_path, monkeypatch):
+    seeds = count()
+    monkeypatch.setattr(training, "fit", lambda model, *rest: randomise(model, next(seeds)))
+    val = Shapes("val", 3, (64, 64))
+    runs = dict(train_all(Settings(tmp_path), TINY, 0, val))
+    for run in runs.values():
+        np.testing.assert_array_equal(run.matrix.counts, evaluate(run.model, val).counts)
+    assert len({run.matrix.counts.tobytes() for run in runs.values()}) == len(VARIANTS)
+
+
+def test_what_is_drawn_and_counted_is_of_the_network_that_it_says(tmp_path, monkeypatch):
+    """With networks that all predict something else."""
+    trained, drawn = [], {}
+
+    def fake(settings, plan, seed, val):
+        for i, variant in enumerate(VARIANTS):
+            model = randomise(make(variant, seed), 10 * seed + i)
+            yield variant, Run(model, evaluate(model, val), 1.0)
+
+    def keep(runs):
+        trained.append(runs)
+        return runs
+
+    monkeypatch.setattr(skips, "train_all", lambda *a: keep(dict(fake(*a))).items())
+    monkeypatch.setattr(skips, "plot_strides", lambda path, *a: drawn.setdefault("strides", a))
+    monkeypatch.setattr(skips, "plot_contributions", lambda path, *a: drawn.setdefault("terms", a))
+    plan = dataclasses.replace(TINY, size=64)
+    result = skips.run_plan(Settings(tmp_path, (0, 1)), plan)
+    val = Shapes("val", plan.scenes, (64, 64))
+    for row, variant in zip(result.tables["models"].rows[1:], VARIANTS, strict=True):
+        own = [evaluate(run[variant].model, val).mean_iu for run in trained]
+        assert [row["seed 0"], row["seed 1"]] == own
+    images, masks, *_ = drawn["strides"]
+    for name, variant in (
+        ("FCN-32s", FCN32),
+        ("FCN-16s, staged", STAGED16),
+        ("FCN-8s, staged", STAGED8),
+    ):
+        np.testing.assert_array_equal(masks[name], predict(trained[0][variant].model, images))
+    for variant in (FCN8, STAGED8):
+        counted = [[m.mean_iu for m in count_sums(run[variant].model, val)] for run in trained]
+        found = [row[f"mean IU, {variant.training}"] for row in result.tables["sums"].rows]
+        np.testing.assert_allclose(found, np.mean(counted, axis=0))
+    terms = score_terms(trained[0][STAGED8].model, [drawn["terms"][0]])
+    assert any((terms["pool3"][0, label] == drawn["terms"][2]["pool3"]).all() for label in range(6))
+    truth = np.stack([val[i][1] for i in range(len(val))])
+    for row in result.tables["oracles"].rows:
+        for name, weight in (
+            ("the networks' loss", None),
+            ("rare classes count more", rarity(truth, 6)),
+        ):
+            matrix = ConfusionMatrix(6)
+            matrix.update(truth, oracle(truth, 6, row["stride"], weight).argmax(1))
+            assert row[f"mean IU, {name}"] == matrix.mean_iu
 
 
 @pytest.fixture(scope="module")

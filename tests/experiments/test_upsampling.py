@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import json
 
 import numpy as np
@@ -6,10 +7,11 @@ import pytest
 
 from minifcn import Tensor
 from minifcn import functional as F
-from minifcn.boundaries import BoundaryIU
+from minifcn.boundaries import BoundaryIU, trimap
 from minifcn.data import Shapes
 from minifcn.experiments import upsampling
 from minifcn.experiments.experiment import Settings
+from minifcn.experiments.scenes import read
 from minifcn.experiments.upsampling import measures
 from minifcn.experiments.upsampling.findings import conclude, overlap, switches, twins
 from minifcn.experiments.upsampling.measures import HeldOut, Outcome
@@ -38,6 +40,27 @@ def randomised(decoder, seed=0):
         if parameter.ndim == 1 and name.endswith("bias"):
             parameter.data[...] = generator.uniform(0.1, 1, parameter.shape)
     return model
+
+
+def shift(model):
+    """Change all weights, always in the same way."""
+    generator = np.random.default_rng(9)
+    for parameter in model.parameters():
+        parameter.data += 0.3 * generator.standard_normal(parameter.shape, dtype=np.float32)
+
+
+@pytest.fixture
+def training(monkeypatch):
+    """Shift the weights instead of training; lists (batches, weights, iterations, lr) of calls."""
+    calls = []
+
+    def fit(model, batch, iterations, lr):
+        weights = {name: array.copy() for name, array in model.state_dict().items()}
+        calls.append((batch.__self__, weights, iterations, lr))
+        shift(model)
+
+    monkeypatch.setattr(upsampling, "fit", fit)
+    return calls
 
 
 # -- The whole -----------------------------------------------------------------------------------
@@ -76,13 +99,140 @@ def test_two_runs_agree_in_every_number_and_picture(tmp_path):
     assert "bed of nails" in first.text()
 
 
-def test_the_seed_changes_the_network_and_the_batches(held_out):
-    settings = Settings(None, (0,), 0.005)
-    outcomes = [
-        upsampling.train_and_measure("transposed_k3", seed, held_out, settings)[0]
-        for seed in (0, 1)
+def test_run_trains_every_decoder_with_every_seed_and_measures_on_held_out_scenes(
+    monkeypatch, training
+):
+    measured = []
+
+    def measure(decoder, seed, held_out, settings, original=upsampling.train_and_measure):
+        measured.append((decoder, seed, held_out))
+        return original(decoder, seed, held_out, settings)
+
+    monkeypatch.setattr(upsampling, "train_and_measure", measure)
+    monkeypatch.setattr(upsampling, "draw", lambda *drawn: [])
+    upsampling.run(Settings(None, (4, 7)))
+    assert [(d, s) for d, s, _ in measured] == [(d, s) for s in (4, 7) for d in DECODERS]
+    images, truths = read(Shapes("val", 3, (32, 32)))
+    for _, _, scenes in measured:
+        np.testing.assert_array_equal(scenes.images, images)
+        np.testing.assert_array_equal(scenes.truths, truths)
+    assert [batches.seed for batches, *_ in training] == [4] * 8 + [7] * 8
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_training_has_its_seed_its_batches_and_its_budget(held_out, training, seed):
+    upsampling.train_and_measure("transposed_k3", seed, held_out, Settings(None, scale=0.5))
+    ((batches, start, iterations, lr),) = training
+    scenes = batches.dataset
+    assert (batches.seed, batches.batch_size, batches.flip) == (seed, 2, True)
+    assert (type(scenes), scenes.split, scenes.size, scenes.seed) == (Shapes, "train", (32, 32), 0)
+    assert (iterations, lr) == (200, 1e-2)
+    for name, array in upsampling.make_model("transposed_k3", seed).state_dict().items():
+        np.testing.assert_array_equal(start[name], array)
+    other = upsampling.make_model("transposed_k3", seed + 1).state_dict()
+    assert not np.array_equal(start["score.weight"], other["score.weight"])
+
+
+def test_every_number_of_an_outcome_is_of_its_own_network_and_scenes(held_out, training):
+    """Recomputed from networks made here; all differ, so that none can stand for another."""
+    images, truths = held_out.images, held_out.truths
+    outcome, shown = upsampling.train_and_measure("unpooling", 3, held_out, Settings(None))
+    even, model = (upsampling.make_model("unpooling", 3) for _ in range(2))
+    measures.set_equal(even)
+    equal, before = measures.logits(even, images), measures.logits(model, images)
+    shift(model)
+    after, blind = (measures.logits(model, images, use_switches=own) for own in (True, False))
+    ripple = np.sqrt(np.mean([plane.var() for scene in after for plane in scene], dtype=float))
+    expected = {
+        "mean_iu": measures.mean_iu(truths, after),
+        "band_iu": measures.mean_iu(trimap(truths, 2), after),
+        "boundary_iu": measures.boundary_iu(truths, after),
+        "equal_2": measures.checkerboard(equal, 2),
+        "equal_8": measures.checkerboard(equal, 8),
+        "start_2": measures.checkerboard(before, 2),
+        "start_8": measures.checkerboard(before, 8),
+        "trained_2": measures.checkerboard(after, 2),
+        "trained_8": measures.checkerboard(after, 8),
+        "grey": measures.grey_ripple(model) / ripple,
+        "ties": measures.ties(model, images),
+        "iu_without_switches": measures.mean_iu(truths, blind),
+        "boundary_iu_without_switches": measures.boundary_iu(truths, blind),
+        "parameters": 3 * (4 * 4 * 3 * 3 + 4 + 4),
+    }
+    found = dataclasses.asdict(outcome)
+    assert found.pop("seconds") > 0
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert len({round(number, 4) for number in expected.values()}) == len(expected)
+    np.testing.assert_array_equal(shown.before, before[held_out.most_varied()])
+    np.testing.assert_array_equal(shown.after, after[held_out.most_varied()])
+
+
+# -- The tables ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def numbered():
+    """Two seeds of every decoder, no two numbers alike."""
+    numbers = itertools.count(1)
+    names = [field.name for field in dataclasses.fields(Outcome)]
+    return {
+        d: [Outcome(**{name: next(numbers) / 256 for name in names}) for _ in range(2)]
+        for d in DECODERS
+    }
+
+
+def averages(outcomes, **columns):
+    """What a row must hold: the means over the seeds of the numbers named for its columns."""
+    return {
+        column: sum(getattr(outcome, name) for outcome in outcomes) / len(outcomes)
+        for column, name in columns.items()
+    }
+
+
+def test_the_table_of_decoders_shows_each_number_in_its_column(numbered, held_out):
+    table = upsampling.decoder_table(numbered, held_out)
+    for row, (decoder, own) in zip(table.rows, numbered.items(), strict=True):
+        assert row == {
+            "decoder": upsampling.LABELS[decoder],
+            "lowest": own[0].mean_iu,
+            "highest": own[1].mean_iu,
+            "parameters": own[0].parameters,
+            **averages(
+                own,
+                **{
+                    "mean IU": "mean_iu",
+                    "band IU": "band_iu",
+                    "boundary IU": "boundary_iu",
+                    "Q trained": "trained_8",
+                    "seconds": "seconds",
+                },
+            ),
+        }
+
+
+def test_the_table_of_checkerboards_shows_each_number_in_its_column(numbered, held_out):
+    *rows, truth = upsampling.checkerboard_table(numbered, held_out).rows
+    states = ("equal", "start", "trained")
+    columns = {f"{state} Q{period}": f"{state}_{period}" for state in states for period in (2, 8)}
+    for row, (decoder, own) in zip(rows, numbered.items(), strict=True):
+        assert row == {
+            "decoder": upsampling.LABELS[decoder],
+            **averages(own, grey="grey", **columns),
+        }
+    for period in (2, 8):
+        assert truth[f"trained Q{period}"] == measures.checkerboard(held_out.one_hot(), period)
+
+
+def test_the_table_of_switches_shows_each_number_in_its_column(numbered):
+    rows = upsampling.switch_table(numbered).rows
+    expected = [
+        ("unpooling", "mean_iu", "boundary_iu"),
+        ("unpooling", "iu_without_switches", "boundary_iu_without_switches"),
+        ("bed_of_nails", "mean_iu", "boundary_iu"),
     ]
-    assert outcomes[0].start_8 != outcomes[1].start_8
+    for row, (decoder, over_all, of_rims) in zip(rows, expected, strict=True):
+        columns = {"mean IU": over_all, "boundary IU": of_rims}
+        assert row == {"unpooling": row["unpooling"], **averages(numbered[decoder], **columns)}
 
 
 def test_every_decoder_has_a_label():
@@ -119,6 +269,11 @@ def test_checkerboard_is_the_mean_share_of_what_varies():
         assert measures.checkerboard(y, period) == pytest.approx(expected, rel=1e-12)
     rows, columns = np.indices((32, 32))
     assert measures.checkerboard(((rows + columns) % 2)[None, None], 2) == pytest.approx(1)
+
+
+def test_variation_is_the_root_mean_square_of_the_planes_own():
+    y = np.array([[[[0, 2]], [[10, 10]]], [[[5, 11]], [[-3, -7]]]])
+    assert measures.variation(y) == pytest.approx(np.sqrt((1 + 0 + 9 + 4) / 4))
 
 
 def test_perfect_logits_have_perfect_scores(held_out):
@@ -177,10 +332,8 @@ def test_unpooled_planes_have_the_same_values_in_other_places(held_out):
 
 def test_the_scene_shown_is_the_first_with_most_classes():
     truths = np.array([[[0, 1]], [[0, 0]], [[2, 1]]], np.uint8)
-    scenes = HeldOut(np.zeros((3, 1, 2, 3), np.uint8), np.zeros((3, 3, 1, 2)), truths)
-    assert scenes.most_varied() == 0
-    assert HeldOut(scenes.pixels, scenes.images, truths[::-1]).most_varied() == 0
-    assert HeldOut(scenes.pixels, scenes.images, truths[[1, 2, 0]]).most_varied() == 1
+    for order, expected in (([0, 1, 2], 0), ([2, 1, 0], 0), ([1, 2, 0], 1)):
+        assert HeldOut(np.zeros((3, 3, 1, 2)), truths[order]).most_varied() == expected
 
 
 # -- The findings --------------------------------------------------------------------------------
@@ -220,11 +373,22 @@ def test_twins_measure_chance():
     assert "mean IU is 0.350 and 0.225, and 0.300 apart at most" in twins(made)
 
 
-@pytest.mark.parametrize(("with_switches", "verb"), [(0.6, "gains 0.100"), (0.4, "loses 0.100")])
-def test_switches_gain_or_lose(with_switches, verb):
-    own = {"mean_iu": with_switches, "iu_without_switches": 0.2, "ties": 0.25}
-    said = switches(outcomes(unpooling=[own, own]))
+@pytest.mark.parametrize(
+    ("with_switches", "verb", "wins"),
+    [
+        ((0.8, 0.4), "gains 0.100", 1),
+        ((0.6, 0.6), "gains 0.100", 2),
+        ((0.4, 0.4), "loses 0.100", 0),
+    ],
+)
+@pytest.mark.parametrize(
+    ("twin", "more"), [(0.55, "more than the 0.050"), (0.3, "no more than the 0.200")]
+)
+def test_switches_gain_or_lose(with_switches, verb, wins, twin, more):
+    own = [{"mean_iu": iu, "iu_without_switches": 0.2, "ties": 0.25} for iu in with_switches]
+    said = switches(outcomes(unpooling=own, transposed_k3=[{}, {"mean_iu": twin}]))
     assert said.startswith(f"Unpooling {verb} mean IU")
+    assert f"ahead in {wins} of 2 seeds), {more} that chance" in said
     assert "instead has 0.200. 25% of" in said
 
 

@@ -43,17 +43,17 @@ def make_reference(torch):
     """SegNet with widths 4, 5, 6 from PyTorch's layers, with our names."""
     layers = torch.nn
 
-    def convolutions(into, out, depth):
-        stack = []
-        for i in range(depth):
-            stack += [layers.Conv2d(into if i == 0 else out, out, 3, padding=1, bias=False)]
-            stack += [layers.BatchNorm2d(out), layers.ReLU()]
-        return layers.Sequential(*stack)
+    def block(into, out):
+        convolution = layers.Conv2d(into, out, 3, padding=1, bias=False)
+        return layers.Sequential(convolution, layers.BatchNorm2d(out), layers.ReLU())
+
+    def blocks(into, out, depth):
+        return layers.Sequential(*(block(into if i == 0 else out, out) for i in range(depth)))
 
     class Stage(layers.Module):
         def __init__(self, into, out):
             super().__init__()
-            self.learned = convolutions(into, out, 1)
+            self.learned = block(into, out)
 
         def forward(self, x, indices, size):
             return self.learned(torch.nn.functional.max_unpool2d(x, indices, 2, output_size=size))
@@ -61,7 +61,7 @@ def make_reference(torch):
     class Reference(layers.Module):
         def __init__(self):
             super().__init__()
-            stages = [convolutions(3, 4, 1), convolutions(4, 5, 2), convolutions(5, 6, 1)]
+            stages = [blocks(3, 4, 1), blocks(4, 5, 2), blocks(5, 6, 1)]
             self.encoder = layers.Sequential(*stages)
             self.decoder = layers.Sequential(Stage(6, 5), Stage(5, 4), Stage(4, 4))
             self.score = layers.Conv2d(4, 4, 1)
@@ -240,7 +240,7 @@ def test_all_decoders_start_from_one_encoder():
         for name, array in state.items():
             np.testing.assert_array_equal(array, states[0][name])
     other = make_model(seed=1).encoder.state_dict()
-    assert not np.array_equal(other["0.0.weight"], states[0]["0.0.weight"])
+    assert not np.array_equal(other["0.0.0.weight"], states[0]["0.0.0.weight"])
 
 
 def test_segnet_is_the_encoder_decoder_that_unpools():

@@ -220,8 +220,11 @@ def test_gradients_are_pytorchs(stride, at_once):
     ("choices", "message"),
     [
         ({"stride": 4}, "stride must be 32, 16 or 8; got 4"),
-        ({"widths": (2, 2)}, r"widths must be five numbers; got \(2, 2\)"),
-        ({"num_classes": 0}, "out_channels must be a positive multiple of groups 1; got 0"),
+        ({"widths": (2, 2)}, r"widths must be five whole numbers, at least 1; got \(2, 2\)"),
+        ({"num_classes": 0}, "num_classes must be a whole number of at least 1; got 0"),
+        ({"num_classes": 2.5}, "num_classes must be a whole number of at least 1; got 2.5"),
+        ({"widths": (2, 2, 2, 2, 0)}, r"widths must be five whole .*; got \(2, 2, 2, 2, 0\)"),
+        ({"fc_width": 0}, "fc_width must be a whole number of at least 1; got 0"),
         ({"dropout": 2.0}, "p must be between 0 and 1"),
     ],
 )

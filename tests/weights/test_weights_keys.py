@@ -55,3 +55,15 @@ def test_all_at_once_and_only_the_first_few():
 def test_names_out_of_a_file_are_shown_in_one_short_line():
     line = complaint({**STATE, "a\nb": np.ones(1), "y" * 1000: np.ones(1)})
     assert line == f"2 extra ('a\\nb', {'y' * 57}...)"
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.inf, np.nan])
+def test_numbers_that_a_float32_cannot_hold(value):
+    found = {"a": np.array([0.0, value]), "b": np.zeros(1)}
+    with pytest.raises(ValueError, match=r"1 not finite numbers \(a\)$"):
+        check_keys(found, {"a": (2,), "b": (1,)})
+
+
+def test_booleans_are_no_weights():
+    with pytest.raises(ValueError, match=r"1 not finite numbers \(a\)$"):
+        check_keys({"a": np.ones(2, bool)}, {"a": (2,)})

@@ -31,7 +31,7 @@ class Upsampling(NamedTuple):
         """In words."""
         if self.mode == "transposed":
             return f"transposed k={self.kernel} s={self.stride}"
-        return f"{self.mode} ×{self.stride}, conv k={self.kernel}"
+        return f"{self.mode} x{self.stride}, conv k={self.kernel}"
 
     def __call__(self, x: Tensor, weight: Tensor) -> Tensor:
         """Upsample x (N, C, H, W) to (N, F, sH, sW) with the kernels of weight (F, C, k, k).

@@ -3,7 +3,7 @@
 The parts: the networks and their training (training), the best scores that a stride allows
 (oracle), what each path adds to a score (terms), then tables and findings.
 
-Source: Long, Shelhamer and Darrell (2015), sections 4.2 and 4.3.
+Sources: Long, Shelhamer and Darrell (2015), sections 4.2 and 4.3; the longer version of 2017.
 """
 
 from __future__ import annotations

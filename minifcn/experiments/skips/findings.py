@@ -42,7 +42,8 @@ def conclude(
         f" {compared(runs, STAGED8, FCN8)} at once, and {difference(runs, STAGED8, RESTARTED8)} at"
         " once with the learning rates of the stages.",
         f"Beside pixel accuracy: {accuracy_gap(runs)}.",
-        f"Of its oracle's mean IU, {reached(runs, oracles)}.",
+        f"Of its oracle's mean IU, {reached(runs, oracles)}: the less, the more of the difference"
+        " between networks may be how fast they learn.",
         f"pool3 only, with no deeper layer, has {compared(runs, POOL3, FCN8)} of FCN-8s, and"
         f" {difference(runs, POOL3, FCN32)} of FCN-32s.",
         *[f"FCN-8s, {v.training}, has {best_sums(own)}." for v, own in sums.items()],
@@ -88,7 +89,7 @@ def accuracy_gap(runs: Runs) -> str:
     return (
         f"from FCN-32s to FCN-8s it goes from {accuracies[0]:.3f} to {accuracies[1]:.3f}, the mean"
         f" IU from {ious[0]:.3f} to {ious[1]:.3f}; all background is right in {background:.3f} of"
-        " the pixels"
+        f" the pixels, and has a mean IU of {runs[0][FCN8].matrix.baseline_mean_iu:.3f}"
     )
 
 

@@ -99,9 +99,9 @@ def oracles_table(oracles: Oracles) -> Table:
     ]
     note = (
         "The scores at this stride that, upsampled bilinearly, have the least cross-entropy with"
-        " the truth: a network that knows it all. That is the best by the loss, not by the mean"
-        " IU, which can be higher, as with weights of 1 / sqrt(share of the class): a"
-        " reference, no limit. Gradient descent stops 0.01 to 0.02 short of it."
+        " the truth: a network that knows it all. They are the best by the loss, not by the mean"
+        " IU: a reference, no limit. The second column, where a pixel counts 1 / sqrt(share of its"
+        " class), shows how far the choice of a loss moves them."
     )
     return Table("Oracles: the best scores that a stride allows", rows, {"stride": "d"}, note)
 
@@ -127,7 +127,7 @@ def pixels_table(model: FCN, val: Dataset, scene: int) -> Table:
     note = (
         "score = top + pool4 + pool3, each with its bias, after upsampling. lead: how far that is"
         " above the best other class. A pixel on a class is its innermost one; beside: the nearest"
-        " background 6 pixels away."
+        " background at least 6 pixels away."
     )
     return Table(
         f"Terms of a score: FCN-8s, staged, scene {val.name(scene)}",

@@ -73,10 +73,10 @@ def places(truth: np.ndarray, classes: Sequence[str], apart: int = 6) -> list[Pl
     for label in sorted(set(truth.ravel().tolist()) - {0}):
         own = np.argwhere(truth == label)
         other = np.argwhere(np.pad(truth != label, 1, constant_values=True)) - 1
-        centre = own[_squared_distances(own, other).min(axis=1).argmax()]
+        centre = own[np.argmax([_squared_distances(pixel, other).min() for pixel in own])]
         chosen.append(Place(f"on the {classes[label]}", label, *centre.tolist()))
         ground = np.argwhere(truth == 0)
-        distances = _squared_distances(ground, centre[None])[:, 0]
+        distances = _squared_distances(centre, ground)
         allowed = distances >= apart**2
         if allowed.any():
             pixel = ground[np.where(allowed, distances, np.inf).argmin()]
@@ -84,9 +84,9 @@ def places(truth: np.ndarray, classes: Sequence[str], apart: int = 6) -> list[Pl
     return chosen
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Between all pixels (row, column) of a (A, 2) and b (B, 2): (A, B)."""
-    return ((a[:, None] - b[None]) ** 2).sum(-1)
+def _squared_distances(pixel: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """From a pixel (row, column) to each of others (N, 2): (N,)."""
+    return ((others - pixel) ** 2).sum(-1)
 
 
 def term_row(

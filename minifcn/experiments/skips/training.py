@@ -13,7 +13,9 @@ The paper divides the learning rate by 100 at each stage; it sums the loss over 
 the mean, which this project uses, such a stage would stand still: here each stage has the same
 learning rate, with a warm-up and a cosine of its own.
 
-Source: Long, Shelhamer and Darrell (2015), sections 4.2 and 4.3.
+Sources: Long, Shelhamer and Darrell (2015), sections 4.2 and 4.3, for the stages; Shelhamer, Long
+and Darrell (2017), the paper's longer version, for at once. There, pool4 and pool3 are scaled by
+0.01 and 0.0001 before they are scored, as they are not normalised; here BatchNorm sees to that.
 """
 
 from __future__ import annotations
@@ -119,9 +121,13 @@ def train_variant(variant: Variant, shared: FCN, batch: Batch, third: int, seed:
 class Pool3Only(FCN):
     """An FCN-8s that scores pool3 and nothing else; its deeper layers lie idle."""
 
-    def coarse_scores(self, x: Tensor) -> Tensor:
+    def path_scores(self, x: Tensor) -> dict[str, Tensor]:
         """Return the scores of pool3: (N, num_classes, H / 8, W / 8)."""
-        return self.score_pool3(self.stage3(self.stage2(self.stage1(x))))
+        return {"pool3": self.score_pool3(self.stage3(self.stage2(self.stage1(x))))}
+
+    def fuse(self, paths: dict[str, Tensor]) -> Tensor:
+        """Return the only scores that there are."""
+        return paths["pool3"]
 
 
 def make(variant: Variant, seed: int) -> FCN:

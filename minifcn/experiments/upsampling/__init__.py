@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minifcn.data import Batches, Shapes
+from minifcn.data.transforms import denormalise
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.fitting import fit
 from minifcn.experiments.upsampling import measures
 from minifcn.experiments.upsampling.findings import conclude
-from minifcn.experiments.upsampling.measures import HeldOut, Outcome
+from minifcn.experiments.upsampling.measures import HeldOut, Outcome, mean
 from minifcn.models.decoders import DECODERS
 from minifcn.models.segnet import EncoderDecoder
 from minifcn.plots.upsampling import Row, plot_checkerboards, plot_decoders, plot_unpooling
@@ -158,8 +158,9 @@ def checkerboard_table(outcomes: dict[str, list[Outcome]], held_out: HeldOut) ->
         "Q: the variance of the phase means over the variance of the logits, by scene and class;"
         " Q2: of a\nperiod of 2 pixels (the last stage), Q8: of 8 (all three). Equal: the decoder's"
         " weights are all alike,\nso that what shows is how windows overlap; start: as drawn;"
-        " trained. Grey: standard deviation of the\ntrained network's logits inside an image of one"
-        " colour, where all variation is the decoder's, over\nthat on scenes."
+        " trained. Grey: how much the trained network's\nlogits vary inside an image of one colour,"
+        " where all variation is the decoder's, over how much they do\non scenes; both the root of"
+        " the mean, over scenes and classes, of the variance within a plane."
     )
     formats = {name: ".4f" for name in rows[0] if name != "decoder"}
     return Table("Checkerboards in the logits", rows, formats, note)
@@ -188,11 +189,6 @@ def switch_table(outcomes: dict[str, list[Outcome]]) -> Table:
     return Table("What the switches are worth", rows)
 
 
-def mean(outcomes: Sequence[Outcome], name: str) -> float:
-    """Average one number of the outcomes of several seeds."""
-    return float(np.mean([getattr(outcome, name) for outcome in outcomes]))
-
-
 # -- Pictures ------------------------------------------------------------------------------------
 
 
@@ -202,7 +198,7 @@ def draw(
     """Draw the held-out scene with most classes, the first of those, as the first seed sees it."""
     paths = [folder / f"upsampling-{name}.png" for name in ("decoders", "checkerboards", "unpool")]
     scene = held_out.most_varied()
-    image, truth = held_out.pixels[scene], held_out.truths[scene]
+    image, truth = denormalise(held_out.images[scene]), held_out.truths[scene]
     drawn = [
         Row(LABELS[decoder], numbers(outcomes[decoder][0]), own.before, own.after)
         for decoder, own in shown.items()

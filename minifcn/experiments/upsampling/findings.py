@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from minifcn.experiments.upsampling.measures import HeldOut, Outcome, checkerboard
+from minifcn.experiments.upsampling.measures import HeldOut, Outcome, checkerboard, mean
 
 Outcomes = Mapping[str, Sequence[Outcome]]
 
@@ -22,6 +22,8 @@ RIVALS = (
     "bilinear_convolution",
 )
 """Whose checkerboards the theory expects to be weaker than those of k3 s2."""
+TWINS = ("transposed_k3", "bed_of_nails")
+"""One function, written in two ways: only chance can tell them apart."""
 
 
 def conclude(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -> list[str]:
@@ -38,7 +40,7 @@ def conclude(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -
 
 def ranking(outcomes: Outcomes, labels: Mapping[str, str]) -> str:
     """List the decoders by mean IU."""
-    means = {decoder: _mean(outcomes, decoder, "mean_iu") for decoder in outcomes}
+    means = {decoder: mean(outcomes[decoder], "mean_iu") for decoder in outcomes}
     best_first = sorted(means, key=lambda decoder: -means[decoder])
     listed = "; ".join(f"{labels[decoder]} {means[decoder]:.3f}" for decoder in best_first)
     return f"Mean IU, best first: {listed}."
@@ -47,7 +49,7 @@ def ranking(outcomes: Outcomes, labels: Mapping[str, str]) -> str:
 def boundaries(outcomes: Outcomes, labels: Mapping[str, str]) -> str:
     """Compare the order at the boundaries with the order over all pixels."""
     best = {
-        name: max(outcomes, key=lambda decoder: _mean(outcomes, decoder, name))
+        name: max(outcomes, key=lambda decoder: mean(outcomes[decoder], name))
         for name in ("mean_iu", "band_iu", "boundary_iu")
     }
     if len(set(best.values())) == 1:
@@ -76,7 +78,7 @@ def overlap(outcomes: Outcomes, state: str, labels: Mapping[str, str]) -> str:
 def content(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -> str:
     """Say which decoders' Q is larger than what the scenes themselves have."""
     floor = checkerboard(held_out.one_hot(), 8)
-    means = {decoder: _mean(outcomes, decoder, "trained_8") for decoder in outcomes}
+    means = {decoder: mean(outcomes[decoder], "trained_8") for decoder in outcomes}
     above = [f"{labels[decoder]} ({q:.3f})" for decoder, q in means.items() if q > floor]
     return (
         f"The truth itself, as logits of 0 and 1, has Q {floor:.3f}: content alone. Trained"
@@ -86,36 +88,38 @@ def content(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) ->
 
 def twins(outcomes: Outcomes) -> str:
     """Measure chance: two of the decoders are one function, drawn twice."""
-    first, second = (
-        [outcome.mean_iu for outcome in outcomes[decoder]]
-        for decoder in ("transposed_k3", "bed_of_nails")
-    )
-    differences = np.abs(np.subtract(first, second))
+    first, second = (mean(outcomes[decoder], "mean_iu") for decoder in TWINS)
     return (
         "Transposed k3 s2 and bed of nails with a 3x3 convolution compute the same function, from"
-        f" other random weights: their mean IU is {np.mean(first):.3f} and {np.mean(second):.3f},"
-        f" and {differences.max():.3f} apart at most in a seed. Smaller differences between"
-        " decoders say little."
+        f" other random weights: their mean IU is {first:.3f} and {second:.3f}, and"
+        f" {chance(outcomes):.3f} apart at most in a seed. Smaller differences between decoders say"
+        " little."
     )
+
+
+def chance(outcomes: Outcomes) -> float:
+    """Return how far apart in mean IU the twins are, in the seed where that is most."""
+    first, second = ([o.mean_iu for o in outcomes[decoder]] for decoder in TWINS)
+    return float(np.abs(np.subtract(first, second)).max())
 
 
 def switches(outcomes: Outcomes) -> str:
     """Compare unpooling with switches, without, and with switches thrown away after training."""
-    own = _mean(outcomes, "unpooling", "mean_iu")
-    blind = _mean(outcomes, "unpooling", "iu_without_switches")
-    without = _mean(outcomes, "bed_of_nails", "mean_iu")
-    ties = _mean(outcomes, "unpooling", "ties")
+    pairs = list(zip(outcomes["unpooling"], outcomes["bed_of_nails"], strict=True))
+    wins = sum(with_switches.mean_iu > without.mean_iu for with_switches, without in pairs)
+    own, without = (mean(outcomes[d], "mean_iu") for d in ("unpooling", "bed_of_nails"))
+    blind = mean(outcomes["unpooling"], "iu_without_switches")
+    ties = mean(outcomes["unpooling"], "ties")
     verb = "gains" if own > without else "loses"
+    more = "more" if abs(own - without) > chance(outcomes) else "no more"
     return (
         f"Unpooling {verb} {abs(own - without):.3f} mean IU by its stored switches over a bed of"
-        f" nails ({own:.3f} and {without:.3f}); a network that was trained with switches and gets"
-        f" a bed of nails instead has {blind:.3f}. {ties:.0%} of the first pooling's windows are"
-        " all 0 behind the relu: there a switch is the upper left pixel, and tells nothing."
+        f" nails ({own:.3f} and {without:.3f}; ahead in {wins} of {len(pairs)} seeds), {more} than"
+        f" the {chance(outcomes):.3f} that chance made between two networks that compute the"
+        " same function. A network that was trained with switches and gets a bed of nails instead"
+        f" has {blind:.3f}. {ties:.0%} of the first pooling's windows are all 0 behind the relu:"
+        " there a switch is the upper left pixel, and tells nothing."
     )
-
-
-def _mean(outcomes: Outcomes, decoder: str, name: str) -> float:
-    return float(np.mean([getattr(outcome, name) for outcome in outcomes[decoder]]))
 
 
 def _capital(text: str) -> str:

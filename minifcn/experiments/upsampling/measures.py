@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from minifcn import functional as F
 from minifcn import no_grad
 from minifcn.boundaries import BoundaryIU, trimap
 from minifcn.data import VOID, Shapes
-from minifcn.data.transforms import normalise
+from minifcn.experiments.scenes import read
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.decoders import corners
 from minifcn.models.segnet import EncoderDecoder
@@ -23,8 +24,6 @@ MARGIN = 8
 """Pixels at the border that checkerboards are not measured in: one stride of the encoder."""
 GREY_SIZE, GREY_MARGIN = 144, 56
 """Pixels: an image of one colour, and what of it is left out, for its border reaches into it."""
-
-
 ENOUGH = 50
 """Scenes to count ties in."""
 
@@ -34,21 +33,17 @@ class HeldOut:
     """Scenes that nothing was trained on.
 
     Attributes:
-        pixels: uint8 (N, H, W, 3).
-        images: the same, normalised: float32 (N, 3, H, W).
+        images: float32 (N, 3, H, W), normalised.
         truths: uint8 (N, H, W).
     """
 
-    pixels: np.ndarray
     images: np.ndarray
     truths: np.ndarray
 
     @classmethod
     def draw(cls, dataset: Shapes) -> HeldOut:
         """Draw all scenes of a data set."""
-        pixels, truths = zip(*(dataset[i] for i in range(len(dataset))), strict=True)
-        images = np.stack([normalise(image) for image in pixels])
-        return cls(np.stack(pixels), images, np.stack(truths))
+        return cls(*read(dataset))
 
     def one_hot(self) -> np.ndarray:
         """Return the truth as perfect logits: 1 for the class of a pixel, else 0; (N, C, H, W)."""
@@ -70,9 +65,9 @@ class HeldOut:
 class Outcome:
     """The numbers of one network.
 
-    `equal`, `start` and `trained` are its checkerboards Q for periods of 2 and 8 pixels; `ties` is
-    the share of the first pooling's windows in which all pixels are 0, so that the switch means
-    nothing.
+    `equal`, `start` and `trained` are its checkerboards Q for periods of 2 and 8 pixels; `grey` is
+    the `variation` inside a grey image, over that on the scenes; `ties` is the share of the first
+    pooling's windows in which all pixels are 0, so that the switch means nothing.
     """
 
     mean_iu: float
@@ -90,6 +85,11 @@ class Outcome:
     boundary_iu_without_switches: float
     parameters: int
     seconds: float
+
+
+def mean(outcomes: Sequence[Outcome], name: str) -> float:
+    """Average one number of the outcomes of several seeds."""
+    return float(np.mean([getattr(outcome, name) for outcome in outcomes]))
 
 
 def outcome(
@@ -117,7 +117,7 @@ def outcome(
             for state, y in states.items()
             for period in (2, 8)
         },
-        grey=grey_ripple(model) / float(after.std()),
+        grey=grey_ripple(model) / variation(after),
         ties=ties(model, held_out.images),
         iu_without_switches=mean_iu(truths, blind),
         boundary_iu_without_switches=boundary_iu(truths, blind),
@@ -168,16 +168,24 @@ def checkerboard(logits: np.ndarray, period: int) -> float:
     return float(phase_share(logits, period, MARGIN)[varies].mean())
 
 
+def variation(logits: np.ndarray) -> float:
+    """Return sqrt(mean over n and c of var over h and w of logits (N, C, H, W)).
+
+    Each plane varies around its own mean, so that a class that scores higher everywhere adds
+    nothing.
+    """
+    return float(np.sqrt(logits.astype(np.float64).var((-1, -2)).mean()))
+
+
 def grey_ripple(model: EncoderDecoder) -> float:
-    """Return the standard deviation of the logits inside an image of one colour, class by class.
+    """Return the `variation` of the logits inside an image of one colour.
 
     Far from its border the encoder gives equal features everywhere; what varies was painted by the
     decoder. In every pooling all pixels tie, and the first wins; that is not left to rounding.
     """
     grey = np.zeros((1, 3, GREY_SIZE, GREY_SIZE), np.float32)
     inner = slice(GREY_MARGIN, -GREY_MARGIN)
-    inside = logits(model, grey, use_switches=False)[..., inner, inner].astype(np.float64)
-    return float(np.sqrt(inside.var((-1, -2)).mean()))
+    return variation(logits(model, grey, use_switches=False)[..., inner, inner])
 
 
 def ties(model: EncoderDecoder, images: np.ndarray) -> float:
