@@ -10,7 +10,7 @@ from minifcn.data import Shapes
 from minifcn.data.shapes import Design
 from minifcn.data.transforms import normalise
 
-SEEN_BY_NOBODY = 2**20
+UNSEEN_SEED = 2**20
 """The seed of scenes to fit a threshold or a probe with: no network was trained on them."""
 
 

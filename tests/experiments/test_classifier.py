@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from minifcn import Tensor
-from minifcn.data import Shapes
+from minifcn.data import Batches, Shapes
 from minifcn.data.shapes import CLASSES
 from minifcn.experiments import classifier
+from minifcn.experiments.classifier.measures import chance, confusion, pointing
 from minifcn.experiments.experiment import Settings, Table
+from minifcn.experiments.scenes import UNSEEN_SEED, read
 from minifcn.metrics import ConfusionMatrix
+from minifcn.models.classifier import Classifier
 
 TINY = classifier.Sizes(train=8, one=40, several=2)
 
@@ -37,10 +40,11 @@ def test_its_tables_compare_what_they_should(both_runs):
     result = both_runs[0][0]
     assert list(result.tables) == ["identity", "scores", "classes"]
     rows = result.tables["scores"].rows
-    assert [row["network"] for row in rows[:4]] == [row["network"] for row in rows[4:]]
+    assert [row["network"] for row in rows[:5]] == [row["network"] for row in rows[5:]]
     assert len({row["scenes"] for row in rows}) == 2
     for row in rows:
-        assert row["lowest"] <= row["mean IU"] <= row["highest"]
+        if row["network"] != "centre of the image":
+            assert row["lowest"] <= row["mean IU"] <= row["highest"]
         if row["network"] != "all background":
             assert 0 <= row["hit"] <= row["within 8 px"] <= 1
     identity = result.tables["identity"].rows
@@ -60,6 +64,131 @@ def test_the_baseline_is_that_of_the_metrics(both_runs):
         matrix = ConfusionMatrix(len(CLASSES))
         matrix.update(own.masks, np.zeros_like(own.masks))
         assert baseline == pytest.approx(matrix.baseline_mean_iu)
+
+
+def test_the_centre_of_the_image_is_compared_with_but_segments_nothing(both_runs):
+    _, *others = classifier.scenes(TINY)
+    rows = both_runs[0][0].tables["scores"].rows
+    rows = [row for row in rows if row["network"] == "centre of the image"]
+    for row, own in zip(rows, others, strict=True):
+        middle = own.masks[:, own.masks.shape[1] // 2, own.masks.shape[2] // 2]
+        asked = sum(len(np.unique(mask[mask > 0])) for mask in own.masks)
+        assert row["hit"] == pytest.approx((middle > 0).sum() / asked)
+        assert row["learns from"] == "nothing"
+        assert row["mean IU"] is row["lowest"] is row["highest"] is None
+    assert 0 < rows[0]["hit"] < rows[0]["within 8 px"]
+
+
+# -- What reaches what ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def spied(tmp_path_factory):
+    """A run for seeds 5 and 8 that trains and draws nothing: the result, and all that was asked.
+
+    The thresholds are 1 for the first seed and 2 for the second.
+    """
+    asked, thresholds = {}, iter([1.0, 2.0])
+
+    def spying(name, answering):
+        def called(*arguments, **named):
+            result = answering(*arguments, **named)
+            asked.setdefault(name, []).append((arguments, result))
+            return result
+
+        return called
+
+    answers = {
+        "fit": lambda model, batch, iterations: model.eval(),
+        "train": classifier.train,
+        "Shapes": Shapes,
+        "choose_threshold": lambda maps, truth: next(thresholds),
+        "segment": classifier.segment,
+        "plot_localisation": lambda *_: None,
+        "plot_class_maps": lambda *_: None,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, answering in answers.items():
+            patch.setattr(classifier, name, spying(name, answering))
+        patch.setattr(classifier.Shapes, "palette", Shapes.palette, raising=False)
+        settings = Settings(tmp_path_factory.mktemp("spied"), (5, 8), 0.002)
+        return classifier.run(settings, TINY), asked
+
+
+def test_networks_threshold_and_scores_have_their_own_scenes(spied):
+    _, asked = spied
+    small, large = (64, 64), (192, 192)
+    drawn = [(own.split, own.seed, own.size, len(own)) for _, own in asked["Shapes"]]
+    held_out = [
+        ("train", UNSEEN_SEED, small, 8),
+        ("val", 0, small, 40),
+        ("val", 0, large, 2),
+    ]
+    assert drawn[:3] == held_out
+    learnt = [own[:3] for own in drawn[3:5]]
+    assert learnt == [("train", 5, small), ("train", 8, small)]
+    assert {own[0] for own in drawn[5:]} == {"val"}  # of the identity
+    assert len({own[:2] for own in learnt + held_out[:2]}) == 4
+    assert [seed for (seed, _), _ in asked["train"]] == [5, 8]
+    for k, ((_, batch, _), _) in enumerate(asked["fit"]):  # a classifier and an FCN for each seed
+        seed = (5, 8)[k // 2]
+        dataset = Shapes(size=small, design=classifier.ONE_OBJECT, seed=seed)
+        images, _ = Batches(dataset, 16, flip=True, seed=seed).batch(2)
+        np.testing.assert_array_equal(batch(2)[0], images)
+
+
+def test_each_seeds_threshold_is_chosen_once_with_scenes_that_nothing_else_sees(spied):
+    _, asked = spied
+    unseen = Shapes("train", 8, (64, 64), seed=UNSEEN_SEED, design=classifier.ONE_OBJECT)
+    images, masks = read(unseen)
+    assert len(asked["choose_threshold"]) == 2
+    for ((maps, truth), _), (_, trained) in zip(
+        asked["choose_threshold"], asked["train"], strict=True
+    ):
+        np.testing.assert_array_equal(truth, masks)
+        network = trained.classifier.fully_convolutional().at_image_size
+        np.testing.assert_array_equal(maps, classifier.scores_of(network, images))
+    measured = [arguments[1:] for arguments, _ in asked["segment"]]
+    assert measured[:8] == [(), (1.0,), (), (1.0,), (), (2.0,), (), (2.0,)]
+    assert set(measured[8:]) == {(1.0,)}  # of the pictures, of the first seed
+
+
+def test_every_row_is_of_the_network_that_it_names(spied):
+    result, asked = spied
+    _, *others = classifier.scenes(TINY)
+    rows = iter(result.tables["scores"].rows)
+    for own in others:
+        found = []
+        for (_, trained), threshold in zip(asked["train"], (1.0, 2.0), strict=True):
+            network = trained.classifier.fully_convolutional().at_image_size
+            maps = classifier.scores_of(network, own.images)
+            scores = classifier.scores_of(trained.fcn, own.images)
+            by_names = pointing(maps, own.masks, 8)
+            found += [
+                ("20 %", classifier.segment(maps), by_names),
+                ("threshold", classifier.segment(maps, threshold), by_names),
+                ("FCN-8s", scores.argmax(1), pointing(scores[:, 1:], own.masks, 8)),
+            ]
+        for first, second in zip(found[:3], found[3:], strict=True):
+            row = next(rows)
+            assert first[0] in row["network"]
+            ious = [confusion(own.masks, one, 6).mean_iu for _, one, _ in (first, second)]
+            assert row["mean IU"] == pytest.approx(np.mean(ious))
+            asked_for, hit, near = (first[2] + second[2]).sum(0)
+            assert (row["hit"], row["within 8 px"]) == (hit / asked_for, near / asked_for)
+        assert [next(rows)["learns from"] for _ in range(2)] == ["nothing"] * 2
+
+
+def test_the_accuracy_is_of_the_classifiers_on_the_small_scenes(spied):
+    result, _ = spied
+    _, one, _ = classifier.scenes(TINY)
+    names = one.masks.max((1, 2)) - 1
+    right = []
+    for seed in (5, 8):
+        own = Classifier(5, generator=np.random.default_rng(seed)).eval()
+        right.append((classifier.scores_of(own, one.images).argmax(1) == names).mean())
+    assert right[0] != 0.5
+    assert f"names {np.mean(right):.1%} of the single objects right" in result.findings[1]
 
 
 # -- The scenes ----------------------------------------------------------------------------------
@@ -90,6 +219,17 @@ def test_the_classifier_learns_names_and_the_fcn_masks_of_the_same_scenes(monkey
     assert len(set(names)) > 2
 
 
+def test_names_are_of_objects():
+    masks = np.zeros((3, 4, 4), np.uint8)
+    masks[:, 1, 2] = 5, 1, 3
+    names = classifier.names_of(masks)
+    assert (names.tolist(), names.dtype) == ([5, 1, 3], np.int64)
+    for wrong in (0, 255):  # no object, or a pixel without a label
+        masks[1, 1, 2] = wrong
+        with pytest.raises(ValueError, match="masks must show an object each, 1 to 5; got"):
+            classifier.names_of(masks)
+
+
 # -- Measuring -----------------------------------------------------------------------------------
 
 
@@ -111,12 +251,22 @@ def test_what_knows_the_truth_is_found_to_be_right():
     masks[0, 1:4, 2:5], masks[1, 5, 5], masks[2, :3], masks[2, 4:] = 1, 4, 5, 2
     scenes = classifier.Scenes("all", masks[:, None].astype(float), masks)
     trained = classifier.Trained(Oracle(), Oracle(), (0.0, 0.0))
-    found = classifier.measure(trained, scenes, [scenes])
-    *knowing, nothing = found
+    threshold = classifier.threshold_for(trained.classifier, scenes)
+    *knowing, nothing, centre = classifier.measure(trained, threshold, [scenes])
     assert [own.matrix.pixel_accuracy for own in knowing] == [1, 1, 1]
     assert nothing.matrix.pixel_accuracy == (masks == 0).mean()
     for own in knowing:
         assert own.pointing.tolist() == [[n, n, n] for n in (1, 1, 0, 1, 1)]
+    assert centre.matrix is None
+    assert centre.pointing.tolist() == [[1, 1, 1], [1, 0, 1], [0, 0, 0], [1, 0, 1], [1, 0, 1]]
+
+
+def test_accuracy_is_the_share_of_right_names():
+    masks = np.zeros((5, 4, 4), np.uint8)
+    masks[:, 1, 2] = 5, 1, 3, 3, 2
+    logits = np.eye(5)[[4, 0, 0, 2, 0]]  # the names are one less than the labels
+    one = classifier.Scenes("one", logits, masks)
+    assert classifier.accuracy(lambda x: x, one) == 3 / 5
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -132,11 +282,14 @@ def measured(iu, hits, network="FCN-8s", scenes="small"):
 
 
 def test_scores_are_means_over_the_seeds():
+    masks = np.zeros((2, 20, 30), np.uint8)
+    masks[:, 4, 5], masks[1, 9:, 7:] = 1, 3
+    scenes = classifier.Scenes("small", masks, masks)
     seeds = [
         [measured(0.2, [1, 2, 3, 4, 5]), measured(0, None, "all background")],
         [measured(0.6, [5, 5, 5, 5, 5]), measured(0, None, "all background")],
     ]
-    table = classifier.scores_table(seeds, {"small": 0.07})
+    table = classifier.scores_table(seeds, [scenes])
     fcn, nothing = table.rows
     means = [seed[0].matrix.mean_iu for seed in seeds]
     assert (fcn["lowest"], fcn["highest"]) == (means[0], means[1])
@@ -144,7 +297,9 @@ def test_scores_are_means_over_the_seeds():
     assert fcn["hit"] == pytest.approx((15 / 50 + 25 / 50) / 2)
     assert fcn["within 8 px"] == pytest.approx((20 / 50 + 30 / 50) / 2)
     assert nothing["hit"] is None
-    assert "0.070" in table.note
+    expected = f"small: hit {chance(masks):.3f}, within 8 px {chance(masks, 8):.3f}."
+    assert expected in table.note
+    assert chance(masks) < 0.2 < 0.4 < chance(masks, 8)
 
 
 def test_classes_have_their_own_hits_and_scores():

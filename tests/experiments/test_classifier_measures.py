@@ -111,13 +111,49 @@ def test_chance_is_the_share_of_a_class():
     assert measures.chance(truth) == pytest.approx((2 / 4 + 1 / 4 + 1 / 4) / 3)
 
 
+def test_chance_to_be_near_by_loops():
+    _, truth = random_scene(5, count=3)
+    for near in (0, 1, 1.5, 4):
+        shares = []
+        for labels in truth:
+            for label in set(labels.flat) - {0}:
+                pixels = np.argwhere(labels == label)
+                away = [np.hypot(*(pixels - at).T).min() for at in np.ndindex(labels.shape)]
+                shares.append(np.mean(np.array(away) <= near))
+        assert measures.chance(truth, near) == pytest.approx(np.mean(shares))
+    assert measures.chance(truth) == measures.chance(truth, 0) < measures.chance(truth, 4) < 1
+
+
+def test_what_surrounds_a_pixel_is_a_disc():
+    region = np.zeros((5, 6), bool)
+    region[2, 0] = True
+    assert (measures.surroundings(region, 0) == region).all()
+    assert np.argwhere(measures.surroundings(region, 1)).tolist() == [
+        [1, 0],
+        [2, 0],
+        [2, 1],
+        [3, 0],
+    ]
+    assert measures.surroundings(region, 1.5).sum() == 6
+    assert not measures.surroundings(region, 3)[0, 5]
+
+
+def test_the_middle_is_pointed_at_whatever_is_there():
+    _, truth = random_scene(2, count=4)
+    maps = measures.centred(truth, 3)
+    assert maps.shape == (4, 3, 12, 10)
+    assert {measures.peak(own) for own in maps.reshape(12, 12, 10)} == {(6, 5)}
+
+
 def test_pointing_at_random_hits_as_often_as_chance():
     truth = np.zeros((4000, 6, 6), int)
     truth[:, 2:4, 1:4] = 1
     maps = np.random.default_rng(0).random((4000, 1, 6, 6))
-    asked, hit, _ = measures.pointing(maps, truth, near=0)[0]
+    asked, hit, near = measures.pointing(maps, truth, near=1)[0]
     assert measures.chance(truth[:1]) == pytest.approx(6 / 36)
+    assert measures.chance(truth[:1], near=1) == pytest.approx(16 / 36)
     assert hit / asked == pytest.approx(6 / 36, abs=0.02)
+    assert near / asked == pytest.approx(16 / 36, abs=0.03)
 
 
 # -- The identity --------------------------------------------------------------------------------

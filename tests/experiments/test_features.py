@@ -1,12 +1,16 @@
 """The experiment `features`, whole but tiny, and the parts that its tables are made of."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from minifcn import Tensor, no_grad
+from minifcn.data import Shapes
 from minifcn.experiments import features
 from minifcn.experiments.experiment import Settings, Table
 from minifcn.experiments.features import findings, patches, probes
+from minifcn.experiments.scenes import UNSEEN_SEED, read, same_sized
 from minifcn.models import FCN
 
 TINY = features.Sizes(fit=8, score=8, cut=3, positions=200)
@@ -41,6 +45,109 @@ def test_its_tables_name_what_was_measured(both_runs):
     assert rows[0]["colour"] == rows[0]["colour, untrained"] > 0.9
     assert any(row["edge"] != row["edge, untrained"] for row in rows[1:])
     assert both_runs[0].text().count("\n- ") == len(both_runs[0].findings) == 6
+
+
+# -- What reaches what ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def spied(tmp_path_factory):
+    """A run for seeds 5 and 8 that trains and draws nothing: the result, all that was asked, said.
+
+    The network of the k-th seed, k = 1, 2, answers k to whatever is asked once `fit` had it, and
+    its first filters are flat; a network that `fit` never had answers 0.
+    """
+    trained, asked, said = [], {}, []
+
+    def answer(network):
+        return float(next((k for k, own in enumerate(trained, 1) if own is network), 0))
+
+    def spying(name, answering):
+        def called(*arguments, **named):
+            result = answering(*arguments, **named)
+            asked.setdefault(name, []).append((arguments, result))
+            return result
+
+        return called
+
+    def flatten(model, batch, iterations):
+        trained.append(model)
+        model.stage1[0][0].weight.data[...] = 1
+
+    answers = {
+        (features, "fit"): flatten,
+        (features, "Shapes"): Shapes,
+        (features, "probe_scores"): lambda network, *_: np.full((3, 6), answer(network)),
+        (features, "evaluate"): lambda network, _: SimpleNamespace(mean_iu=answer(network)),
+        (patches, "likeness_of_units"): lambda network, _: np.full((5, 2), answer(network)),
+        (patches, "cut_patches"): lambda network, _: answer(network),
+        (features, "plot_filters"): lambda *_: None,
+        (features, "plot_patches"): lambda *_: None,
+        (features, "plot_probes"): lambda *_: None,
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for (where, name), answering in answers.items():
+            patch.setattr(where, name, spying(name, answering))
+        settings = Settings(tmp_path_factory.mktemp("spied"), (5, 8), 0.002, said.append)
+        return features.run(settings, TINY), asked, said
+
+
+def test_networks_probes_and_scores_have_their_own_scenes(spied):
+    _, asked, _ = spied
+    batches = [batch.__self__ for (_, batch, _), _ in asked["fit"]]
+    assert [own.seed for own in batches] == [5, 8]
+    learnt = [(own.dataset.split, own.dataset.seed) for own in batches]
+    assert learnt == [("train", 5), ("train", 8)]
+    to_fit, to_score, to_evaluate = held_out = [
+        ("train", 8, UNSEEN_SEED),
+        ("val", 8, UNSEEN_SEED),
+        ("val", 8, 0),
+    ]
+    datasets = [own for _, own in asked["Shapes"]]
+    assert [(own.split, own.seed) for own in datasets if len(own) > 8] == learnt
+    drawn = [(own.split, own.length, own.seed) for own in datasets if len(own) == 8]
+    assert drawn == [to_fit, to_score, to_evaluate, to_evaluate]
+    assert len({*learnt, *((split, seed) for split, _, seed in held_out)}) == 5
+    assert len(asked["probe_scores"]) == 4
+    for (_, fitted, scored), _ in asked["probe_scores"]:
+        for own, (split, length, seed) in ((fitted, to_fit), (scored, to_score)):
+            images, masks = read(Shapes(split, length, seed=seed))
+            np.testing.assert_array_equal(own.images, images)
+            np.testing.assert_array_equal(own.masks, masks)
+
+
+def test_patches_are_cut_from_scenes_that_no_network_was_trained_on(spied):
+    images, _ = read(Shapes("val", 3, (256, 256), design=same_sized(256, (28, 50))))
+    calls = spied[1]["likeness_of_units"] + spied[1]["cut_patches"]
+    assert len(calls) == 5
+    for (_, scenes), _ in calls:
+        np.testing.assert_array_equal(scenes.images, images)
+
+
+def test_every_row_is_of_the_network_that_it_names(spied):
+    result, asked, said = spied
+    for row in result.tables["probes"].rows:
+        for name in ("colour", "edge", "shape"):
+            assert (row[name], row[f"{name}, untrained"]) == (1.5, 0)
+    for row in result.tables["units"].rows:
+        for name in ("same shape", "colour spread"):
+            assert (row[name], row[f"{name}, untrained"]) == (1.5, 0)
+    assert result.findings[0].startswith("colour: read best off stage 1 (1.500, best in 2 of 2")
+    assert "for shapes at stage 1 by +1.500 (+1.000 to +2.000" in result.findings[3]
+    after, before, _ = result.tables["filters"].rows
+    assert (after["filters"], before["filters"]) == ("trained", "untrained")
+    assert after["flat (colour)"] == pytest.approx(1)
+    assert before["flat (colour)"] < 0.3
+    assert [line[:27] for line in said] == [
+        "seed 5: FCN-8s, mean IU 1.0",
+        "seed 8: FCN-8s, mean IU 2.0",
+    ]
+    ((_, groups), _) = asked["plot_filters"][0]
+    assert (groups["after training"] == 1).all()
+    assert not (groups["before"] == 1).any()
+    assert asked["plot_patches"][0][0][1] == 1
+    for _, found, _ in asked["plot_probes"][0][0][2]:
+        np.testing.assert_array_equal(found[:, :, 0], [[0, 1], [0, 2]])
 
 
 @pytest.fixture(scope="module")
@@ -153,22 +260,34 @@ def scores(colour, edge, shape, untrained=0.0):
 
 
 @pytest.mark.parametrize(
-    ("stages", "expected"),
+    ("seeds", "expected"),
     [
-        (
-            (1, 2, 5),
-            "holds here: colours are early: yes (stage 1); edges are early: yes (stage 2);",
-        ),
-        ((2, 3, 4), "holds in part here: colours are early: yes (stage 2); edges are early: no"),
-        ((3, 4, 3), "does not hold here: colours are early: no (stage 3)"),
+        ([(1, 2, 5)], "holds in 1 of 1 seeds here: colours are early: in 1 of 1 (stage 1);"),
+        ([(1, 2, 5), (2, 1, 4)], "holds in 2 of 2 seeds here: colours are early: in 2 of 2"),
+        ([(1, 2, 5), (1, 3, 5)], "holds in 1 of 2 seeds here: colours are early: in 2 of 2"),
+        ([(1, 3, 5), (3, 1, 5)], "holds in 0 of 2 seeds here: colours are early: in 1 of 2"),
+        ([(1, 2, 3), (2, 3, 4), (1, 4, 1)], "meaning is late: in 1 of 3 (stage 3, 4, 1)."),
+        ([(1, 2, 3), (2, 3, 4), (1, 4, 1)], "edges are early: in 1 of 3 (stage 2, 3, 4);"),
     ],
 )
-def test_the_verdict_is_that_of_the_numbers(stages, expected):
-    untrained, trained = scores(*stages, untrained=0.25)[0]
-    sentence = findings.verdict(trained, untrained)
+def test_the_verdict_is_that_of_every_seed(seeds, expected):
+    sentence = findings.verdict(np.concatenate([scores(*stages) for stages in seeds]))
     assert expected in sentence
-    assert "Training moved the score for shapes at that stage by +0.750" in sentence
-    assert "that for colours at stage 5 by -0.250" in sentence
+
+
+def test_the_verdict_says_what_training_moved_and_how_far_seeds_differ():
+    found = np.concatenate([scores(1, 2, 5, untrained=0.25), scores(1, 2, 5, untrained=0.75)])
+    sentence = findings.verdict(found)
+    assert "shapes at stage 5 by +0.500 (+0.250 to +0.750 over the seeds)" in sentence
+    assert "colours at stage 5 by -0.500 (-0.750 to -0.250 over the seeds)" in sentence
+
+
+def test_the_stage_of_the_mean_says_how_many_seeds_agree():
+    found = np.concatenate([scores(1, 2, 5), scores(1, 3, 4), scores(1, 2, 4)])
+    sentence = findings._about(2, found[:, 1, 2], found[:, 0, 2])
+    assert (
+        "shape: read best off stage 4 (0.667, best in 2 of 3 seeds; off stage 5 0.333" in sentence
+    )
 
 
 def test_the_probes_table_holds_means_over_the_seeds(network):
@@ -179,6 +298,7 @@ def test_the_probes_table_holds_means_over_the_seeds(network):
     assert table.rows[5]["shape"] == 1
     assert "differ by at most 1.000" in table.note
     assert "edge 0.125, shape 0.200" in table.note
+    assert "untrained: as drawn, BatchNorm passes values through" in table.note
 
 
 def units(*rows):
@@ -187,13 +307,28 @@ def units(*rows):
     return Table("", [{"units of": n, **dict(zip(names, v, strict=True))} for n, v in rows])
 
 
-def test_the_findings_name_the_stages_that_are_most_alike():
+def test_the_findings_name_the_stages_where_likeness_grew_most():
+    """By differences: the most alike are in stage 2, and so is the largest ratio of spreads."""
+    sentence = findings._about_units(
+        units(
+            ("stage 1", (0.5, 0.3, 0.4, 0.2, 0.4, 0.2)),
+            ("stage 2", (0.9, 0.8, 0.4, 0.01, 0.1, 0.3)),
+        )
+    )
+    assert sentence == (
+        "Compared with the untrained network, likeness in shape grew most in stage 1 (same shape"
+        " 0.50; untrained 0.30, random 0.40), and likeness in colour grew most in stage 1 (colour"
+        " spread 0.20; untrained 0.40, random 0.20)."
+    )
+
+
+def test_likeness_that_grew_nowhere_is_not_said_to_have_grown():
     table = units(
-        ("stage 1", (0.5, 0.3, 0.4, 0.1, 0.3, 0.2)), ("stage 2", (0.9, 0.8, 0.4, 0.05, 0.1, 0.3))
+        ("stage 1", (0.3, 0.5, 0.4, 0.4, 0.2, 0.2)), ("stage 2", (0.3, 0.4, 0, 0.3, 0.2, 0))
     )
     sentence = findings._about_units(table)
-    assert "alike in shape in stage 1 (same shape 0.50; untrained 0.30, random 0.40)" in sentence
-    assert "in colour in stage 1 (colour spread 0.10; untrained 0.30, random 0.20)" in sentence
+    assert "in shape grew nowhere, came nearest to it in stage 2 (same shape 0.30;" in sentence
+    assert "in colour grew nowhere, came nearest to it in stage 2 (colour spread 0.30;" in sentence
 
 
 def test_the_units_table_keeps_trained_and_untrained_apart(network):

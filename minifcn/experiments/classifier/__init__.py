@@ -22,15 +22,17 @@ from minifcn.data.shapes import CLASSES
 from minifcn.data.transforms import denormalise
 from minifcn.experiments.classifier.measures import (
     BIASES,
+    centred,
     chance,
     choose_threshold,
+    confusion,
     identity_error,
     pointing,
     segment,
 )
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.fitting import fit
-from minifcn.experiments.scenes import SEEN_BY_NOBODY, parts, read, same_sized
+from minifcn.experiments.scenes import UNSEEN_SEED, parts, read, same_sized
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
 from minifcn.models.fcn import FCN
@@ -76,7 +78,7 @@ def scenes(sizes: Sizes) -> tuple[Scenes, Scenes, Scenes]:
     The former are from the training split, but none of those that are trained on.
     """
     small, large = (SMALL, SMALL), (LARGE, LARGE)
-    train = Shapes("train", sizes.train, small, seed=SEEN_BY_NOBODY, design=ONE_OBJECT)
+    train = Shapes("train", sizes.train, small, seed=UNSEEN_SEED, design=ONE_OBJECT)
     one = Shapes("val", sizes.one, small, design=ONE_OBJECT)
     several = Shapes("val", sizes.several, large, design=SEVERAL)
     return (
@@ -117,8 +119,17 @@ def train(seed: int, iterations: int) -> Trained:
 
 
 def names_of(masks: np.ndarray) -> np.ndarray:
-    """Return the label of the only object in each mask (N, H, W), 1 to C: (N,)."""
-    return masks.max((1, 2))
+    """Return the label of the only object in each mask (N, H, W), 1 to C: int64 (N,).
+
+    Raises:
+        ValueError: a mask shows no object, or a label that is no class.
+    """
+    names = masks.max((1, 2)).astype(np.int64)
+    if not np.isin(names, range(1, len(CLASSES))).all():
+        raise ValueError(
+            f"masks must show an object each, 1 to {len(OBJECTS)}; got {np.unique(names).tolist()}"
+        )
+    return names
 
 
 def scores_of(network: Any, images: np.ndarray) -> np.ndarray:
@@ -135,20 +146,26 @@ IMAGE_LABELS, MASKS, NOTHING = "names of objects", "masks", "nothing"
 class Measured(NamedTuple):
     """What one way of segmenting scores on some scenes: a matrix, and the pointing game's counts.
 
-    pointing: (C, 3), see `pointing`; None where there is no map.
+    matrix: None where there is no prediction; pointing: (C, 3), see `pointing`; None where there
+    is no map.
     """
 
     scenes: str
     network: str
     learned_from: str
-    matrix: ConfusionMatrix
+    matrix: ConfusionMatrix | None
     pointing: np.ndarray | None
 
 
-def measure(trained: Trained, train_scenes: Scenes, others: Sequence[Scenes]) -> list[Measured]:
+def threshold_for(classifier: Classifier, train_scenes: Scenes) -> float:
+    """Choose a classifier's threshold with scenes that nothing is trained or validated on."""
+    maps_of = classifier.fully_convolutional().at_image_size
+    return choose_threshold(scores_of(maps_of, train_scenes.images), train_scenes.masks)
+
+
+def measure(trained: Trained, threshold: float, others: Sequence[Scenes]) -> list[Measured]:
     """Segment scenes in every way, and play the pointing game."""
     maps_of = trained.classifier.fully_convolutional().at_image_size
-    threshold = choose_threshold(scores_of(maps_of, train_scenes.images), train_scenes.masks)
     found = []
     for name, images, masks in others:
         maps, scores = scores_of(maps_of, images), scores_of(trained.fcn, images)
@@ -161,9 +178,10 @@ def measure(trained: Trained, train_scenes: Scenes, others: Sequence[Scenes]) ->
         hits = {IMAGE_LABELS: pointing(maps, masks, NEAR), NOTHING: None}
         hits[MASKS] = pointing(scores[:, 1:], masks, NEAR)
         for (network, source), prediction in predictions.items():
-            matrix = ConfusionMatrix(len(CLASSES))
-            matrix.update(masks, prediction)
+            matrix = confusion(masks, prediction, len(CLASSES))
             found.append(Measured(name, network, source, matrix, hits[source]))
+        middle = pointing(centred(masks, len(OBJECTS)), masks, NEAR)
+        found.append(Measured(name, "centre of the image", NOTHING, None, middle))
     return found
 
 
@@ -176,11 +194,11 @@ def accuracy(classifier: Classifier, one: Scenes) -> float:
 # -- Tables --------------------------------------------------------------------------------------
 
 
-def scores_table(measured: Sequence[Sequence[Measured]], chances: dict[str, float]) -> Table:
-    """Return the means over the seeds; measured: a list for each seed."""
+def scores_table(measured: Sequence[Sequence[Measured]], others: Sequence[Scenes]) -> Table:
+    """Return the means over the seeds; measured: a list for each seed, others: the scenes."""
     rows = []
     for same in zip(*measured, strict=True):
-        ius = [one.matrix.mean_iu for one in same]
+        ius = [one.matrix.mean_iu for one in same if one.matrix is not None]
         hit, near = _shares([one.pointing for one in same])
         first = same[0]
         rows.append(
@@ -188,9 +206,9 @@ def scores_table(measured: Sequence[Sequence[Measured]], chances: dict[str, floa
                 "scenes": first.scenes,
                 "network": first.network,
                 "learns from": first.learned_from,
-                "mean IU": float(np.mean(ius)),
-                "lowest": min(ius),
-                "highest": max(ius),
+                "mean IU": float(np.mean(ius)) if ius else None,
+                "lowest": min(ius, default=None),
+                "highest": max(ius, default=None),
                 "hit": hit,
                 f"within {NEAR} px": near,
             }
@@ -199,8 +217,14 @@ def scores_table(measured: Sequence[Sequence[Measured]], chances: dict[str, floa
         "mean IU over the seeds, with the lowest and highest seed. The chosen threshold is one"
         " number, the best for the masks of scenes like those that were trained on; 20 % of an"
         " image's maximum needs no mask. hit: how often the maximum of a"
-        " class's map is on an object of that class, of all classes in all scenes. A random pixel"
-        f" hits with {' and '.join(f'{chances[name]:.3f}' for name in chances)}."
+        " class's map is on an object of that class, of all classes in all scenes, pooled (Zhang et"
+        " al., 2018, average over the classes). A random pixel: "
+        + "; ".join(
+            f"{own.name}: hit {chance(own.masks):.3f},"
+            f" within {NEAR} px {chance(own.masks, NEAR):.3f}"
+            for own in others
+        )
+        + "."
     )
     return Table("Segmenting with and without masks", rows, note=note)
 
@@ -220,7 +244,10 @@ def classes_table(measured: Sequence[Sequence[Measured]], scenes_name: str) -> T
         [one for seed in measured for one in seed if (one.scenes, one.network) == (scenes_name, n)]
         for n in ("classifier, chosen threshold", "FCN-8s")
     )
-    iu, fcn_iu = (np.mean([one.matrix.iu for one in group], axis=0) for group in (chosen, fcn))
+    iu, fcn_iu = (
+        np.mean([one.matrix.iu for one in group if one.matrix is not None], axis=0)
+        for group in (chosen, fcn)
+    )
     counts = [one.pointing for one in chosen if one.pointing is not None]
     asked, hit, near = np.sum(counts, axis=0).T
     rows: list[dict[str, Any]] = [
@@ -299,12 +326,9 @@ def _compared(scores: Table, scenes_name: str) -> str:
 # -- Pictures ------------------------------------------------------------------------------------
 
 
-def draw(out: Path, trained: Trained, train_scenes: Scenes, others: Sequence[Scenes]) -> list[Path]:
+def draw(out: Path, trained: Trained, threshold: float, others: Sequence[Scenes]) -> list[Path]:
     """Draw a scene of each class with its map, and a larger scene with the maps of all classes."""
     network = trained.classifier.fully_convolutional()
-    threshold = choose_threshold(
-        scores_of(network.at_image_size, train_scenes.images), train_scenes.masks
-    )
     one, several = others
     labels = names_of(one.masks)
     chosen = [int(np.argmax(labels == label)) for label in np.unique(labels)]
@@ -339,32 +363,32 @@ def draw(out: Path, trained: Trained, train_scenes: Scenes, others: Sequence[Sce
 def run(settings: Settings, sizes: Sizes | None = None) -> Result:
     """Train both networks for each seed, compare them, and draw what those of the first see."""
     train_scenes, *others = scenes(sizes or Sizes())
-    networks, measured, right = [], [], []
+    networks, thresholds, measured, right = [], [], [], []
     for seed in settings.seeds:
         trained = train(seed, settings.iterations(ITERATIONS))
         networks.append(trained)
-        measured.append(measure(trained, train_scenes, others))
+        thresholds.append(threshold_for(trained.classifier, train_scenes))
+        measured.append(measure(trained, thresholds[-1], others))
         right.append(accuracy(trained.classifier, others[0]))
         settings.say(_progress(seed, trained, measured[-1], right[-1]))
     tables = {
         "identity": identity_table(
             [trained.classifier for trained in networks], [(64, 64), (192, 192), (97, 131)]
         ),
-        "scores": scores_table(measured, {one.name: chance(one.masks) for one in others}),
+        "scores": scores_table(measured, others),
         "classes": classes_table(measured, others[0].name),
     }
-    pictures = draw(settings.out, networks[0], train_scenes, others)
+    pictures = draw(settings.out, networks[0], thresholds[0], others)
     said = findings(tables["scores"], tables["classes"], tables["identity"], right)
     return Result(tables, said, pictures)
 
 
 def _progress(seed: int, trained: Trained, measured: Sequence[Measured], right: float) -> str:
-    _, classifier, fcn, *_ = measured
+    _, chosen, fcn = (one.matrix.mean_iu for one in measured[:3] if one.matrix is not None)
     first, second = trained.seconds
     return (
-        f"seed {seed}: the classifier names {right:.1%} right, mean IU"
-        f" {classifier.matrix.mean_iu:.3f} after {first:.0f} s; FCN-8s"
-        f" {fcn.matrix.mean_iu:.3f} after {second:.0f} s"
+        f"seed {seed}: the classifier names {right:.1%} right, mean IU {chosen:.3f} after"
+        f" {first:.0f} s; FCN-8s {fcn:.3f} after {second:.0f} s"
     )
 
 

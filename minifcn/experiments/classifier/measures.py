@@ -52,17 +52,17 @@ def choose_threshold(maps: np.ndarray, truth: np.ndarray, candidates: int = 50) 
     values, best = evidence(maps)
     thresholds = np.quantile(values, np.arange(candidates) / candidates)
     scores = [
-        mean_iu(truth, np.where(values >= least, best, 0), maps.shape[1] + 1)
+        confusion(truth, np.where(values >= least, best, 0), maps.shape[1] + 1).mean_iu
         for least in thresholds
     ]
     return float(thresholds[int(np.argmax(scores))])
 
 
-def mean_iu(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> float:
-    """Return the mean IU of labels."""
+def confusion(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> ConfusionMatrix:
+    """Return the confusion matrix of labels, both (N, H, W)."""
     matrix = ConfusionMatrix(num_classes)
     matrix.update(truth, prediction)
-    return matrix.mean_iu
+    return matrix
 
 
 # -- The pointing game ---------------------------------------------------------------------------
@@ -108,14 +108,35 @@ def pointing(maps: np.ndarray, truth: np.ndarray, near: float) -> np.ndarray:
     return counts
 
 
-def chance(truth: np.ndarray) -> float:
-    """Return how often a random pixel would hit, on average over the classes in the images."""
+def chance(truth: np.ndarray, near: float = 0) -> float:
+    """Return how often a random pixel is at most `near` pixels from the class that is asked for.
+
+    It is asked for as in `point`: once for each class in each image; truth: (N, H, W).
+    """
     shares = [
-        float((labels == label).mean())
+        float(surroundings(labels == label, near).mean())
         for labels in truth
         for label in np.unique(labels[labels > 0])
     ]
     return float(np.mean(shares))
+
+
+def surroundings(region: np.ndarray, near: float) -> np.ndarray:
+    """Return the pixels at most `near` pixels from a region, itself included; booleans (H, W)."""
+    reach, (height, width) = int(near), region.shape
+    padded, found = np.pad(region, reach), np.zeros_like(region)
+    for i, j in np.ndindex(2 * reach + 1, 2 * reach + 1):
+        if np.hypot(i - reach, j - reach) <= near:
+            found |= padded[i : i + height, j : j + width]
+    return found
+
+
+def centred(truth: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return maps (N, num_classes, H, W) that all point at the middle, whatever the image shows."""
+    count, height, width = truth.shape
+    maps = np.zeros((count, num_classes, height, width), np.float32)
+    maps[:, :, height // 2, width // 2] = 1
+    return maps
 
 
 # -- The identity --------------------------------------------------------------------------------

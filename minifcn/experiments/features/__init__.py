@@ -21,7 +21,7 @@ from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.features import patches, probes
 from minifcn.experiments.features.findings import PROBES, conclude
 from minifcn.experiments.fitting import fit
-from minifcn.experiments.scenes import SEEN_BY_NOBODY, read
+from minifcn.experiments.scenes import UNSEEN_SEED, read
 from minifcn.models.fcn import FCN
 from minifcn.plots.features import plot_filters, plot_patches, plot_probes
 from minifcn.training import evaluate
@@ -52,8 +52,8 @@ class Drawn(NamedTuple):
 
 def draw_scenes(split: str, count: int, positions: int) -> Drawn:
     """Draw scenes that no network was trained on, and pixels in them to probe."""
-    images, masks = read(Shapes(split, count, seed=SEEN_BY_NOBODY))
-    generator = np.random.default_rng([SEEN_BY_NOBODY, count])
+    images, masks = read(Shapes(split, count, seed=UNSEEN_SEED))
+    generator = np.random.default_rng([UNSEEN_SEED, count])
     asked = [
         probes.colours(images, positions, generator),
         probes.orientations(images, positions, generator),
@@ -71,7 +71,11 @@ def scenes_to_probe(sizes: Sizes) -> tuple[Drawn, Drawn]:
 
 
 class Networks(NamedTuple):
-    """An FCN-8s as it started, and after training."""
+    """An FCN-8s as it started, and after training.
+
+    The untrained one is as it was drawn: its BatchNorm has a mean of 0 and a variance of 1 and
+    passes values through, where that of the trained one normalises with what it has seen.
+    """
 
     untrained: FCN
     trained: FCN
@@ -187,7 +191,7 @@ def probes_table(network: FCN, scores: np.ndarray) -> Table:
         f"colour: R^2 of the mean of {probes.WINDOW}x{probes.WINDOW} pixels; edge: balanced"
         f" accuracy of the orientation in {probes.BINS} bins; shape: balanced accuracy of the"
         f" object's class. Guessing: {guesses}. Means over the seeds, which differ by at most"
-        f" {widest:.3f}."
+        f" {widest:.3f}. untrained: as drawn, BatchNorm passes values through."
     )
     return Table("What a linear probe reads off each stage", rows, note=note)
 

@@ -20,9 +20,8 @@ EARLY, LATE = (1, 2), (4, 5)
 
 def conclude(scores: np.ndarray, units: Table, filters: Table) -> list[str]:
     """Say what was found; scores: (seeds, untrained and trained, 3 probes, raw and 5 stages)."""
-    untrained, trained = scores.mean(0)
-    said = [_about(p, trained[p], untrained[p]) for p in range(len(PROBES))]
-    return [*said, verdict(trained, untrained), _about_units(units), _about_filters(filters)]
+    said = [_about(p, scores[:, 1, p], scores[:, 0, p]) for p in range(len(PROBES))]
+    return [*said, verdict(scores), _about_units(units), _about_filters(filters)]
 
 
 def best_stage(scores: np.ndarray) -> int:
@@ -31,52 +30,63 @@ def best_stage(scores: np.ndarray) -> int:
 
 
 def _about(p: int, trained: np.ndarray, untrained: np.ndarray) -> str:
+    """Where a probe scores best; trained, untrained: its scores, (seeds, 6) each."""
     name, _, chance = PROBES[p]
-    best, before = best_stage(trained), best_stage(untrained)
+    means, means_before = trained.mean(0), untrained.mean(0)
+    best, before = best_stage(means), best_stage(means_before)
+    agreeing = sum(best_stage(own) == best for own in trained)
     return (
-        f"{name}: read best off stage {best} ({trained[best]:.3f}; off stage 5"
-        f" {trained[5]:.3f}, off 3x3 pixels {trained[0]:.3f}, guessing {chance:.3f}); of the"
-        f" untrained network off stage {before} ({untrained[before]:.3f})."
+        f"{name}: read best off stage {best} ({means[best]:.3f}, best in {agreeing} of"
+        f" {len(trained)} seeds; off stage 5 {means[5]:.3f}, off 3x3 pixels {means[0]:.3f},"
+        f" guessing {chance:.3f}); of the untrained network off stage {before}"
+        f" ({means_before[before]:.3f})."
     )
 
 
-def verdict(trained: np.ndarray, untrained: np.ndarray) -> str:
-    """Judge "early = edges and colours, late = meaning" by where each of the three is best.
+def verdict(scores: np.ndarray) -> str:
+    """Judge "early = edges and colours, late = meaning" by where each is best, seed by seed.
 
-    trained, untrained: the scores of the probes, (3, 6) each.
+    scores: of the probes, (seeds, untrained and trained, 3, 6).
     """
-    colour, edge, shape = (best_stage(scores) for scores in trained)
-    claims = [
-        ("colours are early", colour in EARLY, colour),
-        ("edges are early", edge in EARLY, edge),
-        ("meaning is late", shape in LATE, shape),
-    ]
-    holds = sum(right for _, right, _ in claims)
-    opening = {3: "holds", 0: "does not hold"}.get(holds, "holds in part")
+    stages = np.array([[best_stage(own) for own in trained] for trained in scores[:, 1]])
+    claims = (("colours are early", EARLY), ("edges are early", EARLY), ("meaning is late", LATE))
+    count = len(scores)
+    holds = np.array([np.isin(stages[:, p], where) for p, (_, where) in enumerate(claims)])
     listed = "; ".join(
-        f"{claim}: {'yes' if right else 'no'} (stage {stage})" for claim, right, stage in claims
+        f"{claim}: in {holds[p].sum()} of {count} (stage {', '.join(map(str, stages[:, p]))})"
+        for p, (claim, _) in enumerate(claims)
     )
-    gain = trained[2, shape] - untrained[2, shape]
+    moved, shape = scores[:, 1] - scores[:, 0], best_stage(scores[:, 1, 2].mean(0))
     return (
-        f'"Early = edges and colours, late = meaning" {opening} here: {listed}. Training moved the'
-        f" score for shapes at that stage by {gain:+.3f}, and that for colours at stage 5 by"
-        f" {trained[0, 5] - untrained[0, 5]:+.3f}; what the untrained network shows, too, is not"
-        " learnt but the architecture's doing."
+        f'"Early = edges and colours, late = meaning" holds in {holds.all(0).sum()} of {count}'
+        f" seeds here: {listed}. Training moved the score for shapes at stage {shape} by"
+        f" {_mean_and_range(moved[:, 2, shape])}, and that for colours at stage 5 by"
+        f" {_mean_and_range(moved[:, 0, 5])}; what the untrained network shows, too, is not learnt"
+        " but the architecture's doing."
     )
+
+
+def _mean_and_range(values: np.ndarray) -> str:
+    """The mean of a number over the seeds, and its lowest and highest."""
+    return f"{values.mean():+.3f} ({values.min():+.3f} to {values.max():+.3f} over the seeds)"
 
 
 def _about_units(units: Table) -> str:
-    """Where patches are most alike, compared with those of the untrained network's units."""
-    shape = max(units.rows, key=lambda row: row["same shape"] - row["same shape, untrained"])
-    colour = min(units.rows, key=lambda row: row["colour spread"] / row["colour spread, untrained"])
-    said = [
-        f"{row['units of']} ({name} {row[name]:.2f}; untrained {row[f'{name}, untrained']:.2f},"
-        f" random {row[f'{name}, random']:.2f})"
-        for name, row in (("same shape", shape), ("colour spread", colour))
-    ]
+    """In which stage training made the patches of a unit more alike by the largest difference."""
     return (
-        f"The patches that excite a unit are most alike in shape in {said[0]}, and in colour in"
-        f" {said[1]}."
+        f"Compared with the untrained network, likeness in shape {_grew(units, 'same shape', 1)},"
+        f" and likeness in colour {_grew(units, 'colour spread', -1)}."
+    )
+
+
+def _grew(units: Table, name: str, sign: int) -> str:
+    """Where a column grew most over the untrained one; sign: -1 if less of it is more alike."""
+    gains = [sign * (row[name] - row[f"{name}, untrained"]) for row in units.rows]
+    k = int(np.argmax(gains))
+    row, grew = units.rows[k], "grew most" if gains[k] > 0 else "grew nowhere, came nearest to it"
+    return (
+        f"{grew} in {row['units of']} ({name} {row[name]:.2f}; untrained"
+        f" {row[f'{name}, untrained']:.2f}, random {row[f'{name}, random']:.2f})"
     )
 
 
