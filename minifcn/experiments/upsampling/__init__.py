@@ -225,6 +225,6 @@ def numbers(outcome: Outcome) -> str:
 EXPERIMENT = Experiment(
     "eight ways to upsample behind one encoder: scores, boundaries, checkerboards",
     run,
-    seeds=3,
-    minutes=8,
+    seeds=2,
+    minutes=7,
 )
