@@ -14,6 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
+from minifcn.metrics import checked_labels, integers
+
 
 def trimap(truth: ArrayLike, radius: int, ignore_index: int = 255) -> NDArray[Any]:
     """Keep the labels that lie within `radius` of another label; ignore all the rest.
@@ -37,7 +39,8 @@ def trimap(truth: ArrayLike, radius: int, ignore_index: int = 255) -> NDArray[An
     Source: Kohli, Ladicky and Torr (2009), Robust Higher Order Potentials for Enforcing Label
     Consistency, where the score within the band is plotted against its width.
     """
-    labels = _labels("truth", truth)
+    labels = integers("truth", truth)
+    _check_axes("truth", labels)
     _check_at_least_one("radius", radius)
     lowest = highest = labels
     for axis in (-2, -1):
@@ -89,24 +92,14 @@ class BoundaryIU:
             ValueError: the shapes differ, or a label that counts is outside 0 .. C - 1; the
                 counts stay as they were.
         """
-        truth, prediction = _labels("truth", truth), _labels("prediction", prediction)
-        if truth.shape != prediction.shape:
-            raise ValueError(
-                f"prediction must have the shape of truth {truth.shape}; got {prediction.shape}"
-            )
+        truth, prediction = checked_labels(truth, prediction, self.num_classes, self.ignore_index)
+        _check_axes("truth", truth)
         counted = truth != self.ignore_index
-        self._check(truth[counted], "truth")
-        self._check(prediction[counted], "prediction")
         for label in range(self.num_classes):
             true_rim = rim(truth == label, self.distance)
             predicted_rim = rim((prediction == label) & counted, self.distance)
             self.intersections[label] += np.count_nonzero(true_rim & predicted_rim)
             self.unions[label] += np.count_nonzero(true_rim | predicted_rim)
-
-    def _check(self, labels: NDArray[Any], name: str) -> None:
-        outside = labels[(labels < 0) | (labels >= self.num_classes)]
-        if outside.size:
-            raise ValueError(f"{name} labels must be 0 .. {self.num_classes - 1}; got {outside[0]}")
 
     @property
     def iu(self) -> NDArray[np.float64]:
@@ -140,13 +133,9 @@ def _windows(array: NDArray[Any], radius: int, axis: int, mode: Any) -> NDArray[
     return sliding_window_view(np.pad(array, widths, mode=mode), 2 * radius + 1, axis)
 
 
-def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"{name} must hold integer labels; got dtype {array.dtype}")
-    if array.ndim < 2:
-        raise ValueError(f"{name} must have at least two axes (H, W); got shape {array.shape}")
-    return array
+def _check_axes(name: str, labels: NDArray[Any]) -> None:
+    if labels.ndim < 2:
+        raise ValueError(f"{name} must have at least two axes (H, W); got shape {labels.shape}")
 
 
 def _check_at_least_one(name: str, value: int) -> None:

@@ -67,26 +67,12 @@ class ConfusionMatrix:
             ValueError: if the shapes differ or a counted label is outside 0 .. C - 1; the
                 counts stay as they were.
         """
-        truth, prediction = _integers("truth", truth), _integers("prediction", prediction)
-        if truth.shape != prediction.shape:
-            raise ValueError(
-                f"prediction must have the shape of truth {truth.shape}, got {prediction.shape}"
-            )
+        truth, prediction = checked_labels(truth, prediction, self.num_classes, self.ignore_index)
         counted = truth != self.ignore_index
-        rows = self._checked("truth", truth[counted])
-        columns = self._checked("prediction", prediction[counted])
+        # As int64, because C * label + label overflows uint8 from C = 16 on.
+        rows, columns = (labels[counted].astype(np.int64) for labels in (truth, prediction))
         pairs = np.bincount(self.num_classes * rows + columns, minlength=self.counts.size)
         self.counts += pairs.reshape(self.counts.shape)
-
-    def _checked(self, name: str, labels: NDArray[Any]) -> NDArray[np.int64]:
-        """Return labels as int64, because C * label + label overflows uint8 from C = 16 on."""
-        outside = labels[(labels < 0) | (labels >= self.num_classes)]
-        if outside.size:
-            ignored = f" or ignore_index {self.ignore_index}" if name == "truth" else ""
-            raise ValueError(
-                f"{name} labels must be 0 .. {self.num_classes - 1}{ignored}, got {outside[0]}"
-            )
-        return labels.astype(np.int64)
 
     @property
     def pixel_accuracy(self) -> float:
@@ -177,7 +163,34 @@ def format_table(summary: Summary) -> str:
     return "\n".join([header, rule, *lines[: len(classes)], rule, *lines[len(classes) :]])
 
 
-def _integers(name: str, labels: ArrayLike) -> NDArray[Any]:
+def checked_labels(
+    truth: ArrayLike, prediction: ArrayLike, num_classes: int, ignore_index: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return two arrays of labels, to be compared pixel by pixel, as NumPy arrays.
+
+    Raises:
+        TypeError: truth or prediction does not hold integers.
+        ValueError: the shapes differ, or a label is outside 0 .. C - 1 where the truth is not
+            ignore_index.
+    """
+    truth, prediction = integers("truth", truth), integers("prediction", prediction)
+    if truth.shape != prediction.shape:
+        raise ValueError(
+            f"prediction must have the shape of truth {truth.shape}, got {prediction.shape}"
+        )
+    counted = truth != ignore_index
+    for name, labels in (("truth", truth[counted]), ("prediction", prediction[counted])):
+        outside = labels[(labels < 0) | (labels >= num_classes)]
+        if outside.size:
+            ignored = f" or ignore_index {ignore_index}" if name == "truth" else ""
+            raise ValueError(
+                f"{name} labels must be 0 .. {num_classes - 1}{ignored}, got {outside[0]}"
+            )
+    return truth, prediction
+
+
+def integers(name: str, labels: ArrayLike) -> NDArray[Any]:
+    """Return labels as a NumPy array; raise TypeError unless they are integers."""
     array = np.asarray(to_device(labels, "cpu") if is_array(labels) else labels)
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"{name} must hold integer labels, got dtype {array.dtype}")

@@ -156,7 +156,7 @@ def test_wrong_arguments():
     plane = np.zeros((3, 3), int)
     with pytest.raises(ValueError, match="radius must be at least 1; got 0"):
         trimap(plane, 0)
-    with pytest.raises(TypeError, match="truth must hold integer labels; got dtype float64"):
+    with pytest.raises(TypeError, match="truth must hold integer labels, got dtype float64"):
         trimap(np.zeros((3, 3)), 1)
     with pytest.raises(ValueError, match=r"truth must have at least two axes .* got shape \(3,\)"):
         trimap(plane[0], 1)
@@ -169,10 +169,10 @@ def test_wrong_arguments():
 @pytest.mark.parametrize(
     ("truth", "prediction", "message"),
     [
-        ([[0, 3]], [[0, 0]], "truth labels must be 0 .. 1; got 3"),
-        ([[0, 0]], [[0, -1]], "prediction labels must be 0 .. 1; got -1"),
-        ([[0, 0]], [[0, 255]], "prediction labels must be 0 .. 1; got 255"),
-        ([[0, 0]], [[0]], r"prediction must have the shape of truth \(1, 2\); got \(1, 1\)"),
+        ([[0, 3]], [[0, 0]], "truth labels must be 0 .. 1 or ignore_index 255, got 3"),
+        ([[0, 0]], [[0, -1]], "prediction labels must be 0 .. 1, got -1"),
+        ([[0, 0]], [[0, 255]], "prediction labels must be 0 .. 1, got 255"),
+        ([[0, 0]], [[0]], r"prediction must have the shape of truth \(1, 2\), got \(1, 1\)"),
     ],
 )
 def test_wrong_labels_change_nothing(truth, prediction, message):
