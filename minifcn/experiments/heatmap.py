@@ -111,9 +111,10 @@ def heatmap(
             size.
     """
     network = _checked(model, classes)
+    photo = read_image(find_photo(image))
     labels = class_names()
     wanted = list(dict.fromkeys(find_class(text, labels) for text in classes))
-    views = _views(network, read_image(find_photo(image)), size)
+    views = _views(network, photo, size)
     crop, scaled, _ = views.values()
     drawn = wanted or crop.ranking()[:SHOWN]
     title = f"{network.title} on {image}"
