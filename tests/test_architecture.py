@@ -32,7 +32,8 @@ FLOORS = [
     ["config"],
     ["training"],
     ["experiments"],
-    ["progress", "report", "prediction", "export", "doctor", "bench"],
+    ["lesson", "progress", "report", "prediction", "export", "doctor", "bench", "tutorials"],
+    ["options"],
     ["cli"],
 ]
 HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")

@@ -96,7 +96,7 @@ OPTIONS = {
     "rounds 0": (["--rounds", "0"], "rounds must be at least 1; got 0"),
     "rounds word": (["--rounds", "x"], "argument --rounds: invalid int value: 'x'"),
     "rounds 1.5": (["--rounds", "1.5"], "argument --rounds: invalid int value: '1.5'"),
-    "plot jpg": (["--plot", "x.jpg"], "path must end in .png, got 'x.jpg'"),
+    "plot jpg": (["--plot", "x.jpg"], "path must end in .png or .svg, got 'x.jpg'"),
     "plot nowhere": (
         ["--plot", "nosuchfolder/x.png"],
         "path must lie in an existing folder, got 'nosuchfolder/x.png'",

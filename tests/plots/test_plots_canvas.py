@@ -34,6 +34,16 @@ def test_same_drawing_same_bytes_whatever_the_settings_are(tmp_path):
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.PNG").read_bytes()
 
 
+def test_an_svg_is_the_same_each_time_and_carries_no_date(tmp_path):
+    for name in ("a.svg", "b.svg"):
+        draw_line(tmp_path / name)
+    text = (tmp_path / "a.svg").read_text()
+    assert text == (tmp_path / "b.svg").read_text()
+    assert "<svg" in text
+    assert "date" not in text
+    assert matplotlib.__version__ not in text
+
+
 def test_an_error_while_drawing_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"old")
@@ -62,7 +72,10 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("a.jpg", r"path must end in \.png, got 'a\.jpg'"), ("no/a.png", "path .* existing folder")],
+    [
+        ("a.jpg", r"path must end in \.png or \.svg, got 'a\.jpg'"),
+        ("no/a.png", "path .* existing folder"),
+    ],
 )
 def test_wrong_path_raises_before_anything_is_drawn(tmp_path, name, message):
     with pytest.raises(ValueError, match=message), figure_file(tmp_path / name, 1, 1):

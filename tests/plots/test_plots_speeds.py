@@ -150,7 +150,7 @@ def test_rows_are_wanted(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.jpg", "path must end in .png, got 'a.jpg'"),
+        ("a.jpg", "path must end in .png or .svg, got 'a.jpg'"),
         ("nosuch/a.png", "path must lie in an existing folder, got "),
     ],
 )

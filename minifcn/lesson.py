@@ -1,0 +1,135 @@
+"""What the tutorials share: numbers checked against the text, arrays compared, pictures shown."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minifcn.tensor import Tensor
+
+_NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?:e([+-]?\d+))?( ?%)?")
+
+
+def measured(name: str, value: Any, text: str, within: float | None = None) -> None:
+    """Print a measured number, and hold the tutorial's text to it.
+
+    Args:
+        name: what was measured.
+        value: one number; Python's, or an array or Tensor of one element.
+        text: the number as the tutorial writes it: "0.83", "83 %", "1,296", "1e-7".
+        within: how far the two may be apart. By default half a unit of the text's last digit:
+            the text is the value, rounded. Larger where training has a part in it, whose last
+            bits, and so results, are others on another machine.
+
+    Raises:
+        AssertionError: if the value is not what the text says.
+        ValueError: if text is no number, or within is negative.
+    """
+    said, half_unit = _read(text)
+    if within is not None and not within >= 0:
+        raise ValueError(f"within must be 0 or more, got {within}")
+    number = _one_number(value)
+    shown = f"{100 * number:.6g} %" if text.endswith("%") else f"{number:.6g}"
+    # Half a unit is itself rounded: what lies between two numbers may be written as either.
+    allowed = half_unit * (1 + 1e-9) if within is None else within
+    if not abs(number - said) <= allowed:
+        raise AssertionError(f"{name}: measured {shown}, but the text says {text}")
+    print(f"{name}: {shown} (the text says {text})")
+
+
+def equal(name: str, a: Any, b: Any, within: float = 1e-9) -> None:
+    """Print how far two arrays are apart, and hold them to being equal.
+
+    Args:
+        name: what is compared.
+        a: an array, a Tensor or a number.
+        b: another one, of the same shape.
+        within: the largest difference allowed, as a share of the largest entry of b;
+            0 stands for exactly equal.
+
+    Raises:
+        AssertionError: if the shapes differ, or an entry differs by more; names the worst.
+    """
+    a, b = _array(a), _array(b)
+    if a.shape != b.shape:
+        raise AssertionError(f"{name}: shapes differ, {a.shape} and {b.shape}")
+    if not a.size:
+        raise AssertionError(f"{name}: nothing to compare, both are of shape {a.shape}")
+    with np.errstate(invalid="ignore"):  # infinities of one sign are equal, not NaN apart
+        apart = np.where(a == b, 0.0, np.abs(np.subtract(a, b, dtype=np.float64)))
+    largest = float(np.abs(b).max())
+    worst = tuple(int(n) for n in np.unravel_index(np.argmax(apart), apart.shape))
+    # NaN is not at most anything, and argmax finds it first.
+    if not (apart[worst] <= within * largest and np.isfinite(apart[worst])):
+        where = f" at {worst}" if worst else ""
+        raise AssertionError(f"{name}: differ{where}, {a[worst]:.6g} and {b[worst]:.6g}")
+    exactly = "exactly equal" if apart[worst] == 0 else f"equal, to {apart[worst]:.1e}"
+    print(f"{name}: {exactly}" + (f", {a.size:,} numbers" if a.ndim else ""))
+
+
+def pictures(tutorial: str) -> Path:
+    """Return the folder of a tutorial's pictures, runs/tutorials/NN, and make it if need be."""
+    folder = Path("runs", "tutorials", tutorial)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def show(path: str | os.PathLike[str]) -> None:
+    """Display a picture in a notebook; in a script, print where it is.
+
+    Args:
+        path: a file that ends in .png, .gif or .svg.
+
+    Raises:
+        ValueError: if it ends otherwise.
+        FileNotFoundError: if there is no such file.
+    """
+    path = Path(path)
+    if path.suffix not in (".png", ".gif", ".svg"):
+        raise ValueError(f"path must end in .png, .gif or .svg, got {path.name!r}")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no picture {path}")
+    if _in_notebook():
+        from IPython.display import SVG, Image, display
+
+        kind = SVG if path.suffix == ".svg" else Image
+        display(kind(filename=str(path)))
+    else:
+        print(f"picture: {path}")
+
+
+def _read(text: str) -> tuple[float, float]:
+    """Return the number that a text says, and half a unit of its last digit."""
+    found = _NUMBER.fullmatch(text.replace("−", "-"))
+    if not found:
+        raise ValueError(f'text must be a number like "0.83", "83 %" or "1,296", got {text!r}')
+    sign, whole, decimals, exponent, percent = found.groups()
+    scale = 10.0 ** int(exponent or 0) / (100 if percent else 1)
+    size = float(whole.replace(",", "") + "." + (decimals or "0"))
+    half_unit = 0.5 * 10.0 ** -len(decimals or "")
+    return (-size if sign == "-" else size) * scale, half_unit * scale
+
+
+def _array(values: Any) -> np.ndarray:
+    return values.numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _one_number(value: Any) -> float:
+    array = _array(value)
+    if array.size != 1:
+        raise ValueError(f"value must be one number, got shape {array.shape}")
+    return float(array.reshape(()))
+
+
+def _in_notebook() -> bool:
+    """Whether cells run in IPython's kernel, as in Jupyter, VS Code and Colab."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

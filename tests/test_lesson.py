@@ -1,0 +1,110 @@
+"""What the tutorials check their text with: it passes what is so, and fails what is not."""
+
+import numpy as np
+import pytest
+
+import minifcn
+from minifcn.lesson import equal, measured, pictures, show
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.8349, "0.83"), (0.825, "0.83"), (0.835, "0.83"), (0.8249999, "0.82"),
+        (0.8206, "82.1 %"), (0.82, "82%"), (1296, "1,296"), (1_000_000, "1,000,000"),
+        (-5, "-5"), (-5, "−5"), (1.4e-7, "1e-7"), (27, "27"), (np.float32(0.5), "0.5"),
+        (np.array([[3]]), "3"), (minifcn.tensor([0.25]), "0.25"), (2.5e-11, "2.5e-11"),
+    ],
+)  # fmt: skip
+def test_rounded_values_are_what_the_text_says(value, text, capsys):
+    measured("share", value, text)
+    assert capsys.readouterr().out.startswith("share: ")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.836, "0.83"), (0.824, "0.83"), (0.83, "83"), (83, "83 %"), (1295, "1,296"), (5, "-5"),
+        (1.6e-7, "1e-7"), (float("nan"), "0"), (float("inf"), "1e300"), (28, "27"),
+    ],
+)  # fmt: skip
+def test_other_values_are_not(value, text, capsys):
+    with pytest.raises(AssertionError, match=r"share: measured .*, but the text says "):
+        measured("share", value, text)
+    assert not capsys.readouterr().out
+
+
+def test_within_widens_and_narrows():
+    measured("score", 0.64, "0.6", within=0.05)
+    with pytest.raises(AssertionError, match="measured 0.66, but the text says 0.6"):
+        measured("score", 0.66, "0.6", within=0.05)
+    with pytest.raises(AssertionError, match="measured 0.62,"):
+        measured("score", 0.62, "0.6", within=0.01)
+
+
+def test_what_was_measured_is_printed(capsys):
+    measured("pixels", 0.82060384, "82.1 %")
+    assert capsys.readouterr().out == "pixels: 82.0604 % (the text says 82.1 %)\n"
+
+
+@pytest.mark.parametrize("text", ["", "about 3", "3 px", "1,29", "1.", ".5", "0x3", "1e", "nan"])
+def test_a_text_that_is_no_number_is_an_error(text):
+    with pytest.raises(ValueError, match="text must be a number"):
+        measured("share", 3, text)
+
+
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match=r"value must be one number, got shape \(2,\)"):
+        measured("share", [1, 2], "3")
+    for within in (-1, float("nan")):
+        with pytest.raises(ValueError, match="within must be 0 or more, got"):
+            measured("share", 3, "3", within=within)
+
+
+def test_equal_arrays(capsys):
+    a = np.arange(6.0).reshape(2, 3)
+    equal("exact", a, a, within=0)
+    equal("tensor", minifcn.tensor(a), a + 1e-12)
+    equal("number", 1 / 3, 1 / 3)
+    equal("bool", [True], [True])
+    equal("infinite", [-np.inf, 1], [-np.inf, 1])
+    assert capsys.readouterr().out.splitlines() == [
+        "exact: exactly equal, 6 numbers",
+        "tensor: equal, to 1.0e-12, 6 numbers",
+        "number: exactly equal",
+        "bool: exactly equal, 1 numbers",
+        "infinite: exactly equal, 2 numbers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "within", "message"),
+    [
+        ([1.0, 2, 3], [1.0, 2, 4], 1e-9, r"differ at \(2,\), 3 and 4"),
+        ([1.0, 2, 3], [1.0, 2, 3 + 1e-12], 0, r"differ at \(2,\)"),
+        ([1.0, np.nan], [1.0, 2], 1, r"differ at \(1,\), nan and 2"),
+        ([1.0, 1], [1.0, np.inf], 1, r"differ at \(1,\)"),
+        ([1.0, 2], [[1.0, 2]], 1, r"shapes differ, \(2,\) and \(1, 2\)"),
+        ([], [], 1, r"nothing to compare"),
+        (3, 4, 0.2, "differ, 3 and 4"),
+        (np.uint8([0]), np.uint8([255]), 0.5, "differ"),
+    ],
+)
+def test_different_arrays(a, b, within, message, capsys):
+    with pytest.raises(AssertionError, match=f"pair: {message}"):
+        equal("pair", a, b, within)
+    assert not capsys.readouterr().out
+
+
+def test_pictures_have_a_folder_and_scripts_say_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = pictures("07")
+    assert folder.is_dir()
+    assert pictures("07") == folder
+    (folder / "a.png").write_bytes(b"")
+    show(folder / "a.png")
+    assert capsys.readouterr().out.split() == ["picture:", "runs/tutorials/07/a.png"]
+    with pytest.raises(FileNotFoundError, match="there is no picture"):
+        show(folder / "b.png")
+    with pytest.raises(ValueError, match=r"path must end in .png, .gif or .svg, got 'a.jpg'"):
+        show("a.jpg")

@@ -1,0 +1,68 @@
+"""A tutorial read as a reader meets it: cells, prose without code, and what `measured` says."""
+
+import ast
+import re
+from typing import NamedTuple
+
+from minifcn.tutorials import find_tutorials
+
+TUTORIALS = {tutorial.path.stem: tutorial for tutorial in find_tutorials()}
+
+NUMBER = re.compile(
+    r"(?<![\w.,/])[+−-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[+−-]?\d+)?(?: ?%)?(?![\w]|[.,]\d)"
+)
+NEEDS_MEASURING = re.compile(r"[.,%e]")
+"""In a whole number without a comma none of these occurs: it may be counted by the reader."""
+
+
+class Cell(NamedTuple):
+    options: str
+    source: str
+
+    @property
+    def is_markdown(self):
+        return self.options.startswith("[markdown]")
+
+
+def cells_of(name):
+    """Each cell's header, after `# %%`, and its text; markdown without its comment signs."""
+    text = TUTORIALS[name].path.read_text(encoding="utf-8")
+    before, *parts = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
+    assert not before.strip(), "text before the first cell"
+    cells = [Cell(h.strip(), body) for h, body in zip(parts[::2], parts[1::2], strict=True)]
+    return [
+        cell._replace(source=re.sub(r"^# ?", "", cell.source, flags=re.MULTILINE))
+        if cell.is_markdown
+        else cell
+        for cell in cells
+    ]
+
+
+def prose_of(name):
+    """All markdown, less what is code: fences, backticks, the line of times, and targets of links."""
+    text = "\n\n".join(cell.source for cell in cells_of(name) if cell.is_markdown)
+    text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`]*`", " code ", text)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    text = re.sub(r"^# \d\d\. ", "", text, flags=re.MULTILINE)
+    return re.sub(r"^\*\*Time:\*\*.*$", "", text, flags=re.MULTILINE)
+
+
+def numbers_in(prose):
+    return {plain(found.group()) for found in NUMBER.finditer(prose)}
+
+
+def measured_in(name):
+    """The texts of all calls of `measured`, which must be written out in the call."""
+    texts = []
+    for node in ast.walk(ast.parse(TUTORIALS[name].path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measured":
+            text = node.args[2]
+            assert isinstance(text, ast.Constant), f"line {node.lineno}: write the text out"
+            texts.append(plain(text.value))
+    return texts
+
+
+def plain(number):
+    """One way of writing: no thin space before a percent sign, a hyphen for a minus."""
+    return re.sub(r" ?%", " %", number.replace("−", "-"))

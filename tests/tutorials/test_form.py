@@ -1,0 +1,115 @@
+"""The form of the tutorials: what each begins and ends with, and that its numbers are measured."""
+
+import ast
+import re
+
+import pytest
+from reading import NEEDS_MEASURING, TUTORIALS, cells_of, measured_in, numbers_in, prose_of
+
+EACH = pytest.mark.parametrize("name", TUTORIALS)
+ROOT = next(iter(TUTORIALS.values())).path.parent
+
+
+def test_there_are_twelve_in_order():
+    assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 13))
+    assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 13))
+    assert sorted(path.stem for path in ROOT.glob("*.py")) == list(TUTORIALS)
+
+
+@EACH
+def test_begins_with_a_question_and_ends_with_answers(name):
+    first, *_, last = cells_of(name)
+    assert first.is_markdown
+    assert re.match(rf"# {name[:2]}\. .*\?\n\n\*\*Time:\*\* ", first.source) or name[:2] == "12"
+    assert last.options == 'tags=["answers"]'
+    assert sum("answers" in cell.options for cell in cells_of(name)) == 1
+    assert "assert" in last.source or "equal(" in last.source
+
+
+@EACH
+def test_what_comes_before_is_named(name):
+    before = re.search(r"\*\*Before:\*\* (.*)\.$", cells_of(name)[0].source, re.MULTILINE)[1]
+    numbers = [] if before == "nothing" else [int(number) for number in before.split(", ")]
+    assert all(1 <= number < int(name[:2]) for number in numbers)
+    assert bool(numbers) == (name[:2] != "01")
+
+
+@EACH
+def test_has_a_prediction_exercises_and_what_comes_next(name):
+    headings = re.findall(r"^## (.*)$", prose_of(name), re.MULTILINE)
+    assert headings.count("Predict") >= 1
+    assert headings[-2:] == ["Exercises", "Next"]
+    exercises = prose_of(name).split("## Exercises")[1].split("## Next")[0]
+    assert 2 <= len(re.findall(r"^\d\. ", exercises, re.MULTILINE)) <= 3
+
+
+@EACH
+def test_shows_a_picture_and_compares_by_hand_with_the_package(name):
+    code = "\n".join(cell.source for cell in cells_of(name) if not cell.is_markdown)
+    assert re.search(r"^ *show\(", code, re.MULTILINE)
+    assert re.search(r"^ *equal\(", code, re.MULTILINE)
+    assert re.search(r"^ *measured\(", code, re.MULTILINE)
+
+
+@EACH
+def test_cells_are_short(name):
+    for cell in cells_of(name)[:-1]:
+        lines = [line for line in cell.source.splitlines() if line.strip()]
+        assert len(lines) <= (40 if "class " in cell.source else 30), cell.source
+
+
+@EACH
+def test_every_number_of_the_text_is_measured(name):
+    numbers = {n for n in numbers_in(prose_of(name)) if NEEDS_MEASURING.search(n)}
+    assert numbers <= set(measured_in(name)), "in the text, but not measured"
+
+
+@EACH
+def test_every_measured_number_is_in_the_text(name):
+    assert set(measured_in(name)) <= numbers_in(prose_of(name)), "measured, but not in the text"
+
+
+@EACH
+def test_uses_no_private_name_of_the_package(name):
+    tree = ast.parse(TUTORIALS[name].path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("minifcn"):
+            names = [*node.module.split("."), *(alias.name for alias in node.names)]
+            assert not [name for name in names if name.startswith("_")]
+            assert "reading" not in names
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            assert node.value.id in ("self", "cls") or not re.match(r"_[^_]", node.attr)
+
+
+@pytest.mark.parametrize(
+    ("prose", "numbers"),
+    [
+        ("82.1 % of 1,296, 3 and 1e-7.", {"82.1 %", "1,296", "3", "1e-7"}),
+        ("between 0.5, 0.25 and −4.5%", {"0.5", "0.25", "-4.5 %"}),
+        ("tutorials 01, 02; VGG16; 8x8; 3 x 3", {"01", "02", "3"}),
+    ],
+)
+def test_numbers_are_found(prose, numbers):
+    assert numbers_in(prose) == numbers
+
+
+GLOSSARY = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
+    if re.search(r"\| \d\d \|$", line)
+]
+
+
+def test_the_glossary_has_korean_for_each_term_once():
+    assert len(GLOSSARY) >= 60
+    terms = [row[0].casefold() for row in GLOSSARY]
+    assert len(terms) == len(set(terms))
+    assert all(len(row) == 4 and re.search("[가-힣]", row[1]) for row in GLOSSARY)
+
+
+@pytest.mark.parametrize("row", GLOSSARY, ids=lambda row: row[0])
+def test_terms_of_the_glossary_are_defined_where_it_says(row):
+    name = next(name for name in TUTORIALS if name.startswith(row[3]))
+    text = " ".join(cell.source for cell in cells_of(name) if cell.is_markdown)
+    bold = {" ".join(found.split()).casefold() for found in re.findall(r"\*\*(.*?)\*\*", text, re.S)}
+    assert row[0].casefold() in bold

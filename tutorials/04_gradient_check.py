@@ -1,0 +1,455 @@
+# %% [markdown]
+# # 04. Is my backward right?
+#
+# **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 02, 03.
+#
+# You will measure derivatives without the chain rule, find out how exact that can be, and write
+# three wrong backward passes that a check finds and names.
+#
+# Why: a wrong gradient raises no error. A network with a wrong gradient still learns a little, and
+# you may look for weeks at the wrong place. So each operation of this package is checked like this.
+
+# %%
+import numpy as np
+
+from minifcn import Tensor, tensor
+from minifcn import functional as F
+from minifcn.gradcheck import GradientError, gradcheck
+from minifcn.lesson import equal, measured, pictures, show
+from minifcn.plots.gradient_check import difference_errors, plot_difference_errors
+from minifcn.tensor import record
+
+out = pictures("04")
+rng = np.random.default_rng(0)
+
+# %% [markdown]
+# ## A derivative without the chain rule
+#
+# A derivative says how much the result changes when the input changes by a little. So change it by
+# a little, eps, and look. This is a **finite difference**. There are two common ones:
+#
+# ```
+# forward difference = (f(x + eps) - f(x)) / eps
+# central difference = (f(x + eps) - f(x - eps)) / (2 eps)
+# ```
+#
+# Try both with `f(x) = x * x * x` at `x = 2`. The true derivative is `3 * x * x = 12`.
+
+
+# %%
+def cube(x):
+    return x * x * x
+
+
+def central(f, x, eps):
+    return (f(x + eps) - f(x - eps)) / (2 * eps)
+
+
+measured("forward difference", (cube(2 + 0.1) - cube(2)) / 0.1, "12.61")
+measured("central difference", central(cube, 2, 0.1), "12.01")
+
+# %% [markdown]
+# With `eps = 0.1` the forward difference is 12.61, the central one 12.01. The central difference is
+# much nearer to 12, because the errors of its two sides cancel in part. We use it from now on.
+
+# %% [markdown]
+# ## Predict
+#
+# A smaller eps should be better. Which eps gives the smallest error: `1e-2`, `1e-5`, `1e-8` or
+# `1e-12`? Write down your answer, and what you think the error is with the best one.
+
+# %%
+errors = {}
+for k in range(1, 14):
+    errors[k] = abs(central(cube, 2.0, 10.0**-k) - 12)
+    print(f"eps = 1e-{k:<2}  error = {errors[k]:.1e}")
+
+assert min(errors, key=errors.get) in (4, 5, 6)
+assert errors[5] < 1e-9
+assert errors[13] > 1e-5
+
+# %% [markdown]
+# The error falls until `eps` is about `1e-5`. Then it grows again, with jumps. It has two parts.
+#
+# The **truncation error**: the central difference of a smooth function is off by about a constant
+# times `eps * eps`. For `x * x * x` the constant is 1. With a tenth of the eps, a hundredth of it
+# is left.
+#
+# The **rounding error**: a computer keeps a number with so many digits. In **float64**, which
+# Python uses, the next number after 1 is larger by 2.2e-16. In **float32**, which networks use, it
+# is larger by 1.2e-7. This distance is the **machine epsilon**. Each f is off by about that share
+# of its size, and the division by `2 eps` makes this error large where eps is small. Together:
+#
+# ```
+# error = about  eps * eps  +  machine epsilon / eps
+# ```
+
+# %%
+epsilon64, epsilon32 = np.finfo(np.float64).eps, np.finfo(np.float32).eps
+measured("machine epsilon of float64", epsilon64, "2.2e-16")
+measured("machine epsilon of float32", epsilon32, "1.2e-7")
+measured("its cube root, float64", np.cbrt(epsilon64), "6.1e-6")
+measured("its cube root, float32", np.cbrt(epsilon32), "4.9e-3")
+
+# %% [markdown]
+# The sum is smallest where both parts are about the same: where `eps * eps * eps` is the machine
+# epsilon, up to a constant. So the best eps is near the cube root of the machine epsilon: 6.1e-6 in
+# float64, and 4.9e-3 in float32. The error that is left is about the square of that.
+
+# %% [markdown]
+# ## A whole gradient
+#
+# A convolution has many weights. We move one after another. And its output is no single number: so
+# multiply each output by a fixed random number, and add them up. These numbers are the upstream
+# gradient u of tutorial 03: `L = (u * output).sum()`.
+
+
+# %%
+def numeric_gradient(loss, x, eps=1e-5):
+    """Take the central difference at each element of x; `loss` turns an array into a number."""
+    slopes = np.zeros(x.shape)
+    for i in np.ndindex(x.shape):
+        step = np.zeros(x.shape)
+        step[i] = eps
+        slopes[i] = (loss(x + step) - loss(x - step)) / (2 * eps)
+    return slopes
+
+
+def curved(weight, image):
+    return F.sigmoid(F.conv2d(image, weight, stride=2, padding=1))
+
+
+image, weight = rng.standard_normal((1, 2, 9, 9)), rng.standard_normal((3, 2, 3, 3))
+u = rng.standard_normal((1, 3, 5, 5))
+numeric = numeric_gradient(lambda w: (u * curved(tensor(w), tensor(image)).numpy()).sum(), weight)
+
+# %% [markdown]
+# The **sigmoid**, `1 / (1 + exp(-x))`, squeezes any number into the range from 0 to 1, along a
+# curve. It is there because a convolution alone is a straight line in each weight: you will see
+# below what that changes.
+
+# %% [markdown]
+# Now the same gradient by backward, the **analytic** one. The **norm** of an array is its length:
+# the square root of the sum of the squares of its elements. To compare two arrays, take the norm
+# of their difference, as a share of their own. This is the **norm-relative error**:
+#
+# ```
+# error = norm(numeric - analytic) / max(norm(numeric), norm(analytic))
+# ```
+#
+# Why not element by element? Where one element happens to be tiny, you would divide by almost
+# nothing, and see rounding only.
+
+
+# %%
+def norm_relative(a, b):
+    return np.linalg.norm(a - b) / max(np.linalg.norm(a), np.linalg.norm(b))
+
+
+w = tensor(weight, requires_grad=True)
+curved(w, tensor(image)).backward(tensor(u))
+analytic = w.grad.numpy()
+print("numeric: ", numeric[0, 0, 0])
+print("analytic:", analytic[0, 0, 0])
+print(f"norm-relative error: {norm_relative(numeric, analytic):.1e}")
+assert norm_relative(numeric, analytic) < 1e-8
+
+# %% [markdown]
+# ## Error against eps
+#
+# `difference_errors` does what you did, for many values of eps, and in both float64 and float32.
+# Both axes of the picture are logarithmic. There `eps * eps` and `1 / eps` are straight lines: one
+# rises by two powers of ten for each one of eps, the other falls by one. The dashed lines are these
+# two, fitted to the points.
+
+# %%
+steps = np.logspace(-11, 0, 34)
+u_curves = {d: difference_errors(curved, [weight, image], steps, d) for d in ("float64", "float32")}
+plot_difference_errors(out / "error_against_eps.png", steps, u_curves)
+show(out / "error_against_eps.png")
+
+at_default = np.abs(np.log10(steps) + 5).argmin()  # eps = 1e-5
+measured("float32, eps = 1e-5", u_curves["float32"][at_default], "0.02", within=0.015)
+assert u_curves["float64"][at_default] < 1e-9
+assert 1e-6 < u_curves["float32"].min() < 1e-3
+for dtype, values in u_curves.items():
+    assert 0.1 < steps[values.argmin()] / np.cbrt(np.finfo(dtype).eps) < 10
+
+# %% [markdown]
+# Each dtype makes a U. The right arm, truncation, is the same for both. The left arm, rounding,
+# is higher for float32. With `eps = 1e-5`, a right gradient shows an error below `1e-9` in float64,
+# and of about 0.02 in float32. With this eps, a check in float32 cannot tell a right gradient from
+# one that is wrong by a hundredth. So one checks in float64.
+#
+# At the far left, float32 has lost everything: `x + eps` rounds to x, and the slope is 0.
+
+# %% [markdown]
+# ## Change one thing: no curve
+#
+# Leave the sigmoid out. Before you run the cell: what happens to the right arm?
+
+
+# %%
+def straight(weight, image):
+    return F.conv2d(image, weight, stride=2, padding=1)
+
+
+arm = {"float64": difference_errors(straight, [weight, image], steps)}
+plot_difference_errors(out / "straight.png", steps, arm)
+show(out / "straight.png")
+assert arm["float64"][-1] < 1e-13
+
+# %% [markdown]
+# It is gone, and even `eps = 1` is exact. The output of a convolution is a straight line in each of
+# its weights, and a straight line has the same slope at any distance.
+
+# %% [markdown]
+# ## The check of the package
+#
+# To hold backward against finite differences is a **gradient check**. `gradcheck` does it as you
+# did: in float64, with a random upstream gradient and `eps = 1e-5`. The norm-relative error of each
+# input must be at most `1e-7`. Here for a convolution with stride, padding and dilation:
+
+# %%
+arguments = [rng.standard_normal(shape) for shape in ((2, 2, 6, 6), (3, 2, 3, 3), (3,))]
+inputs = [tensor(array, requires_grad=True) for array in arguments]
+settings = {"stride": 2, "padding": 1, "dilation": 2}
+convolution = lambda input, weight, bias: F.conv2d(input, weight, bias, **settings)
+print(gradcheck(convolution, inputs, names=["input", "weight", "bias"]))
+
+# %% [markdown]
+# ## An operation of your own
+#
+# Write a convolution yourself: one channel, stride 1, no padding, for several images at once. The
+# function `record` makes a Tensor that remembers. It takes a name, the output, and for each input
+# a pair: the input, and a function from the upstream gradient to the gradient of that input.
+#
+# The gradient of x: pixel x[h, v] was multiplied by w[i, j] for the output at [h - i, v - j]. The
+# signs of i and j are turned around. So slide the **flipped** kernel, reversed in both axes, over
+# the upstream gradient. With 2 zeros on each side of it, the result has the size of x again.
+
+
+# %%
+def slide(x, w):
+    """Convolve images (N, H, W) with one kernel (3, 3), by one array product for each weight."""
+    height, width = x.shape[1] - 2, x.shape[2] - 2
+    places = np.ndindex(3, 3)
+    return sum(w[i, j] * x[:, i : i + height, j : j + width] for i, j in places)
+
+
+def to_image(g, w):
+    return slide(np.pad(g, ((0, 0), (2, 2), (2, 2))), w[::-1, ::-1])
+
+
+def to_weight(g, x):
+    height, width = g.shape[1:]
+    windows = [[x[:, i : i + height, j : j + width] for j in range(3)] for i in range(3)]
+    return np.array([[(g * window).sum() for window in row] for row in windows])
+
+
+def my_conv(x, w, to_image=to_image):
+    back_to_x = lambda g: Tensor(to_image(g.data, w.data))
+    back_to_w = lambda g: Tensor(to_weight(g.data, x.data))
+    return record("my_conv", slide(x.data, w.data), (x, back_to_x), (w, back_to_w))
+
+
+# %% [markdown]
+# Check it. The function below prints what `gradcheck` says, also where it raises an error.
+
+
+# %%
+def check(function, **named):
+    """Check the gradients of function(*named arrays); return what the check says."""
+    tensors = [tensor(array, requires_grad=True) for array in named.values()]
+    try:
+        said = str(gradcheck(function, tensors, names=list(named)))
+    except GradientError as error:
+        said = str(error)
+    print(said)
+    return said
+
+
+x, w = rng.standard_normal((2, 7, 7)), rng.standard_normal((3, 3))
+assert "WRONG" not in check(my_conv, x=x, w=w)
+
+# %% [markdown]
+# ## Bug 1: the kernel is not flipped
+#
+# Somebody forgets the two `::-1`. Everything has the right shape, and nothing complains.
+
+
+# %%
+def not_flipped(g, w):
+    return slide(np.pad(g, ((0, 0), (2, 2), (2, 2))), w)
+
+
+said = check(lambda x, w: my_conv(x, w, not_flipped), x=x, w=w)
+assert "the kernel is not flipped" in said
+
+# %% [markdown]
+# `gradcheck` says which gradient is wrong, where the difference is largest, and the likely cause.
+# For the cause, it tries out common mistakes on the numbers. Here it mirrored the upstream
+# gradient, and then the wrong backward gave the mirror image of the right gradient.
+
+# %% [markdown]
+# ## Why the upstream gradient is random
+#
+# It is tempting to check `L = output.sum()`. Then the upstream gradient is all ones. Compare the
+# right and the wrong gradient for ones and for random numbers, away from the border, where each
+# pixel meets all nine weights.
+
+# %%
+for name, u in (("ones", np.ones((2, 5, 5))), ("random", rng.standard_normal((2, 5, 5)))):
+    apart = np.abs(to_image(u, w) - not_flipped(u, w))[:, 2:-2, 2:-2].max()
+    print(f"upstream of {name}: the largest error inside is {apart:.1e}")
+    assert apart < 1e-12 if name == "ones" else apart > 0.1
+
+# %% [markdown]
+# With ones, the gradient of an inner pixel is the sum of the nine weights, in whatever order they
+# come. The mistake is invisible there. With random numbers each weight has its own factor.
+
+# %% [markdown]
+# ## Bug 2: a mean where a sum belongs
+#
+# A bias, one number for each column, is added to all N rows. Tutorial 03: what was repeated is
+# summed.
+
+
+# %%
+def my_bias(x, b):
+    back_to_b = lambda g: Tensor(g.data.mean(axis=0))  # the mistake
+    return record("my_bias", x.data + b.data, (x, lambda g: g), (b, back_to_b))
+
+
+said = check(my_bias, x=rng.standard_normal((4, 3)), b=rng.standard_normal(3))
+assert "too small by the whole factor 4" in said
+assert "a mean is taken where a sum belongs" in said
+
+# %% [markdown]
+# The check found the factor, 4, and what there are 4 of: the rows.
+
+# %% [markdown]
+# ## Bug 3: overwritten instead of added
+#
+# Another way to get the gradient of the image: each output pixel sends its g, times the kernel,
+# back to its window. Windows overlap, so what they send must be added. Somebody writes `=`.
+
+
+# %%
+def stamped(g, w, add=True):
+    dx = np.zeros((len(g), g.shape[1] + 2, g.shape[2] + 2))
+    for h, v in np.ndindex(g.shape[1:]):
+        window = dx[:, h : h + 3, v : v + 3]
+        sent = g[:, h, v, None, None] * w
+        window[:] = window + sent if add else sent
+    return dx
+
+
+equal("stamped and flipped", stamped(u, w), to_image(u, w))
+said = check(lambda x, w: my_conv(x, w, lambda g, w: stamped(g, w, add=False)), x=x, w=w)
+assert "overlapping windows must be added up, not overwritten" in said
+
+# %% [markdown]
+# Stamping and sliding the flipped kernel are the same, and you will meet both again in tutorial
+# 09. The bug is the one that you saw in tutorial 03, at a shared value.
+
+# %% [markdown]
+# ## Kinks
+#
+# At 0, relu has a **kink**: slope 0 on the left, 1 on the right, and no derivative. The central
+# difference takes one step to each side and gets 0.5. Our backward says 0. Neither is wrong.
+# `gradcheck` sees that the left and the right slope differ, moves the element a little, and says
+# which one it moved.
+
+# %%
+relu = lambda x: max(x, 0.0)
+measured("central difference of relu at 0", central(relu, 0.0, 1e-5), "0.5")
+
+at_kink = tensor(np.array([-1.0, 0.0, 2.0]), requires_grad=True)
+report = gradcheck(F.relu, at_kink, names=["x"])
+print(report)
+assert report.moved == [("x", (1,))]
+
+# %% [markdown]
+# ## What no gradient check can see
+#
+# Here the kernel is transposed, by mistake, before it is used. Does the check find it?
+
+
+# %%
+def swapped_conv(x, w):
+    return my_conv(x, w.transpose())
+
+
+said = check(swapped_conv, x=x, w=w)
+assert "WRONG" not in said
+
+# %% [markdown]
+# It passes. The function is wrong, and its gradient is the right gradient of the wrong function. A
+# gradient check compares backward with forward, and nothing else. So hold the forward pass against
+# the definition too, in loops that are too plain to be wrong.
+
+
+# %%
+def by_definition(x, w):
+    y = np.zeros((len(x), x.shape[1] - 2, x.shape[2] - 2))
+    for n, h, v in np.ndindex(y.shape):
+        y[n, h, v] = (x[n, h : h + 3, v : v + 3] * w).sum()
+    return y
+
+
+equal("my_conv", my_conv(tensor(x), tensor(w)), by_definition(x, w))
+package = F.conv2d(tensor(x[:, None]), tensor(w[None, None]))
+equal("the package", package, by_definition(x, w)[:, None])
+try:
+    equal("swapped_conv", swapped_conv(tensor(x), tensor(w)), by_definition(x, w))
+    found = False
+except AssertionError as error:
+    print(error)
+    found = True
+assert found
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Write `my_square(x)` with `record`, and forget the factor 2 in its backward. What will
+#    `check` say? Write it down, run it, then repair it. You are done when it says `ok`.
+# 2. `my_share(x) = x / x.sum()` always sums to 1. Give it a backward that returns zeros. Show with
+#    `numeric_gradient` that a check with an upstream gradient of ones would pass it. Then show that
+#    `check` does not. Use `rng.uniform(1, 2, 5)` for x. (`x.data` is the array of a Tensor.)
+# 3. You must check in float32. Read an eps and a tolerance from the picture, so that a right
+#    gradient passes and one that is wrong by one part in a hundred fails. Confirm the first with
+#    `difference_errors(curved, [weight, image], [eps], "float32")`, for five values of `seed`.
+
+# %% [markdown]
+# ## Next
+#
+# You can trust the gradients now. The next tutorial uses them: it follows them downhill, step by
+# step, until a network has learnt something.
+
+
+# %% tags=["answers"]
+# 1. It says "too small by the whole factor 2": the two uses of x in x * x count once.
+def my_square(x, factor):
+    return record("my_square", x.data**2, (x, lambda g: g * x * factor))
+
+
+numbers = rng.standard_normal((3, 4))
+assert "too small by the whole factor 2" in check(lambda x: my_square(x, 1), x=numbers)
+assert check(lambda x: my_square(x, 2), x=numbers).startswith("ok")
+
+
+# 2. With ones, L is the sum of the output, 1 whatever x is: its true gradient is 0, like the bug.
+def my_share(x):
+    return record("my_share", x.data / x.data.sum(), (x, lambda g: Tensor(np.zeros(x.shape))))
+
+
+positive = rng.uniform(1, 2, 5)
+with_ones = numeric_gradient(lambda x: my_share(Tensor(x)).numpy().sum(), positive)
+assert np.abs(with_ones).max() < 1e-9
+assert "zero everywhere" in check(my_share, x=positive)
+
+# 3. The bottom of the float32 curve: eps = 5e-3, where the error is far below 1e-3.
+for seed in range(5):
+    (error,) = difference_errors(curved, [weight, image], [5e-3], "float32", seed=seed)
+    assert error < 1e-3

@@ -1,0 +1,428 @@
+# %% [markdown]
+# # 05. Can it learn?
+#
+# **Time:** 35 minutes; the code runs in 8 seconds. **Before:** 01, 02, 03.
+#
+# You will build a small network that names the shape in an image, measure how wrong it is, and
+# make it less wrong, step by step. Then you will ask whether it has learned shapes, or only these
+# images. Whoever builds a new network does this first: a network that cannot learn 8 images by
+# heart has an error in it.
+
+# %%
+import math
+
+import numpy as np
+
+from minifcn import functional as F
+from minifcn import nn, no_grad, optim, tensor
+from minifcn.data.shapes import CLASSES, Design, Shapes
+from minifcn.data.transforms import denormalise, normalise
+from minifcn.lesson import equal, measured, pictures, show
+from minifcn.plots.learning import plot_examples, plot_learning
+
+out = pictures("05")
+
+# %% [markdown]
+# ## Images with a name
+#
+# A **classifier** looks at an image and names its class: one class for the whole image, not one
+# for each pixel. Our images show one shape each, on 32 x 32 pixels. The **label** of an image is
+# the number of its true class. There are 5 classes here, numbered 0 to 4; the background is none.
+#
+# `normalise` subtracts a mean colour and divides by a standard deviation, so that the numbers
+# that go into the network are around 0 and of size 1. That makes learning easier.
+
+# %%
+names = CLASSES[1:]
+# A design's lengths are for scenes of 96 x 96 pixels; ours have a third of that side.
+design = Design(objects=(1, 1), radius=(24, 36), stroke=(15, 21), margin=45)
+
+
+def read(split, count):
+    scenes = list(Shapes(split, count, (32, 32), design=design))
+    images = np.stack([normalise(image) for image, _ in scenes])
+    labels = np.array([mask.max() - 1 for _, mask in scenes], dtype=np.int64)
+    return images, labels
+
+
+many_images, many_labels = read("train", 200)
+first = [np.flatnonzero(many_labels == k)[:2] for k in range(5)]
+chosen = [first[k][0] for k in range(5)] + [first[k][1] for k in range(3)]
+images, labels = many_images[chosen], many_labels[chosen]
+print("images:", images.shape, images.dtype, "  N, C, H, W")
+print("labels:", labels)
+plot_examples(out / "images.png", [denormalise(x) for x in images], [names[k] for k in labels])
+show(out / "images.png")
+
+# %% [markdown]
+# ## A network
+#
+# A **network** is a chain of functions, its **layers**. The numbers in them that can be learned
+# are the **parameters**: the weights of convolutions, for example. Ours has four kinds of layers:
+#
+# - convolutions, as in tutorial 02;
+# - relu, as in tutorial 03, after each convolution. Without it, two convolutions in a row would be
+#   one convolution again;
+# - **max pooling**: of each 2 x 2 block only the largest number is kept. Height and width halve;
+# - a **linear layer**: `y = W x + b`, for a vector x. Every output sees every input.
+#
+# The convolutions make 64 channels of 4 x 4 numbers from an image, the **features**. Written in
+# one row, they are a vector of 1024 numbers. The linear layer makes 5 numbers from it.
+
+
+# %%
+class Network(nn.Module):
+    def __init__(self, generator):
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 16, 5, relu=True, generator=generator),  # 32 to 28
+            nn.MaxPool2d(2),  # 14
+            nn.Conv2d(16, 32, 3, relu=True, generator=generator),  # 12
+            nn.MaxPool2d(2),  # 6
+            nn.Conv2d(32, 64, 3, relu=True, generator=generator),  # 4
+        )
+        self.linear = nn.Linear(64 * 4 * 4, 5, generator=generator)
+
+    def forward(self, x):
+        features = self.features(x)
+        return self.linear(features.reshape((x.shape[0], -1)))
+
+
+network = Network(np.random.default_rng(2))
+logits = network(tensor(images))
+print("logits:", logits.shape, "  images, classes")
+print(logits.data[0].round(2))
+
+# %% [markdown]
+# The weights are random numbers so far, and the images went through together: N images that are
+# computed at the same time are a **batch**.
+
+# %% [markdown]
+# ## From scores to probabilities
+#
+# The 5 numbers of an image are its **logits**: a score for each class, any number, the higher the
+# likelier. The network's answer is the class with the highest logit. **Softmax** turns the logits
+# z into probabilities p, which are positive and sum to 1:
+#
+# ```
+# p[c] = exp(z[c]) / (exp(z[0]) + exp(z[1]) + ... + exp(z[4]))
+# ```
+#
+# If all logits of an image become larger by the same number, nothing changes. So one subtracts
+# the largest of them first: `exp` of a large number would be too large for the computer.
+
+# %%
+z = logits.data.astype(np.float64)
+exponentials = np.exp(z - z.max(axis=1, keepdims=True))
+p = exponentials / exponentials.sum(axis=1, keepdims=True)
+equal("softmax in NumPy and in the package", p, F.softmax(logits, 1), within=1e-5)
+print(p[0].round(2), "sum", p[0].sum().round(6))
+
+# %% [markdown]
+# ## How wrong is it?
+#
+# A **loss** is one number that says how wrong the network is. We need one that falls smoothly as
+# the answers get better: accuracy does not, it jumps when an answer flips. The **cross-entropy**
+# of an image looks at the probability of the true class, and at nothing else:
+#
+# ```
+# loss = -ln p[label]
+# ```
+#
+# It is 0 if the network is sure of the true class (p = 1), and grows without limit as p goes to 0:
+# who is sure and wrong pays most. The loss of a batch is the mean over its images.
+
+# %%
+of_each_image = -np.log(p[np.arange(8), labels])
+loss = F.cross_entropy(logits, labels)
+equal("cross-entropy in NumPy and in the package", of_each_image.mean(), loss, within=1e-5)
+
+# %% [markdown]
+# ## Predict
+#
+# Set the weights and the bias of the last layer to 0. All logits are 0 then, whatever the image.
+# What are the 5 probabilities? What is the loss? Write down a formula with C, the number of
+# classes.
+
+# %%
+random_loss = loss.item()
+network.linear.weight.data[...] = 0
+network.linear.bias.data[...] = 0
+logits = network(tensor(images))
+loss = F.cross_entropy(logits, labels)
+measured("loss with a last layer of zeros", loss, "1.609")
+equal("loss and ln C", loss, math.log(5), within=1e-6)
+measured("loss with a random last layer", random_loss, "5.16", within=0.02)
+
+# %% [markdown]
+# All classes are equally likely, each 1 / C, so the loss is -ln(1 / C) = ln C, here 1.609. With
+# the random last layer it was 5.16: random scores favour some class, mostly a wrong one, and the
+# larger they are, the surer the network is of it.
+#
+# This is the first check of a new network. If its first loss is far above ln C, then the first
+# logits are too large, or the labels are not what you believe they are.
+
+# %% [markdown]
+# ## Which way is down?
+#
+# How does the loss change if a logit changes? For one image, with p from softmax, the derivative
+# of -ln p[label] by the logit z[c] is
+#
+# ```
+# gradient[c] = p[c] - (1 if c is the label, else 0)
+# ```
+#
+# In words: the probability that the network gives, minus the one that it should give. A vector
+# that is 1 at the label and 0 elsewhere is called **one-hot**. For a mean over N images, each
+# gradient is divided by N.
+
+# %%
+z = tensor(np.random.default_rng(0).standard_normal((8, 5)), requires_grad=True)
+F.cross_entropy(z, labels).backward()
+one_hot = np.eye(5)[labels]
+by_hand = (F.softmax(z, 1).data - one_hot) / 8
+equal("gradient of the logits, by formula and by backward", by_hand, z.grad)
+
+# %% [markdown]
+# ## One step down
+#
+# `loss.backward()` computes the gradient g of the loss for every parameter w, as in tutorial 03.
+# The loss falls fastest in the direction -g. So we go a small step that way:
+#
+# ```
+# w = w - lr * g
+# ```
+#
+# The factor lr is the **learning rate**. What takes these steps is called an **optimizer**, and
+# this one is **SGD**, stochastic gradient descent. Stochastic means random: with more images than
+# fit into one batch, each step takes a random batch, and its g is an estimate. Before each step,
+# `zero_grad` forgets the old gradients, because `backward` adds to them.
+
+# %%
+parameters = list(network.parameters())
+optimizer = optim.SGD(parameters, lr=0.005)
+one_row = lambda arrays: np.concatenate([array.reshape(-1) for array in arrays])
+losses = []
+for _ in range(2):
+    loss = F.cross_entropy(network(tensor(images)), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    by_hand = [w.data - 0.005 * w.grad.data for w in parameters]
+    optimizer.step()
+    equal("a step by hand and by SGD", one_row(by_hand), one_row(w.data for w in parameters), 1e-6)
+    moving = sum(bool(w.grad.data.any()) for w in parameters)
+    print(f"  loss {loss.item():.3f}, arrays with a gradient: {moving} of {len(parameters)}")
+    losses.append(loss.item())
+assert F.cross_entropy(network(tensor(images)), labels).item() < losses[1] < losses[0]
+
+# %% [markdown]
+# The loss falls with each step. In the first one, only the weights and the bias of the last layer
+# move: as long as they are 0, no gradient comes through them to the layers before. After this step
+# they are not 0 any more, and everything learns.
+#
+# To **train** a network is to do this again and again.
+
+# %% [markdown]
+# ## Learn 8 images by heart
+#
+# We need three functions: a new network with zeros in its last layer, one step, and a look at some
+# images without learning from them. The last two return the loss and the accuracy.
+
+
+# %%
+def new_network(seed=2):
+    network = Network(np.random.default_rng(seed))
+    network.linear.weight.data[...] = 0
+    return network
+
+
+def step(network, optimizer, images, labels):
+    logits = network(tensor(images))
+    loss = F.cross_entropy(logits, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item(), (logits.data.argmax(axis=1) == labels).mean()
+
+
+def look(network, images, labels):
+    with no_grad():  # no graph: nothing is to be learned from these images
+        logits = network(tensor(images))
+        loss = F.cross_entropy(logits, labels)
+    return loss.item(), (logits.data.argmax(axis=1) == labels).mean()
+
+
+# %% [markdown]
+# We also take 100 images that the network never learns from: they are **held out**. Before each
+# step we look how it does on them.
+#
+# Predict: after 60 steps, what is the accuracy on the 8 images? What is it on the 100 others?
+
+# %%
+held_images, held_labels = read("val", 100)
+network = new_network()
+optimizer = optim.SGD(network.parameters(), lr=0.005)
+held, learned = [], []
+for _ in range(60):
+    held.append(look(network, held_images, held_labels))
+    learned.append(step(network, optimizer, images, labels))
+
+curves = {"the 8 images": np.transpose(learned), "100 held-out images": np.transpose(held)}
+plot_learning(out / "curves.png", curves, num_classes=5)
+show(out / "curves.png")
+measured("loss of the first step", learned[0][0], "1.609")
+measured("accuracy on the 8 images", learned[-1][1], "100 %")
+measured("loss on the 8 images", learned[-1][0], "0.03", within=0.02)
+measured("accuracy on held-out images", held[-1][1], "20 %", within=0.08)
+assert held[-1][0] > 1.5 * held[0][0]
+
+# %% [markdown]
+# The first loss is 1.609, as predicted. After 60 steps the accuracy on the 8 images is 100 % and
+# the loss about 0.03. The network can learn: images, labels, loss, gradients and steps fit
+# together. Had one of them been wrong, it would show here, within a second.
+#
+# But on the held-out images the accuracy is about 20 %, which is guessing: one in five. Their loss
+# even rises, far above ln 5: the network has become sure, and is wrong. It knows these 8 images,
+# not shapes. This is called **overfitting**: better and better on what it learns from, no better
+# on the rest. On 8 images overfitting is the aim, because it is a test. Anywhere else it is the
+# enemy.
+#
+# ## Change one thing: wrong names
+#
+# Give every image the label of another one, all of them wrong. Predict: can the network learn
+# that, too?
+
+
+# %%
+def train(images, labels, lr=0.005, steps=60):
+    network = new_network()
+    optimizer = optim.SGD(network.parameters(), lr=lr)
+    history = [step(network, optimizer, images, labels) for _ in range(steps)]
+    return network, np.transpose(history)
+
+
+wrong_labels = np.roll(labels, 1)
+assert (wrong_labels != labels).all()
+_, wrong_curve = train(images, wrong_labels)
+measured("accuracy on 8 images with wrong labels", wrong_curve[1, -1], "100 %")
+assert wrong_curve[0, -1] < 0.1
+
+# %% [markdown]
+# It can: 100 % again. A low loss on the images that it learns from says nothing about whether it
+# has understood anything. That is why a network is judged on held-out images only.
+#
+# ## Change one thing: the learning rate
+#
+# Predict: what happens with a learning rate 100 times as large? With one 100 times as small?
+
+# %%
+usual = np.transpose(learned)
+stuck, large = train(images, labels, lr=0.5)
+_, small = train(images, labels, lr=0.00005)
+curves = {"lr = 0.005": usual, "lr = 0.5": large, "lr = 0.00005": small}
+plot_learning(out / "learning_rates.png", curves, num_classes=5)
+show(out / "learning_rates.png")
+measured("loss after 60 steps, small learning rate", small[0, -1], "1.3", within=0.2)
+measured("accuracy, large learning rate", large[1, -1], "25 %")
+frequencies = np.bincount(labels) / 8
+entropy = -(frequencies * np.log(frequencies)).sum()
+measured("loss if one knows only how frequent each class is", entropy, "1.56")
+assert abs(large[0, -1] - entropy) < 0.05
+
+# %% [markdown]
+# Too small a rate works, but is slow: the loss is still about 1.3.
+#
+# Too large a rate is worse. The gradient holds for a small step only. A large one jumps across the
+# valley, to a place where the loss is millions of times as high (the picture cuts that off), with
+# larger gradients and still larger jumps. Then the curve gets stuck at 1.56, with an accuracy of
+# 25 %. Look at the features:
+
+# %%
+features = stuck.features(tensor(images)).data
+print("largest feature:", features.max())
+assert features.max() == 0
+
+# %% [markdown]
+# All features are 0. The jumps have made the numbers before the last relu negative for every image,
+# and where relu gives 0, its gradient is 0: nothing can bring it back. Only the bias of the last
+# layer still learns, and the best that it can do without seeing the image is to say how frequent
+# each class is: 2, 2, 2, 1 and 1 of 8. That is the loss of 1.56. A loss that stays close to ln C
+# means: the network does not see its images.
+#
+# ## Change one thing: more images
+#
+# The cure for overfitting is more images. We take 200, in random batches of 32, and the same new
+# network. There is more to learn now, so it gets 150 steps, and a learning rate of `0.05`. To
+# change one thing only, the 8 images get as many steps at the same rate.
+
+# %%
+generator = np.random.default_rng(0)
+network = new_network()
+optimizer = optim.SGD(network.parameters(), lr=0.05)
+for _ in range(150):
+    batch = generator.integers(200, size=32)
+    step(network, optimizer, many_images[batch], many_labels[batch])
+_, from_many = look(network, held_images, held_labels)
+
+network, _ = train(images, labels, lr=0.05, steps=150)
+_, from_few = look(network, held_images, held_labels)
+measured("accuracy on held-out images, 200 images learned", from_many, "75 %", within=0.12)
+measured("accuracy on held-out images, 8 images learned", from_few, "20 %", within=0.08)
+
+# %% [markdown]
+# From 200 images it learned to name about 75 % of images that it has never seen, from 8 images
+# about 20 %. Now it has learned something about shapes.
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Make the 8 images black: `np.zeros_like(images)`, with the same labels. Which loss does the
+#    network reach, at the best? Say the number first, then train with `lr=0.5`. You are
+#    right if the two differ by less than `0.01`.
+# 2. Softmax without subtracting the largest logit: write it in NumPy, in float32, and find the
+#    smallest whole number n for which `n` and `n + 1` as two logits give `nan`. Then check that
+#    the package's `F.softmax` gives the same for these two as for the logits 0 and 1.
+# 3. Plant a bug: in a copy of `step`, leave out `optimizer.zero_grad()`. Train on the 8 images and
+#    compare the first 20 losses with `usual[0]`. From which step on do they differ, and why from
+#    that one?
+
+# %% [markdown]
+# ## Next
+#
+# The classifier says what is in an image of 32 x 32 pixels. We want to know it at every pixel of a
+# larger one. The next tutorial gives it a larger image, and changes not a single weight.
+
+# %% tags=["answers"]
+# 1. All images are the same, so all answers are: the best ones are the frequencies of the labels,
+#    as above. The loss is their entropy, 1.56.
+_, black = train(np.zeros_like(images), labels, lr=0.5)
+assert abs(black[0, -1] - entropy) < 0.01
+
+
+# 2. The largest float32 is about 3.4e38 = exp(88.7). From 89 on, exp gives inf, and inf / inf is
+#    nan. The smallest n is 88: exp(88) is finite, exp(89) is not.
+def careless(n):
+    with np.errstate(over="ignore", invalid="ignore"):
+        e = np.exp(np.array([n, n + 1], np.float32))
+        return e / e.sum()
+
+
+assert not np.isnan(careless(87)).any()
+assert np.isnan(careless(88)).any()
+pairs = tensor(np.array([[88, 89], [0, 1]], np.float32))
+equal("softmax of 88, 89 and of 0, 1", F.softmax(pairs, 1).data[0], F.softmax(pairs, 1).data[1])
+
+
+# 3. The first step has nothing to forget. The second adds the first gradient to its own, so its
+#    step differs, and the loss after it, the third, is the first one that does.
+def careless_step(network, optimizer):
+    loss = F.cross_entropy(network(tensor(images)), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+network = new_network()
+optimizer = optim.SGD(network.parameters(), lr=0.005)
+careless_losses = np.array([careless_step(network, optimizer) for _ in range(20)])
+assert (careless_losses[:2] == usual[0, :2]).all()
+assert (careless_losses[2:] != usual[0, 2:20]).all()
