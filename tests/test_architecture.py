@@ -205,9 +205,9 @@ def test_places_are_recognised():
     assert not any(PLACES.search(text) for text in ('"a/work/b"', "~/root/", "/temporary", "tmp/x"))
 
 
-@pytest.mark.parametrize("folder", ["minifcn", "tests"])
+@pytest.mark.parametrize("folder", ["minifcn", "tests", "tutorials"])
 def test_no_file_names_a_place_of_one_machine(folder):
-    root = ROOT if folder == "minifcn" else Path(__file__).parent
+    root = Path(__file__).parents[1] / folder
     found = [
         f"{path}:{number}: {line.strip()}"
         for path in sorted(root.rglob("*.py"))

@@ -39,7 +39,7 @@ def cells_of(name):
 
 
 def prose_of(name):
-    """All markdown, less what is code: fences, backticks, the line of times, and targets of links."""
+    """All markdown, less what is code: fences, backticks, the line of times, links' targets."""
     text = "\n\n".join(cell.source for cell in cells_of(name) if cell.is_markdown)
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"`[^`]*`", " code ", text)

@@ -1,0 +1,294 @@
+"""Switches: which pixel won each window of a max-pooling, and three ways of going back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from minifcn import functional as F
+from minifcn.plots.canvas import figure_file
+from minifcn.plots.grids import BLUE, ORANGE, tint
+from minifcn.tensor import Tensor, no_grad
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.patches import Patch
+
+_WIDTH, _MARGIN, _TITLE, _NOTE = 8.0, 0.15, 0.32, 0.24  # inches
+_LARGEST_CELL = 0.42
+_BETWEEN, _STEP, _RISE = 3.0, 1.7, 0.8
+"""Cells: between input and output, from output to output, and by how much the next is higher."""
+_SWITCHES_NOTE = (
+    "Stride {stride}. Thick outline: a winner. Switch: its place, row × width + column, from 0."
+)
+_APART = 1.5
+"""Cells between two grids of numbers."""
+_WAYS_NOTES = (
+    "Squares: the input; thick outline: the maximum of its window. Circles: what is computed.",
+    "Filled: not 0. Filled with a thick outline: the same number as in the input at this place.",
+)
+_ARROWS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito, the dark ones
+
+
+class Pooled(NamedTuple):
+    """A max-pooling of one plane: its values (OH, OW) and its switches, flat places in (H, W)."""
+
+    values: NDArray[Any]
+    switches: NDArray[np.int64]
+
+
+# -- What is drawn -------------------------------------------------------------------------------
+
+
+def pool(
+    plane: ArrayLike, kernel_size: int = 2, stride: int | None = None, padding: int = 0
+) -> Pooled:
+    """Max-pool a plane (H, W) by `functional.max_pool2d`.
+
+    Raises:
+        ValueError: the plane is not (H, W) of finite numbers, or no window fits into it.
+    """
+    x = Tensor(_checked_plane("plane", plane)[np.newaxis, np.newaxis])
+    with no_grad():
+        pooled = F.max_pool2d(x, kernel_size, stride, padding, return_indices=True)
+    assert isinstance(pooled, tuple)  # as indices were asked for
+    values, switches = (tensor.numpy()[0, 0] for tensor in pooled)
+    return Pooled(values, switches)
+
+
+def ways_back(plane: ArrayLike, kernel_size: int = 2) -> dict[str, NDArray[Any]]:
+    """Max-pool a plane (H, W) and bring it back to its size in three ways, by name.
+
+    nearest: every value is repeated over its window (`functional.interpolate`); bed of nails: it
+    goes to the top left corner of its window, zeros elsewhere; switches: it goes to where the
+    maximum was (`functional.max_unpool2d`, both).
+
+    Raises:
+        ValueError: the plane is not (H, W) of finite numbers, or H or W is not a multiple of the
+            kernel size.
+    """
+    x = _checked_plane("plane", plane)
+    if kernel_size < 1 or x.shape[0] % kernel_size or x.shape[1] % kernel_size:
+        raise ValueError(f"plane must be of multiples of {kernel_size}; got shape {x.shape}")
+    pooled = pool(x, kernel_size)
+    values, switches = (Tensor(part[np.newaxis, np.newaxis]) for part in pooled)
+    corners = np.arange(x.size).reshape(x.shape)[::kernel_size, ::kernel_size]
+    nails = Tensor(np.ascontiguousarray(corners)[np.newaxis, np.newaxis])
+    with no_grad():
+        planes = {
+            "nearest: repeated": F.interpolate(values, scale_factor=kernel_size, mode="nearest"),
+            "bed of nails: top left": F.max_unpool2d(values, nails, kernel_size),
+            "switches: where it was": F.max_unpool2d(values, switches, kernel_size),
+        }
+    return {name: own.numpy()[0, 0] for name, own in planes.items()}
+
+
+def _checked_plane(name: str, plane: ArrayLike) -> NDArray[Any]:
+    values = np.asarray(plane, np.float64)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"{name} must be (H, W) of finite numbers; got shape {values.shape}")
+    return values
+
+
+# -- The pictures --------------------------------------------------------------------------------
+
+
+def plot_switches(
+    path: str | os.PathLike[str],
+    plane: ArrayLike,
+    kernel_size: int = 2,
+    stride: int | None = None,
+    padding: int = 0,
+) -> None:
+    """Draw a max-pooling: numbers in squares, their maxima in circles, an arrow from each winner.
+
+    Winners have thick outlines. Where windows overlap, several arrows may leave one pixel.
+
+    Args:
+        path: the PNG or SVG to write.
+        plane: (H, W), at most 6x6.
+        kernel_size: of the windows.
+        stride: the kernel size by default.
+        padding: of -inf around the plane, at most half the kernel size; it is not drawn.
+
+    Raises:
+        ValueError: the plane is not (H, W) of finite numbers or too large, no window fits into
+            it, or path is not a PNG or SVG in an existing folder.
+    """
+    x, pooled = _small_plane(plane), pool(plane, kernel_size, stride, padding)
+    rows, columns = pooled.values.shape
+    pitch = max(x.shape[0] / rows, 1 + 0.5 * columns)  # room for the arrows that rise
+    tall = max(x.shape[0], (rows - 1) * pitch + 1 + _RISE * (columns - 1) + 0.5)
+    wide = x.shape[1] + _BETWEEN + _STEP * columns
+    cell = min(_LARGEST_CELL, (_WIDTH - 2 * _MARGIN) / wide)
+    height = _TITLE + cell * tall + _NOTE + 2 * _MARGIN
+    with figure_file(path, _WIDTH, height) as figure:
+        axes = _page(figure.add_axes((0, 0, 1, 1)), height, cell)
+        left = (_WIDTH / cell - wide) / 2
+        top = (_MARGIN + _TITLE) / cell
+        right = left + x.shape[1] + _BETWEEN
+        below = top + (tall - x.shape[0]) / 2
+        _title(axes, f"input {x.shape[0]}×{x.shape[1]}", left, below)
+        _title(axes, f"largest of each {kernel_size}×{kernel_size} window", right, top)
+        _draw_cells(axes, x, left, below, won=_places(pooled.switches, x.shape))
+        _draw_pooled(axes, x, pooled, (left, below), (right, top + _RISE * (columns - 1)), pitch)
+        note = _SWITCHES_NOTE.format(stride=kernel_size if stride is None else stride)
+        axes.text(left, (height - 0.2) / cell, note, fontsize=8, va="center")
+
+
+def plot_ways_back(path: str | os.PathLike[str], plane: ArrayLike, kernel_size: int = 2) -> None:
+    """Draw a plane, its max-pooling, and three ways back from there, with their numbers.
+
+    Input in squares, all that is computed in circles; filled circles are not 0. Pixels that are
+    as in the input have a thick outline.
+
+    Args:
+        path: the PNG or SVG to write.
+        plane: (H, W), at most 6x6, multiples of the kernel size.
+        kernel_size: of the windows, and their stride.
+
+    Raises:
+        ValueError: the plane is none of these, or path is not a PNG or SVG in an existing folder.
+    """
+    x = _small_plane(plane)
+    pooled, planes = pool(x, kernel_size), ways_back(x, kernel_size)
+    height_in_cells, width_in_cells = x.shape
+    cell = min(_LARGEST_CELL, (_WIDTH - 2 * _MARGIN) / (3 * width_in_cells + 2 * _APART))
+    line = _TITLE + cell * height_in_cells + _MARGIN
+    height = 2 * line + 2 * _NOTE + _MARGIN
+    with figure_file(path, _WIDTH, height) as figure:
+        axes = _page(figure.add_axes((0, 0, 1, 1)), height, cell)
+        left = (_WIDTH / cell - 3 * width_in_cells - 2 * _APART) / 2
+        top = (_MARGIN + _TITLE) / cell
+        _title(axes, f"input {height_in_cells}×{width_in_cells}", left, top)
+        _draw_cells(axes, x, left, top, won=_places(pooled.switches, x.shape))
+        middle = left + width_in_cells + _APART
+        _title(axes, f"max-pooled {kernel_size}×{kernel_size}", middle, top)
+        _arrow(axes, middle - _APART, middle, top + height_in_cells / 2)
+        centred = top + (height_in_cells - len(pooled.values)) / 2
+        _draw_cells(axes, pooled.values, middle, centred, round_cells=True)
+        for n, (name, own) in enumerate(planes.items()):
+            place = left + n * (width_in_cells + _APART)
+            _title(axes, name, place, top + line / cell)
+            _draw_cells(
+                axes, own, place, top + line / cell, won=(own == x) & (own != 0), round_cells=True
+            )
+        for n, note in enumerate(_WAYS_NOTES):
+            axes.text(left, (height - 0.36 + 0.18 * n) / cell, note, fontsize=8, va="center")
+
+
+# -- Parts ---------------------------------------------------------------------------------------
+
+
+def _small_plane(plane: ArrayLike) -> NDArray[Any]:
+    values = _checked_plane("plane", plane)
+    if max(values.shape) > 6:
+        raise ValueError(f"plane must be at most 6x6 to be drawn; got shape {values.shape}")
+    return values
+
+
+def _places(switches: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Mark the pixels (H, W) that switches point to."""
+    marked = np.zeros(shape, bool)
+    marked.ravel()[switches.ravel()] = True
+    return marked
+
+
+def _page(axes: Axes, height: float, cell: float) -> Axes:
+    """Measure a page in cells, from the top left corner."""
+    axes.set(xlim=(0, _WIDTH / cell), ylim=(height / cell, 0))
+    axes.set_axis_off()
+    return axes
+
+
+def _title(axes: Axes, title: str, left: float, top: float) -> None:
+    axes.text(left, top - 0.3, title, fontsize=9, weight="bold", va="bottom")
+
+
+def _draw_cells(
+    axes: Axes,
+    values: NDArray[Any],
+    left: float,
+    top: float,
+    won: NDArray[np.bool_] | None = None,
+    round_cells: bool = False,
+) -> None:
+    """Draw numbers in a grid of squares, or of circles."""
+    for (row, column), value in np.ndenumerate(values):
+        thick = won is not None and bool(won[row, column])
+        centre = (left + column + 0.5, top + row + 0.5)
+        axes.add_patch(_cell(centre, float(value), thick, round_cells))
+        _number(axes, centre, float(value))
+
+
+def _cell(centre: tuple[float, float], value: float, thick: bool, is_round: bool) -> Patch:
+    from matplotlib.patches import Circle, Rectangle
+
+    style: dict[str, Any] = {
+        "edgecolor": "black" if thick else "0.5",
+        "linewidth": 2.2 if thick else 0.7,
+        "zorder": 2 if thick else 1,
+    }
+    if is_round:
+        face = tint(ORANGE, 0.8) if value else "white"
+        return Circle(centre, 0.42, facecolor=face, **style)
+    corner = (centre[0] - 0.5, centre[1] - 0.5)
+    return Rectangle(corner, 1, 1, facecolor=tint(BLUE, 0.7 if thick else 0.15), **style)
+
+
+def _number(axes: Axes, centre: tuple[float, float], value: float) -> None:
+    text = f"{value:.3g}"
+    size = 10 if len(text) < 4 else 8
+    axes.text(
+        *centre, text, fontsize=size, ha="center", va="center_baseline", zorder=5,
+        path_effects=_halo(),
+    )  # fmt: skip
+
+
+def _halo() -> list[Any]:
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=2.5, foreground="white", alpha=0.8)]
+
+
+def _draw_pooled(
+    axes: Axes,
+    x: NDArray[Any],
+    pooled: Pooled,
+    corner: tuple[float, float],
+    output_corner: tuple[float, float],
+    pitch: float,
+) -> None:
+    """Draw the maxima, with an arrow from each winner; rows rise, so that arrows pass above."""
+    for n, ((row, column), value) in enumerate(np.ndenumerate(pooled.values)):
+        switch = int(pooled.switches[row, column])
+        down, across = divmod(switch, x.shape[1])
+        start = (corner[0] + across + 0.5, corner[1] + down + 0.5)
+        stop = (
+            output_corner[0] + 0.5 + _STEP * column,
+            output_corner[1] + 0.5 + pitch * row - _RISE * column,
+        )
+        circle = _cell(stop, float(value), True, True)
+        circle.set_zorder(4)  # an arrow to another circle passes behind
+        axes.add_patch(circle)
+        _number(axes, stop, float(value))
+        axes.text(
+            stop[0] + 0.2, stop[1] + 0.68, f"switch {switch}", fontsize=8, ha="center", va="center",
+            path_effects=_halo(), zorder=5,
+        )  # fmt: skip
+        axes.annotate(
+            "", stop, start, zorder=3,
+            arrowprops={
+                "arrowstyle": "-|>", "color": _ARROWS[n % len(_ARROWS)], "lw": 1.5,
+                "connectionstyle": "arc3,rad=-0.1", "shrinkA": 8, "shrinkB": 13,
+                "path_effects": _halo(),
+            },
+        )  # fmt: skip
+
+
+def _arrow(axes: Axes, left: float, right: float, y: float) -> None:
+    style = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.2}
+    axes.annotate("", (right - 0.25, y), (left + 0.25, y), arrowprops=style)

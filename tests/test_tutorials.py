@@ -1,0 +1,185 @@
+"""The tutorials found, listed, and written as notebooks, without losing anybody's work."""
+
+import json
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+from minifcn import tutorials
+from minifcn.cli import main
+from minifcn.tutorials import find_tutorials, format_list, notebook, write_notebooks
+
+SCRIPT = """\
+# %% [markdown]
+# # 03. What is three?
+#
+# **Time:** 5 minutes; the code runs in 1 second. **Before:** 01.
+
+# %%
+print(1 + 2)
+
+# %% tags=["answers"]
+assert 1 + 2 == 3
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "03_three.py"
+    path.write_text(SCRIPT)
+    return tutorials._read(path)
+
+
+def test_the_first_lines_describe_a_tutorial(script):
+    assert script[:4] == (3, "What is three?", 5, 1)
+    assert format_list([script]).splitlines()[1] == "03  What is three?   5 min    1 s"
+    assert script.summary()["question"] == "What is three?"
+
+
+def test_a_script_that_does_not_describe_itself_is_an_error(tmp_path):
+    (tmp_path / "01_a.py").write_text("print(1)\n")
+    with pytest.raises(ValueError, match=r"01_a.py must begin with its number, question and time"):
+        tutorials._read(tmp_path / "01_a.py")
+
+
+def test_the_command_lists_all_with_their_times(capsys):
+    assert main(["tutorials"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = find_tutorials()
+    assert [line[:2] for line in lines[1:13]] == [f"{n:02}" for n in range(1, 13)]
+    for line, tutorial in zip(lines[1:], found, strict=False):
+        assert tutorial.question in line
+        assert line.endswith(f"{tutorial.minutes} min  {tutorial.seconds:3} s")
+    assert main(["tutorials", "--json"]) == 0
+    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 13))
+
+
+def test_a_notebook_installs_on_colab_and_hides_the_answers(script):
+    pytest.importorskip("jupytext")
+    book = notebook(script, "git+https://example.org/minifcn")
+    first, text, code, last = book.cells
+    assert 'if "google.colab" in sys.modules:' in first.source
+    assert '%pip install -q "git+https://example.org/minifcn"' in first.source
+    assert text.cell_type == "markdown"
+    assert text.source.startswith("# 03. What is three?")
+    assert code.source == "print(1 + 2)"
+    assert last.metadata["jupyter"] == {"source_hidden": True}
+    assert last.metadata["cellView"] == "form"
+    assert last.metadata["tags"] == ["answers"]
+    assert last.source.endswith("assert 1 + 2 == 3")
+    assert "source_hidden" not in str([cell.metadata for cell in book.cells[:-1]])
+
+
+def test_notebooks_are_the_same_each_time_and_written_again_in_place(script, tmp_path):
+    pytest.importorskip("jupytext")
+    first, second = tmp_path / "a", tmp_path / "b" / "c"
+    (path,) = write_notebooks([script], first)
+    assert path == first / "03_three.ipynb"
+    (other,) = write_notebooks([script], second)
+    assert path.read_bytes() == other.read_bytes()
+    assert write_notebooks([script], first) == [path]
+    assert [file.name for file in first.iterdir()] == ["03_three.ipynb"]
+
+
+def test_a_notebook_that_somebody_has_worked_in_is_not_replaced(script, tmp_path):
+    pytest.importorskip("jupytext")
+    other = script._replace(path=tmp_path / "04_other.py")
+    other.path.write_text(SCRIPT)
+    (tmp_path / "04_other.ipynb").write_text("my work")
+    with pytest.raises(ValueError, match=r"04_other.ipynb is there already, and differs"):
+        write_notebooks([script, other], tmp_path)
+    assert (tmp_path / "04_other.ipynb").read_text() == "my work"
+    assert not (tmp_path / "03_three.ipynb").exists()
+
+
+@pytest.mark.parametrize("install", ["", " ", 'a" b', "a\nb", "a'", "{x}", "$HOME", "\\"])
+def test_what_to_install_is_one_word_or_line(script, tmp_path, install):
+    with pytest.raises(ValueError, match="install must be one line without quotes, got"):
+        write_notebooks([script], tmp_path / "a", install)
+    assert not (tmp_path / "a").exists()
+
+
+def test_the_command_writes_notebooks(tmp_path, capsys):
+    pytest.importorskip("nbformat")
+    import nbformat
+
+    arguments = ["tutorials", "--notebooks", str(tmp_path / "books"), "--install", "minifcn==0.1"]
+    assert main(arguments) == 0
+    paths = capsys.readouterr().out.splitlines()
+    assert len(paths) == 12
+    for path in paths:
+        book = nbformat.read(path, as_version=4)
+        nbformat.validate(book)
+        assert "minifcn==0.1" in book.cells[0].source
+        assert not [cell for cell in book.cells if cell.get("outputs")]
+
+
+def test_wrong_usage(tmp_path, capsys):
+    assert main(["tutorials", "--install", "minifcn"]) == 2
+    assert (
+        "--install says what notebooks install; it needs --notebooks DIR" in capsys.readouterr().err
+    )
+    (tmp_path / "file").write_text("")
+    assert main(["tutorials", "--notebooks", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.startswith("minifcn: ")
+
+
+def test_without_jupytext_the_error_says_what_to_install(script, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jupytext", None)
+    with pytest.raises(
+        ValueError, match=r"jupytext is not installed: pip install -e '.\[notebooks"
+    ):
+        write_notebooks([script], tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("origin", "address"),
+    [
+        ("https://github.com/a/minifcn.git", "git+https://github.com/a/minifcn.git"),
+        ("git@github.com:a/minifcn.git", "git+https://github.com/a/minifcn.git"),
+        ("ssh://git@git.example.org:2222/a/b", "git+https://git.example.org/a/b"),
+        ("https://me:secret@github.com/a/minifcn", "git+https://github.com/a/minifcn"),
+        ("/srv/minifcn", None),
+        ("file:///srv/minifcn", None),
+        ("../minifcn", None),
+        ("https://localhost/minifcn", None),
+    ],
+)
+def test_the_address_is_that_of_a_public_origin_without_passwords(
+    origin, address, tmp_path, monkeypatch
+):
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    git = ["git", "-C", str(checkout)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "remote", "add", "origin", origin], check=True)
+    monkeypatch.setattr(tutorials, "__file__", str(checkout / "minifcn" / "tutorials.py"))
+    assert tutorials._public_address() == address
+
+
+def test_somebody_elses_checkout_around_the_package_is_not_asked(tmp_path, monkeypatch):
+    subprocess.run(["git", "-C", str(tmp_path), "init", "-q"], check=True)
+    origin = ["remote", "add", "origin", "https://example.org/theirs"]
+    subprocess.run(["git", "-C", str(tmp_path), *origin], check=True)
+    place = tmp_path / "site-packages" / "minifcn" / "tutorials.py"
+    monkeypatch.setattr(tutorials, "__file__", str(place))
+    assert tutorials._public_address() is None
+
+
+def test_an_installed_package_has_them_elsewhere(tmp_path, monkeypatch, script):
+    class File:
+        def match(self, pattern):
+            return pattern.startswith("share/minifcn/tutorials/")
+
+        def locate(self):
+            return script.path
+
+    monkeypatch.setattr(tutorials, "__file__", str(tmp_path / "minifcn" / "tutorials.py"))
+    monkeypatch.setattr(metadata, "files", lambda name: [File()])
+    assert find_tutorials() == [script._replace(path=script.path.resolve())]
+    monkeypatch.setattr(metadata, "files", lambda name: [])
+    with pytest.raises(FileNotFoundError, match="there are no tutorials"):
+        find_tutorials()
