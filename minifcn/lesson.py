@@ -34,7 +34,7 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
     if within is not None and not within >= 0:
         raise ValueError(f"within must be 0 or more, got {within}")
     number = _one_number(value)
-    shown = f"{100 * number:.6g} %" if text.endswith("%") else f"{number:.6g}"
+    shown = f"{100 * number:.6g} %" if text.endswith("%") else _shown(number)
     # Half a unit is itself rounded: what lies between two numbers may be written as either.
     allowed = half_unit * (1 + 1e-9) if within is None else within
     if not abs(number - said) <= allowed:
@@ -113,6 +113,11 @@ def _read(text: str) -> tuple[float, float]:
     size = float(whole.replace(",", "") + "." + (decimals or "0"))
     half_unit = 0.5 * 10.0 ** -len(decimals or "")
     return (-size if sign == "-" else size) * scale, half_unit * scale
+
+
+def _shown(number: float) -> str:
+    """Write six digits, or all of a whole number: 0.820604, 1,296."""
+    return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
 
 
 def _array(values: Any) -> np.ndarray:

@@ -141,9 +141,7 @@ def notebook(tutorial: Tutorial, install: str) -> NotebookNode:
         import jupytext
         from nbformat.v4 import new_code_cell
     except ImportError:
-        raise ValueError(
-            "the package jupytext is not installed: pip install -e '.[notebooks]'"
-        ) from None
+        raise ValueError("the package jupytext is not installed: pip install jupytext") from None
 
     book = jupytext.read(tutorial.path, fmt="py:percent")
     book.cells.insert(0, new_code_cell(_COLAB.format(install=install)))

@@ -44,7 +44,13 @@ def test_within_widens_and_narrows():
 
 def test_what_was_measured_is_printed(capsys):
     measured("pixels", 0.82060384, "82.1 %")
-    assert capsys.readouterr().out == "pixels: 82.0604 % (the text says 82.1 %)\n"
+    measured("sum", 4076863488, "4,076,863,488")
+    measured("ratio", 2 / 3, "0.67")
+    assert capsys.readouterr().out.splitlines() == [
+        "pixels: 82.0604 % (the text says 82.1 %)",
+        "sum: 4,076,863,488 (the text says 4,076,863,488)",
+        "ratio: 0.666667 (the text says 0.67)",
+    ]
 
 
 @pytest.mark.parametrize("text", ["", "about 3", "3 px", "1,29", "1.", ".5", "0x3", "1e", "nan"])

@@ -4,12 +4,13 @@
 # **Time:** 35 minutes; the code runs in 3 seconds. **Before:** 01, 02.
 #
 # You will differentiate a small expression by hand, draw it as a graph, and write a program of 40
-# lines that differentiates any expression. Then you meet `minifcn/tensor.py`, which does the same
-# for arrays.
+# lines that differentiates any expression of its three operations. Then you meet
+# `minifcn/tensor.py`, which does the same for arrays, with more operations.
 #
-# Why: a network holds many numbers, such as the weights of its convolutions. To make its answers
-# better, we have to know for each weight whether the answer gets better when the weight grows, and
-# how fast. That is a derivative, one for each weight.
+# Why: a network computes its answer from the image and from many numbers of its own, such as the
+# weights of its convolutions. Let one number L say how wrong the answer is. To make the answer
+# better, we have to know for each weight whether L falls or rises when the weight grows, and how
+# fast. That is a derivative, one for each weight.
 
 # %%
 import inspect
@@ -27,8 +28,9 @@ out = pictures("03")
 # %% [markdown]
 # ## An expression, one operation at a time
 #
-# Our example has three inputs, a, b and c, and one result L. The function **relu** returns its
-# input where that is positive, and 0 elsewhere: `relu(x) = max(x, 0)`. Many networks use it.
+# Our example has three inputs, a, b and c, and one result, which we call L. The function **relu**
+# returns its input where that is positive, and 0 elsewhere: `relu(x) = max(x, 0)`. Many networks
+# use it.
 #
 # ```
 # p = a * b        s = p + c        r = relu(s)        L = r * a
@@ -47,16 +49,18 @@ print(f"p = {p}, s = {s}, r = {r}, L = {L}")
 # %% [markdown]
 # ## The chain rule, one operation at a time
 #
-# How fast does L change when b changes? b changes p, p changes s, s changes r, and r changes L.
-# The **chain rule** multiplies the derivatives along this path:
+# How fast does L change when b changes, and a and c stay as they are? This derivative is written
+# dL/db. b changes p, p changes s, s changes r, and r changes L. The **chain rule** multiplies the
+# derivatives along this path:
 #
 # ```
 # dL/db = dL/dr * dr/ds * ds/dp * dp/db
 # ```
 #
 # Each factor belongs to one operation, and needs nothing but the values at that operation. They
-# are the **local derivatives**. For a product, each input's is the other input; for a sum, it is
-# 1; for relu, it is 1 where the input is positive, and 0 where it is negative.
+# are the **local derivatives**, each of a result with respect to one input. For a product it is
+# the other input. For a sum it is 1. For relu it is 1 where the input is positive, and 0 where it
+# is negative. At 0, relu has no derivative, and we take 0; more on this in tutorial 04.
 
 # %%
 dL_dr = a  # L = r * a
@@ -71,8 +75,8 @@ measured("dL/db", dL_dr * dr_ds * ds_dp * dp_db, "4")
 # %% [markdown]
 # ## Predict
 #
-# a is used twice: in `p = a * b`, and in `L = r * a`. What is dL/da? Write down a number, and how
-# you got it.
+# a is used twice: in `p = a * b`, and in `L = r * a`. Change a, and keep b and c. What is dL/da?
+# Write down a number, and how you got it.
 
 # %%
 through_p = dL_dr * dr_ds * ds_dp * b  # a changes p, and so on to L
@@ -83,7 +87,8 @@ measured("dL/da", through_p + directly, "-2")
 equal("dL/da and the formula 2 a b + c", through_p + directly, 2 * a * b + c)
 
 # %% [markdown]
-# Two paths lead from a to L. One contributes -6, the other 4, and dL/da is their sum, -2.
+# Two paths lead from a to L. When a grows, both change L at the same time. One contributes -6, the
+# other 4, and dL/da is their sum, -2.
 #
 # The check in the last line uses algebra. As s is positive, relu changes nothing, and
 # `L = (a * b + c) * a = a * a * b + c * a`. Its derivative in a is `2 a b + c`, also -2.
@@ -93,28 +98,29 @@ equal("dL/da and the formula 2 a b + c", through_p + directly, 2 * a * b + c)
 #
 # Draw a box for each number and an ellipse for each operation, with arrows as the computation
 # runs. This is the **graph** of the computation. The boxes that no operation made are its
-# **leaves**. Here the package draws it: `tensor` makes numbers that remember how they were made,
-# and soon you will write such numbers yourself.
+# **leaves**. Here the package draws it. `tensor` makes a number that remembers how it was made;
+# soon you will write such numbers yourself. `requires_grad=True` says that we want to differentiate
+# with respect to it. `F.relu` is the package's relu.
 
 
 # %%
-def loss_of(a, b, c):
+def forward(a, b, c):
     p = a * b
     s = p + c
     r = F.relu(s)
     L = r * a
-    return L, {"a": a, "b": b, "c": c, "p": p, "s": s, "r": r, "L": L}
+    return L, {"a": a, "b": b, "c": c, "p": p, "s": s, "r": r, "L": L}  # what the boxes are called
 
 
 a, b, c = (tensor(value, requires_grad=True) for value in (2.0, -3.0, 10.0))
-L, names = loss_of(a, b, c)
-plot_graph(out / "graph.svg", L, names, gradients=True)
-plot_graph(out / "graph.png", L, names, gradients=True)
+L, names = forward(a, b, c)
+plot_graph(out / "graph.png", L, names, gradients=True)  # write "grad" into each box
 show(out / "graph.png")
 
 # %% [markdown]
-# Each box holds a value, and as "grad" the derivative of L with respect to it. All of these
-# derivatives together are the **gradient** of L.
+# The operations mul and add are `*` and `+`. Each box holds a value, and as "grad" the derivative
+# of L with respect to it. All of these derivatives together are the **gradient** of L. The one with
+# respect to a is called "the gradient of a" for short, and so on: L goes without saying.
 #
 # Read the values from top to bottom: the forward pass. Then read "grad" from bottom to top: the
 # **backward** pass. L has 1, because L grows as fast as itself. Every other box has the sum, over
@@ -154,9 +160,10 @@ class Value:
 
 
 # %% [markdown]
-# The backward pass goes through the graph once. A value may pass its grad on only when that is
-# complete: when everything that was made from it has been visited. So we list each value after its
-# inputs, which is called a **topological order**, and go through that list from the end.
+# The backward pass goes through the graph once. A value may pass its grad on to its inputs only
+# when that is complete: when everything that was made from it has been visited. So we list each
+# value after its inputs, which is called a **topological order**, and go through that list from
+# the end.
 
 
 # %%
@@ -227,19 +234,19 @@ measured("dL/da with the mistake", va.grad, "-6")
 # %% [markdown]
 # ## Meet `tensor.py`
 #
-# A `Tensor` of minifcn is a `Value` whose number is an array. `requires_grad=True` makes it a leaf
-# for which we want the gradient.
+# A `Tensor` of minifcn is a `Value` whose number is an array. Its `grad_fn` is the operation that
+# made it, with the inputs, and for each input a function that computes the gradient.
 #
 # | `Value` | `Tensor` |
 # |---|---|
 # | `number` | `data`, an array |
-# | `sources` | `grad_fn.inputs` and `grad_fn.gradients` |
-# | `grad`, in every value | `grad`, in the leaves only |
+# | `sources` | `grad_fn.inputs` and `grad_fn.gradients`; a leaf's `grad_fn` is `None` |
+# | `grad`, in every value | `grad`, in the leaves with `requires_grad` only; it is a Tensor |
 # | `backward(result)` | `result.backward()` |
 
 # %%
-L, _ = loss_of(a, b, c)
-print(L)
+L, _ = forward(a, b, c)
+print(L)  # its value, its dtype, and the operation that made it
 L.backward()
 equal("L", L, result.number)
 equal("dL/da", a.grad, -2.0)
@@ -248,36 +255,44 @@ equal("dL/dc", c.grad, 2.0)
 
 # %% [markdown]
 # The same numbers. Two things differ in the program. First, it keeps functions. The local
-# derivative of an array by an array is a matrix: each output by each input. Take the convolution
-# from an image of 3 x 96 x 96 to 16 channels of the same size. Its matrix has 4,076,863,488
-# entries. So for each input `tensor.py` keeps a function, which multiplies by that matrix without
-# ever making it. You find them in `__add__`, `__mul__` and so on: `lambda g: g * b` takes the
-# gradient g of the result, the **upstream gradient**, and returns that of the input.
+# derivative of an array by an array is a matrix, the **Jacobian**: one row for each number of the
+# result, one column for each of the input. Take the convolution from an image of 3 x 96 x 96 to 16
+# channels of the same size. Its Jacobian has 4,076,863,488 entries. So for each input `tensor.py`
+# keeps a function, in `__mul__` for example `lambda g: g * b`. It takes the gradient g of the
+# result, the **upstream gradient**, and returns that of the input. This is g times the Jacobian,
+# computed without ever making the Jacobian.
 #
 # Second, it does not call itself. Our `visit` does, and Python stops at about 1000 calls inside one
 # another. `tensor.py` keeps a list of what is still to do instead.
 
 # %%
-measured("entries of the matrix", (3 * 96 * 96) * (16 * 96 * 96), "4,076,863,488")
+measured("entries of the Jacobian", (16 * 96 * 96) * (3 * 96 * 96), "4,076,863,488")
 
-x = tensor(1.0, requires_grad=True)
-y = x
+x, vx = tensor(1.0, requires_grad=True), Value(1.0)
+y, vy = x, vx
 for _ in range(5000):
-    y = y + x
+    y, vy = y + x, vy + vx
 y.backward()
 measured("dy/dx after 5000 additions", x.grad, "5,001")
+try:
+    backward(vy)
+except RecursionError as error:
+    print("our engine:", error)
 
 # %% [markdown]
-# After `5000` additions, x was used 5,001 times, and each use added 1.
+# `tensor.py` gets the right answer: the first addition uses x twice, each of the other `4999` once,
+# so x was used 5,001 times, and each use added 1. Our engine gives up.
 
 # %% [markdown]
 # ## Open `minifcn/tensor.py` now
 #
-# Read `_propagate`, which is our `backward`; `_topological_order`, which is our `in_order`; and
-# `_accumulate`, which is our `+=`. These are their lines:
+# It lies in the folder `minifcn` of this project. Read `_propagate`, which is our `backward`;
+# `_topological_order`, which is our `in_order`; and `_accumulate`, which is our `+=`. The gradients
+# that are not yet complete are in `pending`. You may skip `create_graph` and `wanted`: they serve
+# what comes at the end of this tutorial. The three begin at these lines:
 
 # %%
-source = inspect.getsource(inspect.getmodule(grad)).splitlines()
+source = inspect.getsource(inspect.getmodule(grad)).splitlines()  # the text of the file
 for name in ("_propagate", "_topological_order", "_accumulate"):
     line = next(n for n, text in enumerate(source, 1) if text.startswith(f"def {name}("))
     print(f"minifcn/tensor.py, line {line}: {name}")
@@ -286,39 +301,42 @@ for name in ("_propagate", "_topological_order", "_accumulate"):
 # ## Arrays: what was repeated is summed
 #
 # NumPy adds arrays of different shapes by repeating the smaller one: **broadcasting**. A row of 3
-# numbers, added to 4 rows, is used 4 times. So it is shared, and its gradient is a sum of 4.
+# numbers, added to each of 4 rows, is used 4 times. So it is shared. In its gradient, each of the 3
+# numbers is a sum of 4.
 #
 # The result y is no single number here. So `backward` wants to be told its upstream gradient: how
-# fast some L, which y would be used for, changes with each element of y. Any numbers will do.
+# fast some L, which y would be used for, changes with each element of y. For a test, any numbers of
+# the shape of y will do.
 
 # %%
 rng = np.random.default_rng(0)
 rows, row = rng.standard_normal((4, 3)), rng.standard_normal(3)
 upstream = rng.standard_normal((4, 3))
 
-x, bias = tensor(rows, requires_grad=True), tensor(row, requires_grad=True)
-y = x + bias
+many, one = tensor(rows, requires_grad=True), tensor(row, requires_grad=True)
+y = many + one
 y.backward(tensor(upstream))
 
-equal("gradient of x", x.grad, upstream)
-equal("gradient of the row", bias.grad, upstream.sum(axis=0))
+equal("gradient of the 4 rows", many.grad, upstream)
+equal("gradient of the one row", one.grad, upstream.sum(axis=0))
 equal("the package's sum_to", sum_to(tensor(upstream), (3,)), upstream.sum(axis=0))
 
 # %% [markdown]
-# Where the forward pass repeats, the backward pass sums. `broadcast_to` and `sum_to` are the first
-# pair of this kind. You will meet more: where one gathers, the other scatters.
+# Where the forward pass repeats, the backward pass sums. In `tensor.py` the first is done by
+# `broadcast_to(x, shape)`, the second by `sum_to(x, shape)`, and each is the backward of the other.
+# You will meet more such pairs, and what they are called, in tutorial 08.
 
 # %% [markdown]
 # ## Three habits of the engine
 #
 # 1. `grad` adds up over several calls of `backward`, until you set it back to `None`.
 # 2. A backward pass frees the graph on its way, to save memory. A second one raises an error.
-# 3. Inside `with no_grad():` nothing is remembered. One uses it when there is nothing to learn.
+# 3. Inside `with no_grad():` nothing is remembered. One uses it where no gradient is wanted.
 
 # %%
 a.grad = None
 for _ in range(2):
-    L, _ = loss_of(a, b, c)
+    L, _ = forward(a, b, c)
     L.backward()
 measured("dL/da, added up over two calls", a.grad, "-4")
 
@@ -328,28 +346,30 @@ except RuntimeError as error:
     print("a second backward:", error)
 
 with no_grad():
-    L, _ = loss_of(a, b, c)
+    L, _ = forward(a, b, c)
 print("under no_grad:", L, "made by", L.grad_fn)
 assert L.grad_fn is None
 assert not L.requires_grad
 
 # %% [markdown]
-# Twice -2 is -4. In tutorial 05 you will see why a training loop sets `grad` back at each step.
+# Twice -2 is -4. Note that `forward` ran again before each `backward`, to make a new graph. The
+# message of the error names `create_graph`. It is what comes next.
 
 # %% [markdown]
 # ## A surprise: the derivative of a derivative
 #
 # The functions in `tensor.py` compute with Tensors. So a gradient is itself the result of
-# operations. With `create_graph=True` the engine remembers them, and you can differentiate the
-# gradient again. The function `grad` returns gradients instead of storing them in leaves.
+# operations. With `create_graph=True` the engine remembers them, and does not free the graph. Then
+# you can differentiate the gradient again. The function `grad(result, inputs)` stores nothing in
+# the leaves. It returns a tuple with the gradient of each input.
 #
 # From the formula above, `dL/da = 2 a b + c`. Its derivatives are `2 b` in a, and `2 a` in b.
 
 # %%
-a.grad = b.grad = c.grad = None
-L, _ = loss_of(a, b, c)
+L, names = forward(a, b, c)
 (slope,) = grad(L, a, create_graph=True)
-plot_graph(out / "gradient.png", slope, {"a": a, "b": b, "c": c, "dL/da": slope})
+a.grad = b.grad = c.grad = None  # else the picture would show the old ones
+plot_graph(out / "gradient.png", slope, {**names, "dL/da": slope})
 show(out / "gradient.png")
 
 measured("dL/da", slope, "-2")
@@ -358,23 +378,28 @@ measured("derivative of dL/da in a", twice, "-6")
 measured("derivative of dL/da in b", mixed, "4")
 
 # %% [markdown]
-# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. Some of its
-# operations belong to the forward pass, and the others were made by the backward pass: they are of
-# the same kinds, and one more for the slope of relu. The dashed box is the 1 that the backward
-# pass begins with.
+# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. The boxes p, s and r
+# and the operations that made them belong to the forward pass. All others were made by the backward
+# pass. Its operations are of the same kinds, and one more: relu_gradient multiplies by the slope of
+# relu, 1 here. It takes no arrow from s, because this slope does not change when s changes a
+# little. The dashed box, a leaf for which no gradient is wanted, is the 1 that the backward pass
+# begins with.
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Add a method `exp` to `Value`, for e to the power of x. Check the gradient of
+# 1. Add a method `exp` to `Value`, for e to the power of x (`np.exp`). Check the gradient of
 #    `(a * b).exp() * a` at a = 2 and b = -1 with `equal` against `Tensor`, which has `exp` too.
-#    Make the tensors with `tensor(np.float64(2.0), requires_grad=True)`, to have all digits.
+#    `tensor` makes float32 of Python's floats. Use `tensor(np.float64(2.0), requires_grad=True)`,
+#    to have as many digits as `Value`.
 # 2. Replace `in_order` by a list that grows from the result: first the result, then its inputs,
 #    then the inputs of these, each value once, where it is met first. In `backward`, go through
 #    it from its beginning. Our example still gives -2. Find an expression of a, b and c for which
-#    this order gives a wrong gradient. `in_order` tells you the right one.
+#    this order gives a wrong gradient: another one than `in_order` gives. Where you have `x + y`,
+#    try `y + x` too.
 # 3. In `y = x * scale`, let x be of shape (4, 3) and scale of shape (4, 1), with any numbers.
-#    Compute the gradients of both in NumPy for the `upstream` above, and check with `equal`.
+#    Compute the gradients of both in NumPy for the `upstream` above, and check with `equal` against
+#    those of `y.backward(tensor(upstream))`.
 
 # %% [markdown]
 # ## Next
@@ -399,7 +424,7 @@ equal("exercise 1, a", va.grad, ta.grad)
 equal("exercise 1, b", vb.grad, tb.grad)
 
 
-# 2. L = s + s * c with s = a * b. From the result: L, s, s * c, ... so s passes on its grad before
+# 2. L = s + s * c with s = a * b. From the result: L, s, s * c, ... so s passes its grad on before
 #    s * c has added to it.
 def gradient_of_a(expression, listed):
     a, b, c = Value(2.0), Value(-3.0), Value(10.0)

@@ -4,11 +4,12 @@
 # **Time:** 70 minutes; the code runs in 25 seconds. **Before:** 05, 06, 07, 09, 10.
 #
 # You will build the network that this whole course is about, FCN-8s, by hand, and train it beside
-# two networks that have less of it. Then you will take one pixel's score apart, and derive the
-# numbers that every reader of the paper asks about: why pad by 100, why crop by 19?
+# two networks that lack a part of it. Then you will take one pixel's score apart. And you will
+# derive the numbers of the paper (Long, Shelhamer and Darrell, 2015) that readers ask about: why
+# does its network pad by 100, and crop by 19?
 #
-# A score map of stride 32 knows *what* is there, but only roughly *where*. The finer layers, from
-# which it was computed, still know where. Why not ask both?
+# Scores of stride 32 say *what* is there, but only roughly *where*. The finer layers, from which
+# they were computed, still know where. Why not ask both?
 
 # %%
 from fractions import Fraction
@@ -20,7 +21,7 @@ from minifcn import no_grad, optim, tensor
 from minifcn.data import Batches, InMemory, Shapes
 from minifcn.data.shapes import Design
 from minifcn.data.transforms import normalise
-from minifcn.kernels.geometry import Window, crop_offset, pool_output_size, receptive_field
+from minifcn.kernels.geometry import Window, crop_offset, receptive_field
 from minifcn.lesson import equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import FCN
@@ -35,14 +36,16 @@ out = pictures("11")
 # ## The idea
 #
 # The **backbone** is the part of the network that turns the image into features. Ours has five
-# stages of a convolution and a 2x2 pooling, so it has features of stride 2, 4, 8, 16 and 32. The
-# features after the third and the fourth pooling are called pool3 and pool4. A 1x1 convolution
-# makes class scores of features, as in tutorial 06. Here we do that in three places: at pool3, at
-# pool4, and at the **top**, which is what comes after all stages and two more convolutions, fc6 and
-# fc7.
+# stages. Each is a convolution and a 2x2 pooling, so the features after the stages have stride 2,
+# 4, 8, 16 and 32. Those after the third and the fourth pooling are called pool3 and pool4. After
+# the backbone come two more convolutions, fc6 and fc7. Their result is the **top**.
+#
+# A 1x1 convolution makes class scores of features, as in tutorial 06. Here we do that in three
+# places: at pool3, at pool4, and at the top.
 
 # %% [markdown]
-# Read this from the upper left to the right, then back in the lower row:
+# Read this from the upper left to the right, then back in the lower row, where 2x and 8x stand for
+# upsampling by 2 and by 8:
 #
 # ```
 # image -> stages 1-3 -> pool3 -> stage 4 -> pool4 -> stage 5 -> fc6, fc7
@@ -69,29 +72,40 @@ out = pictures("11")
 #
 # ## FCN-8s by hand
 #
-# First the package's network, with random scores, so that there is something to compare. (It
-# normally starts with score weights of 0: every class is equally likely then.)
+# First the package's network, to take its weights and to compare. Its 1x1 convolutions are called
+# `score_fr` (at the top; the name is the paper's code's), `score_pool4` and `score_pool3`. Their
+# weights normally start at 0: every class is equally likely then. Here we draw random ones.
 
 # %%
-SIZES = {"widths": (8, 16, 32, 48, 48), "depths": (1, 1, 1, 1, 1), "head_width": 64}
+SIZES = {
+    "widths": (8, 16, 32, 48, 48),  # channels of the five stages
+    "depths": (1, 1, 1, 1, 1),  # convolutions in each of them
+    "head_width": 64,  # channels of fc6 and of fc7
+}
 rng = np.random.default_rng(0)
-packaged = FCN(3, stride=8, **SIZES, generator=rng)
+packaged = FCN(3, stride=8, **SIZES, generator=rng)  # 3 classes
 for layer in (packaged.score_fr, packaged.score_pool4, packaged.score_pool3):
     layer.weight.data[...] = rng.standard_normal(layer.weight.shape)
-packaged.eval()
+packaged.eval()  # it is not being trained: see below
 weights = {name: tensor(array) for name, array in packaged.state_dict().items()}
 for name in ("stage1.0.0.weight", "fc6.0.weight", "score_pool3.weight", "upscore.weight"):
     print(f"{name:20}{weights[name].shape}")
 
 # %% [markdown]
-# A stage of the backbone is a convolution, batch normalization, relu and max pooling. **Batch
-# normalization** brings each channel to mean 0 and variance 1, and then multiplies it with one
-# learned number and adds another. Training is much faster with it. In training, mean and variance
-# are those of the batch; afterwards, averages that were collected in training are used.
+# `weights` now holds all numbers of the network by name. A block, such as `stage1.0` or `fc6`, is a
+# convolution (`.0`), batch normalization (`.1`) and relu. `upscore` is the last upsampling.
+#
+# **Batch normalization** brings each channel to mean 0 and variance 1, then multiplies it by one
+# learned number and adds another. Networks with it usually learn faster (Ioffe and Szegedy, 2015);
+# the paper's network, on VGG16 of 2014, has none. While a network is trained, mean and variance are
+# those of the batch. Afterwards, running averages of them are used, which were collected in
+# training: `running_mean` and `running_var`. `train()` and `eval()` switch between the two.
 #
 # ```
 # y = (x - mean) / sqrt(variance + 0.00001) * weight + bias        for each channel
 # ```
+#
+# (The `0.00001` is there because a variance may be 0.)
 
 
 # %%
@@ -112,7 +126,7 @@ def score(x, weights, name):
 
 
 def upsample(x, factor):
-    """Bilinear upsampling of each channel by itself."""
+    """Bilinear upsampling of each channel by itself: between two channels the kernel is 0."""
     kernel = np.zeros((x.shape[1], x.shape[1], 2 * factor, 2 * factor), np.float32)
     for c in range(x.shape[1]):
         kernel[c, c] = bilinear_kernel(2 * factor)
@@ -148,6 +162,7 @@ with no_grad():  # no graph is kept: there will be no backward
     for name, scores in zip(("top", "pool4", "pool3"), path_scores(images, weights), strict=True):
         print(f"{name:6}{scores.shape}")
     by_hand = fuse(*path_scores(images, weights))
+    # within is a share of the largest score; float32 has about 7 digits.
     equal("FCN-8s by hand and models.fcn.FCN", by_hand, packaged(images), within=1e-5)
 
 # %% [markdown]
@@ -157,9 +172,9 @@ with no_grad():  # no graph is kept: there will be no backward
 #
 # ## The task
 #
-# The scenes of tutorial 01, with larger shapes and three classes, as our trainings have to be
-# short: background, *filled* (discs and squares) and *stroke* (rings, crosses and lines). Colours
-# tell nothing about the class.
+# The scenes of tutorial 01, with larger shapes and with the three classes of tutorial 06, as our
+# trainings have to be short: background, *filled* (discs and squares) and *stroke* (rings, crosses
+# and lines). Colours tell nothing about the class.
 
 
 # %%
@@ -170,7 +185,7 @@ class Scenes:
 
     def __init__(self, split, length, seed=0):
         design = Design(objects=(2, 4), radius=(18, 28), stroke=(6, 9))
-        self.shapes, self.name = Shapes(split, length, seed=seed, design=design), str
+        self.shapes = Shapes(split, length, seed=seed, design=design)
 
     def __len__(self):
         return len(self.shapes)
@@ -180,7 +195,7 @@ class Scenes:
         return image, np.array([0, 1, 1, 2, 2, 2], np.uint8)[mask]
 
 
-held_out = InMemory(Scenes("val", 60))
+held_out = InMemory(Scenes("val", 60))  # each is drawn once, and kept
 truths = np.stack([held_out[i][1] for i in range(60)])
 inputs = tensor(np.stack([normalise(held_out[i][0]) for i in range(60)]))
 print("scenes to learn from: 1400; held out:", truths.shape)
@@ -189,22 +204,25 @@ print("scenes to learn from: 1400; held out:", truths.shape)
 # ## Predict
 #
 # All three networks see the same 1400 scenes, half of them mirrored, in the same order, in 350
-# steps of 4. The score is the mean IU on 60 other scenes; all background gets 0.24. The strokes
-# are 6 to 9 pixels wide, and a cell of stride 32 is 32 pixels wide.
+# steps of 4 scenes. The loss is the mean of the cross-entropies of all pixels (tutorial 05). The
+# optimizer is Adam (tutorial 06). The score is the mean IU on 60 other scenes; all background gets
+# 0.24. The strokes are 6 to 9 pixels wide, and a cell of stride 32 is 32 pixels wide.
 #
 # Write down: which order will the three have? Which class will FCN-32s miss?
 
 
 # %%
 def train(stride, seed=0, steps=350):
-    """Train a network of one stride, as in tutorial 05: cross-entropy, and Adam."""
+    """Train a network of one stride."""
     network = FCN(3, stride, **SIZES, generator=np.random.default_rng(seed))
     batches = Batches(InMemory(Scenes("train", 4 * steps, seed)), 4, flip=True, seed=seed)
+    # All parameters but the bilinear kernels, which stay as they are.
     optimizer = optim.Adam([p for p in network.parameters() if p.requires_grad], lr=0.01)
     network.train()  # batch normalization uses the batch's own mean and variance
     for step in range(steps):
-        batch, labels = batches.batch(step)
-        # The learning rate rises for 20 steps, and then falls to 0 along a cosine.
+        batch, labels = batches.batch(step)  # four scenes and their masks
+        # The learning rate rises for 20 steps, as Adam does not know the size of the gradients
+        # yet. Then it falls to 0 along a cosine.
         optimizer.lr = 0.01 * optim.cosine(step, steps, warmup=20)
         optimizer.zero_grad()
         F.cross_entropy(network(tensor(batch)), tensor(labels)).backward()
@@ -219,7 +237,7 @@ networks = {f"FCN-{stride}s": train(stride) for stride in (32, 16, 8)}
 # %%
 def confusion(masks):
     matrix = ConfusionMatrix(3)
-    matrix.update(truths[..., : masks.shape[1], : masks.shape[2]], masks)
+    matrix.update(truths, masks)
     return matrix
 
 
@@ -247,24 +265,25 @@ plot_strides(out / "strides.png", scenes, columns, Scenes.classes, Scenes.palett
 show(out / "strides.png")
 
 # %% [markdown]
-# About 0.4, 0.6 and 0.7: each skip adds much. FCN-32s draws blobs, and its IU of strokes is next
-# to 0. With stride 16 the large objects have a form; with stride 8 the strokes appear.
+# About 0.4, 0.6 and 0.7: each skip adds much. FCN-32s draws blobs, and its IU of strokes is almost
+# 0. With stride 16 the filled shapes get a form, and a cross is a blob. With stride 8 it gets arms.
 #
-# Be careful with these numbers. The trainings are short, and part of the gap is that a network with
-# skips *learns faster*: the way from its weights to the loss is shorter. Trained for longer, all
-# three are better. But the oracle of tutorial 07 told that a stride of 32 cannot get far, however
-# well it is trained. In the paper (PASCAL VOC, full training) each network starts from
-# the one before, and the second skip adds much less than the first.
+# Be careful with these numbers. The trainings are short, and part of the gap may be that a network
+# with skips *learns faster*: the way from the loss back to the first layers is shorter. But the
+# oracle of tutorial 07 showed that a stride of 32 cannot get far, however well it is trained. In
+# the paper each network was trained to the end and started from the one before. There the mean IU
+# on photographs (PASCAL VOC) was `59.4` % for FCN-32s, `62.4` % for 16s and `62.7` % for 8s: the
+# second skip added much less than the first.
 #
 # ## What adds up to one pixel's score
 #
 # After the 1x1 convolutions, everything is linear: bilinear upsampling and sums. So the score of
-# a pixel is the sum of three **contributions**, one for each path. Each is what comes out when the
-# scores of the other two are 0.
+# a pixel is the sum of three **contributions**: of the top, of pool4 and of pool3. Each is what
+# comes out when the scores of the other two are 0. The package's `score_terms` computes them.
 
 # %%
 weights = {name: tensor(a) for name, a in networks["FCN-8s"].state_dict().items()}
-image, truth = held_out[8]
+image, truth = held_out[8]  # the second row of the picture
 x = tensor(normalise(image)[None])
 with no_grad():
     top, pool4, pool3 = path_scores(x, weights)
@@ -291,11 +310,12 @@ plot_contributions(out / "contributions.png", image, truth == 2, stroke, pixels,
 show(out / "contributions.png")
 
 # %% [markdown]
-# Pixels A, on the cross, and B, beside it, are 12 pixels apart: less than one cell of pool4. So the
-# top and pool4 say nearly the same at both. Only pool3 tells them apart: it knows *where*.
+# The maps are of one class, stroke. Orange is added to its score, and purple is taken from it. A,
+# on the cross, and B, beside it, are 12 pixels apart: less than one cell of pool4. So the top and
+# pool4 add nearly the same to both. Only pool3 tells them apart: it knows *where*.
 #
 # Now look at C, in the square. pool3 adds to the score of stroke there, as if the whole square were
-# a stroke. pool4 takes it back: it knows *what*. How can that be?
+# a stroke. pool4 takes away more than that: it knows *what*. How can that be?
 
 # %%
 A, B, C = pixels.values()
@@ -309,22 +329,26 @@ measured("pixels that a cell of pool3 sees", receptive_field(3 * stage).size, "2
 measured("pixels that a cell of pool4 sees", receptive_field(4 * stage).size, "46")
 
 # %% [markdown]
-# A cell of pool3 sees 22 x 22 pixels. The square is larger, so pool3 cannot see that it is one. A
-# cell of pool4 sees 46 x 46 pixels, all of the square. In the sum, pool4 says what, and pool3
-# where. And the top, which sees most? After so short a training it adds little.
+# A cell of pool3 sees 22 x 22 pixels. The square is larger, so in its middle a cell of pool3 cannot
+# see that it is one. A cell of pool4 sees 46 x 46 pixels, all of the square. In the sum, pool4 says
+# what, and pool3 where. And the top, which sees most? After this short training it adds little.
 
 # %% [markdown]
 # ## Where is a cell?
 #
-# Scores can be added only where they are about the same place. So we must know where in the image
-# a cell lies. Follow the centre of a window: output o of a convolution sees the inputs from
-# `s o - p` to `s o - p + k - 1`, so its centre is at `x = s o - p + (k - 1) / 2`. Turn that around,
-# and for a transposed convolution exchange input and output:
+# Two scores can be added only if they are about the same place. So we must know where in the image
+# a cell lies. Take one axis. Output o of a convolution sees the inputs from `s * o - p` to
+# `s * o - p + k - 1` (tutorial 02). The centre of this window is `x = s * o - p + (k - 1) / 2`.
+# Solve for o: position x of the input is position o of the output. In a transposed convolution,
+# input and output change places:
 #
 # ```
-# convolution, pooling:      x -> (x + p - (k - 1) / 2) / s
-# transposed convolution:    x -> s x + (k - 1) / 2 - p
+# convolution, pooling:      o = (x + p - (k - 1) / 2) / s
+# transposed convolution:    o = s * x - p + (k - 1) / 2
 # ```
+#
+# o need not be a whole number: it may lie between two cells. `Fraction` computes without rounding.
+# We follow a pixel through FCN-32s, layer by layer; a 1x1 convolution changes no position.
 
 
 # %%
@@ -333,7 +357,7 @@ def conv(x, k, s=1, p=0):
 
 
 def deconv(x, k, s, p=0):
-    return s * x + Fraction(k - 1, 2) - p
+    return s * x - p + Fraction(k - 1, 2)
 
 
 def ours(x):
@@ -349,14 +373,14 @@ assert ours(Fraction(0)) == 0
 assert ours(Fraction(37)) == 37
 
 # %% [markdown]
-# Pixel 0 comes back as pixel 0. Our network is aligned: each convolution pads by (k - 1) / 2, and
-# each upsampling by f / 2. This is the clean way, and nothing has to be cropped.
+# Pixel 0 of the image is pixel 0 of the output, and pixel 37 is pixel 37. Our network is *aligned*:
+# each convolution pads by (k - 1) / 2, and each upsampling by f / 2. Nothing has to be cropped.
 #
 # ## Why crop by 19?
 #
-# The paper's network is another. Its first convolution pads by 100, fc6 has k = 7 and no padding,
-# and the upsampling has no padding. Its backbone (VGG16) has 3x3 convolutions with p = 1, which
-# move nothing, and five poolings. Step by step:
+# The paper's network is another one. Its first convolution pads by 100, fc6 has k = 7 and no
+# padding, and the upsampling has no padding. The other convolutions of its backbone (VGG16) are 3x3
+# with p = 1, which change no position. Its five poolings are like ours. Step by step:
 
 # %%
 x = conv(Fraction(0), k=3, p=100)
@@ -372,38 +396,52 @@ measured("pixel 0 in the output of FCN-32s", float(crop32), "19")
 
 # %% [markdown]
 # Pixel 0 of the image is pixel 19 of the output: so the first 19 rows and columns are cut off. 19
-# is the **crop offset**. In one line:
+# is the **crop offset**. In one line, where the five poolings are like one window with k = s = 32:
 #
 # ```
 # 32 * ((0 + 99 - 31/2) / 32 - 3) + 63/2 = 99 - 15.5 - 96 + 31.5 = 19
+#            99: 100 - (3 - 1) / 2      31/2: (32 - 1) / 2, the poolings
+#             3: (7 - 1) / 2, fc6       63/2: (64 - 1) / 2, the upsampling
 # ```
 #
-# With skips, two more things must lie on each other: the upsampled scores and those of pool4, then
-# of pool3. The finer map has more cells at the start, so it is cropped.
+# With skips, two more pairs must be aligned before they are added: the upsampled scores with those
+# of pool4, and then with those of pool3. Pixel 0 has a higher position in the finer map than in the
+# upsampled one. So the finer map has more cells before it, and as many as the difference are cut
+# off.
 
 # %%
-up4 = deconv(top, k=4, s=2)
-measured("crop of pool4", float(paper["pool4"] - up4), "5")
-measured("crop of the output, FCN-16s", float(deconv(up4, k=32, s=16)), "27")
-up3 = deconv(up4, k=4, s=2)
-measured("crop of pool3", float(paper["pool3"] - up3), "9")
-measured("crop of the output, FCN-8s", float(deconv(up3, k=16, s=8)), "31")
+in_sum4 = deconv(top, k=4, s=2)  # upsampled by 2; pool4 is cropped to it, and added
+print(f"pixel 0: in pool4 at {float(paper['pool4'])}, in the upsampled scores at {float(in_sum4)}")
+measured("crop of pool4", float(paper["pool4"] - in_sum4), "5")
+measured("crop of the output, FCN-16s", float(deconv(in_sum4, k=32, s=16)), "27")
+in_sum3 = deconv(in_sum4, k=4, s=2)
+measured("crop of pool3", float(paper["pool3"] - in_sum3), "9")
+measured("crop of the output, FCN-8s", float(deconv(in_sum3, k=16, s=8)), "31")
 
-pool = [Window(3, padding=100), *[Window(2, 2)] * 5]
-scores = [*pool, Window(7), Window(64, 32, transposed=True)]
-assert crop_offset(scores) == crop32 == 19
+# %% [markdown]
+# The package does the same with lists of layers. `crop_offset(layers)` aligns their output with the
+# image, and `crop_offset(finer, coarser)` aligns the outputs of two lists. `crops` has the numbers
+# of the paper's networks.
+
+# %%
+backbone = [Window(3, padding=100), *[Window(2, 2)] * 5]
+layers = [*backbone, Window(7), Window(64, 32, transposed=True)]
+doubled = [*backbone, Window(7), Window(4, 2, transposed=True)]
+assert crop_offset(layers) == crop32 == 19
+assert crop_offset(backbone[:5], doubled) == 5  # pool4 is what comes after four poolings
 print("the package:", *(crops(stride) for stride in (32, 16, 8)))
 assert crops(8) == {"score_pool4": 5, "score_pool3": 9, "scores": 31}
 assert crops(16) == {"score_pool4": 5, "scores": 27}
 
 # %% [markdown]
-# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. In published code these numbers stand without a
-# reason, and people who change a padding do not know what to do with them. Now you can compute
-# them.
+# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. In published code these numbers stand without an
+# explanation. Now you can compute them, for any padding.
 #
-# The same on a ruler. `score_fr` are the scores of the top, `upscore2` is them upsampled by 2, and
-# `upscore_pool4` the first sum, upsampled by 2. Cell 0 of pool4 lies at pixel
-# `-5.71875 * 16 = -91.5`, far outside the image, in the border of zeros.
+# The same on a ruler, with the names of the paper's code. `score_fr` are the scores of the top, and
+# `upscore2` the same, upsampled by 2. `upscore_pool4` is the first sum, upsampled by 2, and
+# `upscore8` the second sum, upsampled by 8. Pixel 0 is at `5.71875` in pool4, whose cells are 16
+# pixels apart. So cell 0 of pool4 lies at pixel `-5.71875 * 16 = -91.5`, far outside the image, in
+# the border of zeros.
 
 # %%
 plot_offsets(out / "ruler.png", *fcn_layers(8))
@@ -413,8 +451,9 @@ show(out / "ruler.png")
 # ## Measure the 19
 #
 # A formula should be tested. Take a line of pixels whose *values are their positions*: 0, 1, 2, ...
-# Replace each layer by the average over its window. The average of positions is the centre of the
-# window, so each cell tells where it is. Upsampled, output o should show o - 19.
+# Replace each convolution and pooling of FCN-32s by the average over its window. The average of
+# positions is the centre of the window, so each cell tells where in the image it is. Bilinear
+# upsampling draws straight lines between these positions. So output o should show o - 19.
 
 
 # %%
@@ -424,8 +463,8 @@ def average(x, k, s=1, p=0):
 
 
 def upsample_line(x, factor):
-    tent = 1 - np.abs(np.arange(2 * factor) - (2 * factor - 1) / 2) / factor
-    return F.conv_transpose2d(x, tensor(tent[None, None, None]), stride=(1, factor))
+    kernel = 1 - np.abs(np.arange(2 * factor) - (2 * factor - 1) / 2) / factor  # tutorial 10
+    return F.conv_transpose2d(x, tensor(kernel[None, None, None]), stride=(1, factor))
 
 
 x = average(tensor(np.arange(2000.0)[None, None, None]), k=3, p=100)
@@ -440,43 +479,46 @@ equal("o - 19 and what output o shows", outputs - 19.0, line[outputs])
 #
 # fc6 has a 7x7 window and no padding: it takes 3 cells of 32 pixels, so 96 pixels, from each side.
 # Without more padding, the scores would cover only the middle of the image, and an image with
-# fewer than 7 cells in pool5 would have no scores at all. So the image gets a wide border of
-# zeros first. How wide must it be? Test it for all sizes from 1 to 600: fc6 needs 7 cells, and the
-# cropped output must reach the last pixel. The crop is P - 81 for padding P, by the formula above.
+# fewer than 7 cells after the fifth pooling would have no scores at all. So the image gets a wide
+# border of zeros first. How wide must it be? In the formula above, 99 is the padding P less 1, so
+# the crop is P - 81. We test three conditions, for all sizes from 1 to 600: fc6 has its 7 cells,
+# the crop is not negative, and the cropped output reaches the last pixel.
 
 
 # %%
 def fits(size, padding):
     """Whether FCN-32s scores all pixels of an image of this size."""
-    cells = size + 2 * padding - 2
+    cells = size + 2 * padding - 2  # after the first convolution
     for _ in range(5):
-        cells = pool_output_size(cells, 2, 2, 0, 1, ceil_mode=True)
-    reach = 32 * (cells - 6 - 1) + 64
-    return cells >= 7 and padding >= 81 and reach >= (padding - 81) + size
+        cells = (cells + 1) // 2  # in the paper's code, a pooling rounds up
+    output = 32 * (cells - 6 - 1) + 64  # fc6 takes 6 cells; then upsampling
+    crop = padding - 81
+    return cells >= 7 and crop >= 0 and output >= crop + size
 
 
-smallest = min(p for p in range(1, 101) if all(fits(size, p) for size in range(1, 601)))
-measured("smallest padding that works for every size", smallest, "97")
+works = [p for p in range(1, 201) if all(fits(size, p) for size in range(1, 601))]
+measured("smallest padding that works for every size", works[0], "97")
+assert works == list(range(97, 201))
 measured("area with padding 100, for 500 x 500 pixels", (500 + 198) ** 2 / 500**2, "1.95")
 measured("area with padding 100, for 64 x 64 pixels", (64 + 198) ** 2 / 64**2, "16.8")
 
 # %% [markdown]
 # Every padding from 97 on works; 100 is a round number. The price is work on zeros: the first
 # convolution's output has 1.95 times the pixels of a 500 x 500 image, and 16.8 times those of a
-# 64 x 64 image. The clean way, fc6 with padding 3 (for its k = 7) and upsampling with p = f / 2,
-# has no such price; that is why `FCN` is built so.
+# 64 x 64 image. An aligned network, where fc6 with its k = 7 has padding 3 and upsampling has
+# p = f / 2, does not pay this price. That is why `FCN` is built so.
 #
 # ## Change one thing: a wrong crop
 #
-# A wrong crop raises no error: the output has the right size and looks right. It is shifted. How
-# much do 1, 2, 4 and 8 pixels cost? We shift the masks of the trained FCN-8s down and to the right.
+# A wrong crop raises no error: the output has the right size and looks right. It is shifted. We
+# shift the masks of the trained FCN-8s by 1, 2, 4 and 8 pixels, down and to the right. Predict: how
+# many pixels cost as much mean IU as the second skip brings?
 
 # %%
 by_shift = {}
 for d in (0, 1, 2, 4, 8):
     matrix = ConfusionMatrix(3)
-    masks8 = masks["FCN-8s"]
-    matrix.update(truths[:, d:, d:], masks8[:, : 96 - d, : 96 - d])
+    matrix.update(truths[:, d:, d:], masks["FCN-8s"][:, : 96 - d, : 96 - d])
     by_shift[d] = matrix.mean_iu
     print(f"{d} pixels wrong: mean IU {matrix.mean_iu:.3f}, strokes {matrix.iu[2]:.3f}")
 ordered = list(by_shift.values())
@@ -484,25 +526,26 @@ assert ordered[1:] == sorted(ordered[1:], reverse=True)
 measured("mean IU lost by 4 pixels", by_shift[0] - by_shift[4], "0.12", within=0.05)
 
 # %% [markdown]
-# 4 pixels cost about 0.12: as much as the second skip brings. So test the alignment whenever you
-# build such a network, with positions as above.
+# 4 pixels cost about 0.12: about as much as the second skip brings. So test the alignment whenever
+# you build such a network, with positions as above.
 
 # %% [markdown]
 # ## Exercises
 #
 # 1. Somebody changes the padding of the paper's FCN-8s from 100 to 110. Which of the crops 5, 9
-#    and 31 change, and to what? `crop_offset` tells whether you are right; so does the line of
-#    positions.
-# 2. Predict the 60 scenes from some of the three contributions of FCN-8s (`score_terms`): the top
-#    alone, pool3 alone, top + pool3. Which mean IU does `confusion` give? All three together must
-#    give the mean IU of FCN-8s above.
+#    and 31 change, and to what? `crop_offset` tells whether you are right.
+# 2. Predict the 60 scenes from some of the three contributions of FCN-8s: the top alone, pool3
+#    alone, top + pool3. `networks["FCN-8s"].score_terms(inputs)` has them, by name. Say first which
+#    is best. Then compute the mean IU of each with `confusion`. All three together must give the
+#    mean IU of FCN-8s above.
 # 3. Build FCN-16s by hand from `path_scores` and `upsample`, with the weights of
-#    `networks["FCN-16s"]`. It has no score_pool3. You are right if it is `equal` to the package.
+#    `networks["FCN-16s"]`. It has no score_pool3, which `path_scores` asks for: put zeros there.
+#    You are right if your scores are `equal` to those of the package, to `1e-4`.
 #
 # ## Next
 #
-# You have every part in your hands. The last tutorial puts them to work as one does in earnest:
-# train, stop and go on, evaluate, and use networks that others have trained.
+# You know every part now. The last tutorial does with them what one does in practice: train, stop
+# and go on, evaluate, and use networks that others have trained.
 
 # %% tags=["answers"]
 # 1. 5 and 9 compare two maps that the padding moves alike: they stay. The output's crop grows by

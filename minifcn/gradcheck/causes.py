@@ -214,7 +214,7 @@ CAUSES: tuple[tuple[Callable[[Wrong], bool], str], ...] = (
     (
         _is_right_in_a_mirror,
         "the kernel is not flipped: backward to the input must run the kernel the other way round"
-        " (it is right for the mirrored picture)",
+        " (for the mirrored upstream gradient it gives the mirror image of the right one)",
     ),
     (_has_axes_swapped, "transposed: the gradient is right after swapping two axes"),
     (

@@ -1,4 +1,4 @@
-"""Pictures of data, predictions, runs and speeds as PNG files; drawing one imports matplotlib."""
+"""Pictures of data, predictions, runs and speeds as PNG or SVG files, and animations as GIFs."""
 
 from minifcn.plots.canvas import check_path, figure_file
 from minifcn.plots.colours import class_boundaries, colour_mask, error_map, overlay

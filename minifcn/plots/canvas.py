@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,6 +19,8 @@ DPI = 160
 
 GIF_DPI, GIF_COLOURS = 120, 48
 """Dots per inch, and colours, of an animation: fewer, since a GIF stores every frame."""
+
+_BOX = 0xFC  # the six bits of a colour that Pillow looks at
 
 _STYLE: Any = {
     "font.size": 9,
@@ -78,23 +81,31 @@ class Animation:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self.figure = figure
-        self.frames: list[tuple["Image", float]] = []
+        self.frames: list[tuple[Image, float]] = []
         self._canvas = FigureCanvasAgg(figure)
         self._still: Any = None
 
-    def snap(self, moving: Sequence["Artist"], seconds: float) -> None:
+    def snap(
+        self, changed: Sequence["Artist"], passing: Sequence["Artist"], seconds: float
+    ) -> None:
         """Keep the figure as it looks now as a frame, shown for some seconds.
 
-        moving: the artists that may have changed since the first frame, set_animated(True). What
-        stands still is drawn only once, which makes an animation ten times as fast.
+        Only what is named here is drawn again, over what stands there: letters are slow to draw.
+        Both kinds of artists are to be set_animated(True), or the first frame has them for good.
+
+        changed: the artists that look otherwise from this frame on.
+        passing: the artists that are in this frame only, in front of the others.
         """
         from PIL import Image
 
         if self._still is None:
             self._canvas.draw()
-            self._still = self._canvas.copy_from_bbox(self.figure.bbox)
-        self._canvas.restore_region(self._still)
-        for artist in moving:
+        else:
+            self._canvas.restore_region(self._still)
+        for artist in changed:
+            self.figure.draw_artist(artist)
+        self._still = self._canvas.copy_from_bbox(self.figure.bbox)
+        for artist in passing:
             self.figure.draw_artist(artist)
         pixels = np.asarray(self._canvas.buffer_rgba())[:, :, :3]
         self.frames.append((Image.fromarray(pixels), seconds))
@@ -123,15 +134,31 @@ def animation_file(
 
 
 def _write_gif(frames: Sequence[tuple["Image", float]], path: Path) -> None:
-    """Write images with the colours of the first and the last one, which has everything."""
     from PIL import Image
 
-    pictures = [np.asarray(frames[n][0]) for n in (0, -1)]
-    colours = Image.fromarray(np.concatenate(pictures)).quantize(GIF_COLOURS)
-    plain = [image.quantize(palette=colours, dither=Image.Dither.NONE) for image, _ in frames]
+    colours = _frequent_colours([frames[0][0], frames[-1][0]])
+    boxes = Image.new("P", (1, 1))
+    boxes.putpalette((colours & _BOX).ravel().tolist())
+    plain = [image.quantize(palette=boxes, dither=Image.Dither.NONE) for image, _ in frames]
+    for image in plain:
+        image.putpalette(colours.ravel().tolist())
     milliseconds = [round(1000 * seconds) for _, seconds in frames]
     options: dict[str, Any] = {"duration": milliseconds, "loop": 0, "save_all": True}
     plain[0].save(path, format="GIF", append_images=plain[1:], **options)
+
+
+def _frequent_colours(images: Sequence["Image"]) -> NDArray[np.int64]:
+    """Return the GIF_COLOURS colours (n, 3) that most pixels have.
+
+    So that white stays white: a palette of means would mix it with the soft edges of letters.
+    Pillow looks a colour up by its box of 4 x 4 x 4; of each box only the most frequent is taken.
+    """
+    pixels = np.concatenate([np.asarray(image, np.int64).reshape(-1, 3) for image in images])
+    numbers, counts = np.unique(pixels @ [65536, 256, 1], return_counts=True)
+    frequent = numbers[np.argsort(-counts, kind="stable")]
+    colours = np.stack([frequent >> 16, frequent >> 8 & 255, frequent & 255], axis=1)
+    _, first = np.unique(colours & _BOX, axis=0, return_index=True)
+    return colours[np.sort(first)[:GIF_COLOURS]]
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str] = (".png", ".svg")) -> Path:

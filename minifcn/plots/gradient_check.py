@@ -210,6 +210,8 @@ def _draw_arm(
     colour: str,
 ) -> None:
     """Draw a line of error against step, and write along it what it is."""
+    from matplotlib.patheffects import withStroke
+
     axes.plot(steps, line, color=colour, linewidth=1.2, linestyle="--", zorder=2)
     bottom, top = axes.get_ylim()
     inside = np.flatnonzero((line > bottom) & (line < 1))
@@ -220,8 +222,10 @@ def _draw_arm(
     up = _HEIGHT * _AXES[3] / np.log10(top / bottom)
     at = inside[inside.size // (2 if power > 0 else 8)]
     below = power > 0
+    halo = [withStroke(linewidth=3, foreground="white")]
     axes.annotate(
         said, (steps[at], line[at]), (8, -8) if below else (4, 6), textcoords="offset points",
         rotation=float(np.degrees(np.arctan2(power * up, across))), rotation_mode="anchor",
         ha="left", va="top" if below else "bottom", fontsize=8.5, color=colour,
+        path_effects=halo,
     )  # fmt: skip

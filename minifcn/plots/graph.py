@@ -31,8 +31,8 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "operation": {"facecolor": "white", "linewidth": 1.0},
 }
 _MEANINGS = {
-    "leaf": "leaf: gets a gradient",
-    "constant": "constant: no gradient",
+    "leaf": "leaf that requires a gradient",
+    "constant": "leaf that does not (constant)",
     "result": "result of an operation",
     "operation": "operation",
 }

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _MARGIN, _GAP, _TITLE, _LINES, _NOTE = 8.0, 0.1, 0.12, 0.42, 0.55, 0.32  # inches
+_WIDTH, _MARGIN, _GAP, _TITLE, _LINES, _NOTE = 8.0, 0.1, 0.12, 0.42, 0.55, 0.45  # inches
 _BOX = "#D55E00"  # vermilion of Okabe and Ito
 _LEGEND = (
-    "Bright: large gradient. White, below: exactly 0. Solid: the computed box."
-    " Dashed: half of the gradient lies inside."
+    "Bright: large gradient, on a scale of each column's own, by the square root. White, below:"
+    " exactly 0.\nSolid: the computed box. Dashed: half of the gradient lies inside."
 )
 
 

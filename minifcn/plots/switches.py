@@ -166,7 +166,7 @@ def plot_ways_back(path: str | os.PathLike[str], plane: ArrayLike, kernel_size: 
         _title(axes, f"input {height_in_cells}×{width_in_cells}", left, top)
         _draw_cells(axes, x, left, top, won=_places(pooled.switches, x.shape))
         middle = left + width_in_cells + _APART
-        _title(axes, f"max-pooled {kernel_size}×{kernel_size}", middle, top)
+        _title(axes, f"largest of each {kernel_size}×{kernel_size} window", middle, top)
         _arrow(axes, middle - _APART, middle, top + height_in_cells / 2)
         centred = top + (height_in_cells - len(pooled.values)) / 2
         _draw_cells(axes, pooled.values, middle, centred, round_cells=True)
@@ -271,6 +271,8 @@ def _draw_pooled(
             output_corner[0] + 0.5 + _STEP * column,
             output_corner[1] + 0.5 + pitch * row - _RISE * column,
         )
+        # Above the circles before it; where there are none, below the numbers beside the winner.
+        bend = 0.12 if row and not column else -0.1
         circle = _cell(stop, float(value), True, True)
         circle.set_zorder(4)  # an arrow to another circle passes behind
         axes.add_patch(circle)
@@ -283,7 +285,7 @@ def _draw_pooled(
             "", stop, start, zorder=3,
             arrowprops={
                 "arrowstyle": "-|>", "color": _ARROWS[n % len(_ARROWS)], "lw": 1.5,
-                "connectionstyle": "arc3,rad=-0.1", "shrinkA": 8, "shrinkB": 13,
+                "connectionstyle": f"arc3,rad={bend}", "shrinkA": 8, "shrinkB": 13,
                 "path_effects": _halo(),
             },
         )  # fmt: skip

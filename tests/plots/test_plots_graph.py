@@ -139,7 +139,7 @@ def test_the_picture_says_what_the_nodes_say(tmp_path, drawn):
     texts = [text.get_text() for text in axes.texts]
     assert texts[: len(said)] == said
     assert texts[len(said) :] == [
-        "leaf: gets a gradient", "result of an operation", "operation"
+        "leaf that requires a gradient", "result of an operation", "operation"
     ]  # fmt: skip
     arrows = [patch for patch in axes.patches if type(patch).__name__ == "FancyArrowPatch"]
     assert len(arrows) == len(graph.edges)

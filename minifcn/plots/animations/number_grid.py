@@ -1,0 +1,139 @@
+"""A grid of numbers that change from frame to frame: squares for inputs, circles for outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from minifcn.plots.colours import class_boundaries
+from minifcn.plots.grids import BLUE, ORANGE, tint
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+_GREY = np.array([0.5, 0.5, 0.5])
+_COLOURS = {"input": BLUE, "output": ORANGE, "kernel": _GREY}
+
+_PLAIN: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.7}
+_HATCH: dict[str, Any] = {**_PLAIN, "edgecolor": "0.75", "hatch": "/////"}
+
+_ROOMY = 0.38
+"""Inches that a cell needs to have a note beside its number."""
+
+
+class Place(NamedTuple):
+    """Where a grid stands on the axes, in inches from the top left, and the side of its cells."""
+
+    left: float
+    top: float
+    cell: float
+
+
+class _Cell(NamedTuple):
+    ground: Any
+    shape: Any
+    number: Any
+    note: Any
+
+    @property
+    def parts(self) -> list[Any]:
+        """Back to front; what is empty need not be drawn."""
+        return [self.ground, self.shape, self.number, self.note]
+
+
+class NumberGrid:
+    """A grid of cells with numbers, notes and an outline; all drawn once and then changed.
+
+    Args:
+        axes: whose unit is the inch, with y running down.
+        place: where it stands.
+        hatched: bool (H, W), the cells that are no pixels: padding, or what is cut off.
+        kind: 'input' or 'kernel' (squares), or 'output' (circles).
+        longest: how many signs the longest number has; they all get one size.
+    """
+
+    def __init__(
+        self, axes: Axes, place: Place, hatched: np.ndarray, kind: str, longest: int
+    ) -> None:
+        from matplotlib.collections import LineCollection
+
+        self._place, self._hatched, self._kind = place, hatched, kind
+        self.line = LineCollection([], colors="black", linewidths=2.2, capstyle="projecting")
+        axes.add_collection(self.line, autolim=False)
+        self._cells = {cell: self._draw(axes, cell, longest) for cell in np.ndindex(hatched.shape)}
+        self._changed = set(self._cells)
+
+    def artists(self) -> list[Artist]:
+        """Return everything that may change."""
+        return [self.line, *(artist for cell in self._cells.values() for artist in cell.parts)]
+
+    def changed(self) -> list[Artist]:
+        """Return the cells that changed since this was asked last, in the order of drawing."""
+        cells, self._changed = sorted(self._changed), set()
+        return [artist for cell in cells for artist in self._cells[cell].parts]
+
+    def write(self, numbers: np.ndarray, notes: np.ndarray | None = None) -> None:
+        """Write numbers, none where NaN; notes (strings) stand above them where there is room."""
+        for index, cell in self._cells.items():
+            number = "" if np.isnan(numbers[index]) else written(float(numbers[index]))
+            note = "" if notes is None or self._place.cell < _ROOMY else str(notes[index])
+            if (cell.number.get_text(), cell.note.get_text()) == (number, note):
+                continue
+            self._changed.add(index)
+            cell.number.set_text(number)
+            cell.note.set_text(note)
+            lowered = 0.14 * self._place.cell if note else 0.0
+            cell.number.set_y(self._middle(index)[1] + lowered)
+
+    def fill(self, shares: np.ndarray) -> None:
+        """Colour the cells, (H, W) from 0 (white) to 1; hatched ones stay as they are."""
+        for index in map(tuple, np.argwhere(~self._hatched)):
+            share, cell = shares[index], self._cells[index]
+            colour = tuple(tint(_COLOURS[self._kind], share)) if share else (1.0, 1.0, 1.0)
+            if cell.shape.get_facecolor()[:3] != colour:
+                self._changed.add(index)
+                cell.shape.set_facecolor(colour)
+
+    def outline(self, marked: np.ndarray) -> None:
+        """Draw a thick line around the marked cells, bool (H, W)."""
+        left, top, cell = self._place
+        # Boundaries are in the coordinates of imshow: pixel 0 is from -1/2 to 1/2; less the ring.
+        segments = (class_boundaries(np.pad(marked, 1)) - 0.5) * cell
+        self.line.set_segments(list(segments + np.array([left, top])))
+
+    def _draw(self, axes: Axes, index: tuple[int, ...], longest: int) -> _Cell:
+        """Draw a cell without a number, on a white ground that covers what stood there before."""
+        from matplotlib.patches import Circle, Rectangle
+
+        (x, y), side = self._middle(index), self._place.cell
+        corner, hatched = (x - side / 2, y - side / 2), bool(self._hatched[index])
+        look = _HATCH if hatched else _PLAIN
+        ground = Rectangle(corner, side, side, facecolor="white", edgecolor="none")
+        circle = Circle((x, y), 0.46 * side, **look)
+        shape = circle if self._kind == "output" else Rectangle(corner, side, side, **look)
+        for patch in (ground, shape):
+            axes.add_artist(patch)
+        size = _font_size(side, longest)
+        style: dict[str, Any] = {"ha": "center", "va": "center_baseline"}
+        style["color"] = "0.35" if hatched else "black"
+        number = axes.text(x, y, "", fontsize=size, **style)
+        note = axes.text(x, y - 0.2 * side, "", fontsize=max(0.75 * size, 6.5), **style)
+        return _Cell(ground, shape, number, note)
+
+    def _middle(self, place: Any) -> tuple[float, float]:
+        left, top, cell = self._place
+        return left + (place[1] + 0.5) * cell, top + (place[0] + 0.5) * cell
+
+
+def written(number: float) -> str:
+    """Return a number with at most four digits, and a true minus sign."""
+    whole = number == int(number) and abs(number) < 1e5
+    return (str(int(number)) if whole else f"{number:.3g}").replace("-", "−")
+
+
+def _font_size(cell: float, longest: int) -> float:
+    """Return points: what the longest number leaves, of a size that suits the cell."""
+    points = 72 * cell
+    return max(min(10.0, 0.5 * points, 0.86 * points / (0.62 * longest)), 3.5)

@@ -1,0 +1,235 @@
+"""A convolution as a matrix C, beside the transposed matrix of the transposed convolution."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from minifcn import kernels
+from minifcn.kernels import IntOrPair
+from minifcn.kernels.geometry import Pair, conv_remainder, output_pair, pair
+from minifcn.plots.canvas import figure_file
+from minifcn.plots.grids import BLUE, ORANGE, tint
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LARGEST = 36
+"""Rows and columns of a matrix at most, to be drawn with its numbers: an input of 6x6."""
+
+# Inches.
+_WIDTH, _LABELS, _TOP, _GAP, _BOTTOM = 8.0, 0.42, 0.78, 0.35, 0.3
+_ROOMY, _NARROWEST = 0.25, 2.3
+
+
+def convolution_matrix(
+    weight: ArrayLike,
+    size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> np.ndarray:
+    """Return the matrix C of a convolution: conv2d(x).ravel() = C @ x.ravel().
+
+    Column n is the output for the image whose pixel n is 1 and whose others are 0: the matrix is
+    what the kernel conv2d does, not what a formula says.
+
+    Args:
+        weight: (KH, KW).
+        size: of the input, a number or a pair (H, W).
+        stride: as in kernels.conv2d.
+        padding: likewise.
+        dilation: likewise.
+
+    Returns:
+        (OH * OW, H * W), in the order of ravel: row by row.
+    """
+    kernel, (h, w) = _kernel(weight), pair(size, "size", 1)
+    units = np.eye(h * w).reshape(h * w, 1, h, w)
+    outputs = kernels.conv2d(units, kernel[None, None], stride, padding, dilation)
+    return outputs.reshape(h * w, -1).T
+
+
+def transposed_matrix(
+    weight: ArrayLike,
+    size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> np.ndarray:
+    """Return the matrix of the transposed convolution that leads back to an input of this size.
+
+    Made as convolution_matrix, by conv_transpose2d; the output padding is what the convolution
+    leaves over. It should be the transpose of C, and nothing here makes it so.
+
+    Args:
+        weight: (KH, KW).
+        size: of the convolution's input, which is the output here; a number or a pair (H, W).
+        stride: as in kernels.conv2d.
+        padding: likewise.
+        dilation: likewise.
+
+    Returns:
+        (H * W, OH * OW).
+    """
+    kernel, (oh, ow) = _kernel(weight), _output_size(weight, size, stride, padding, dilation)
+    units = np.eye(oh * ow).reshape(oh * ow, 1, oh, ow)
+    rest = _remainder(weight, size, stride, padding, dilation)
+    weights = kernel[None, None]
+    stamped = kernels.conv_transpose2d(units, weights, stride, padding, rest, dilation)
+    return stamped.reshape(oh * ow, -1).T
+
+
+def plot_matrices(
+    path: str | os.PathLike[str],
+    weight: ArrayLike,
+    size: IntOrPair,
+    stride: IntOrPair = 1,
+    padding: IntOrPair = 0,
+    dilation: IntOrPair = 1,
+) -> None:
+    """Draw C of a convolution beside the matrix of the transposed one, with their numbers.
+
+    Lines separate the rows of the two images; zeros are faint. Input pixels are named by squares,
+    output pixels by circles.
+
+    Args:
+        path: the PNG or SVG to write.
+        weight: (KH, KW).
+        size: of the input, a number or a pair (H, W).
+        stride: as in kernels.conv2d.
+        padding: likewise.
+        dilation: likewise.
+
+    Raises:
+        ValueError: if no window fits, a matrix has more than 36 rows or columns, or path does not
+            end in .png or .svg.
+    """
+    settings = (stride, padding, dilation)
+    direct = convolution_matrix(weight, size, *settings)
+    if max(direct.shape) > LARGEST:
+        shape = "x".join(map(str, direct.shape))
+        raise ValueError(f"the matrix must be at most {LARGEST}x{LARGEST} to be drawn; got {shape}")
+    transposed = transposed_matrix(weight, size, *settings)
+    inputs, outputs = pair(size, "size", 1), _output_size(weight, size, *settings)
+    across = _WIDTH - 2 * _LABELS - _GAP
+    # Cᵀ is as wide as C is high, but at least as wide as its title.
+    second = max(across * len(direct) / sum(direct.shape), _NARROWEST)
+    cell = min((across - second) / direct.shape[1], 0.5)
+    height = _TOP + cell * max(direct.shape) + _BOTTOM
+    with figure_file(path, _WIDTH, height) as figure:
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
+        axes.set_axis_off()
+        spare = across - cell * direct.shape[1] - max(cell * len(direct), _NARROWEST)
+        left = _LABELS + spare / 3
+        _draw_matrix(axes, direct, (left, _TOP), cell, (outputs, inputs), "C: convolution")
+        left += cell * direct.shape[1] + _GAP + _LABELS + spare / 3
+        names = (inputs, outputs)
+        title = "Cᵀ: transposed convolution"
+        _draw_matrix(axes, transposed, (left, _TOP), cell, names, title, transposed=True)
+        note = "Squares: input pixels of the convolution, circles: its output pixels; row, column."
+        axes.text(0.1, height - 0.12, note, fontsize=8, va="center", color="0.3")
+
+
+def _kernel(weight: ArrayLike) -> np.ndarray:
+    kernel = np.asarray(weight, np.float64)
+    if kernel.ndim != 2 or not kernel.size:
+        raise ValueError(f"weight must have 2 axes (KH, KW); got shape {kernel.shape}")
+    return kernel
+
+
+def _output_size(
+    weight: ArrayLike, size: IntOrPair, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair
+) -> Pair:
+    kernel_size = pair(_kernel(weight).shape, "weight", 1)
+    others = (pair(n, "settings") for n in (stride, padding, dilation))
+    return output_pair(pair(size, "size", 1), kernel_size, *others)
+
+
+def _remainder(
+    weight: ArrayLike, size: IntOrPair, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair
+) -> Pair:
+    kernel_size = pair(_kernel(weight).shape, "weight", 1)
+    others = (pair(n, "settings") for n in (stride, padding, dilation))
+    top, left = map(conv_remainder, pair(size, "size", 1), kernel_size, *others)
+    return top, left
+
+
+def _draw_matrix(
+    axes: Axes,
+    matrix: np.ndarray,
+    corner: tuple[float, float],
+    cell: float,
+    images: tuple[Pair, Pair],
+    title: str,
+    transposed: bool = False,
+) -> None:
+    """Draw a matrix; images: the sizes of the images that its rows and its columns are."""
+    from matplotlib.patches import Rectangle
+
+    (left, top), (rows, columns) = corner, matrix.shape
+    most = np.abs(matrix).max() or 1
+    colour = BLUE if transposed else ORANGE
+    for (row, column), number in np.ndenumerate(matrix):
+        place = (left + column * cell, top + row * cell)
+        face = tint(colour, abs(number) / most) if number else (1, 1, 1)
+        axes.add_artist(Rectangle(place, cell, cell, facecolor=face, edgecolor="0.8", lw=0.4))
+        _draw_number(axes, number, (place[0] + cell / 2, place[1] + cell / 2), cell)
+    _draw_blocks(axes, corner, cell, images)
+    _name_pixels(axes, corner, cell, images, transposed)
+    where: Any = {"fontsize": 9, "fontweight": "bold", "va": "center"}
+    axes.text(left - _LABELS + 0.1, 0.15, f"{title}, {rows}×{columns}", **where)
+
+
+def _draw_number(axes: Axes, number: float, place: tuple[float, float], cell: float) -> None:
+    text = f"{number:.3g}".replace("-", "−")
+    size = min(9.0, 45 * cell, 72 * cell / (0.62 * len(text)) * 0.85)
+    style: Any = {"ha": "center", "va": "center_baseline", "color": "black" if number else "0.75"}
+    axes.text(*place, text, fontsize=size, **style)
+
+
+def _draw_blocks(
+    axes: Axes, corner: tuple[float, float], cell: float, images: tuple[Pair, Pair]
+) -> None:
+    """Draw a line wherever a row of an image ends."""
+    (left, top), ((high, wide), (tall, broad)) = corner, images
+    right, bottom = left + tall * broad * cell, top + high * wide * cell
+    for n in range(high + 1):
+        y = top + n * wide * cell
+        axes.plot([left, right], [y, y], color="black", linewidth=1.0)
+    for n in range(tall + 1):
+        x = left + n * broad * cell
+        axes.plot([x, x], [top, bottom], color="black", linewidth=1.0)
+
+
+def _name_pixels(
+    axes: Axes,
+    corner: tuple[float, float],
+    cell: float,
+    images: tuple[Pair, Pair],
+    transposed: bool,
+) -> None:
+    """Name each row and column by its pixel: the row and the column in its image."""
+    (left, top), (down, along) = corner, images
+    for n, (row, column) in enumerate(np.ndindex(down)):
+        place = (left - 0.2, top + (n + 0.5) * cell)
+        _draw_name(axes, place, f"{row},{column}", not transposed, 0)
+    for n, (row, column) in enumerate(np.ndindex(along)):
+        place = (left + (n + 0.5) * cell, top - 0.2)
+        _draw_name(axes, place, f"{row},{column}", transposed, 90 if cell < _ROOMY else 0)
+    style: Any = {"fontsize": 8, "color": "0.3", "va": "center"}
+    axes.text(left, top - 0.42, f"columns: {'output' if transposed else 'input'} pixels", **style)
+
+
+def _draw_name(
+    axes: Axes, place: tuple[float, float], name: str, is_output: bool, angle: int
+) -> None:
+    """A square box around an input's name, a round one around an output's."""
+    shape = "round,pad=0.25,rounding_size=0.7" if is_output else "square,pad=0.2"
+    box = {"boxstyle": shape, "facecolor": "white", "edgecolor": "0.4", "linewidth": 0.6}
+    style: Any = {"ha": "center", "va": "center", "rotation": angle, "bbox": box}
+    axes.text(*place, name, fontsize=6.5, **style)

@@ -1,0 +1,38 @@
+"""The page that lists the tutorials says of each what its own first lines say."""
+
+import re
+
+import pytest
+from reading import TUTORIALS, cells_of
+
+ROOT = next(iter(TUTORIALS.values())).path.parent
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| \*\*\[(\d\d)\. (.*?)\]\((.*?)\)\*\*<br>(.*?) \| (.*?) \|$", PAGE, re.M)
+
+
+def test_each_tutorial_has_a_row():
+    assert [row[2] for row in ROWS] == [f"{name}.py" for name in TUTORIALS]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_row_says_what_the_tutorial_says(row):
+    number, question, file, text, picture = row
+    tutorial = TUTORIALS[file.removesuffix(".py")]
+    assert (int(number), question) == (tutorial.number, tutorial.question)
+    before = re.search(r"\*\*Before:\*\* (.*)\.$", cells_of(tutorial.path.stem)[0].source, re.M)[1]
+    facts = re.search(r"<br>(\d+) minutes, code (\d+) seconds?; before: (.*); section \d ", text)
+    assert facts.groups() == (str(tutorial.minutes), str(tutorial.seconds), before)
+    source, alternative = re.search(r'src="(.*?)" width="\d+" alt="(.*?)"', picture).groups()
+    assert (ROOT / source).is_file()
+    assert alternative
+
+
+def test_links_of_the_page_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_course_uses_each_tutorial_once():
+    sections = re.findall(r"^\| \d .*? \| ([\d, ]+) \|", PAGE, re.M)
+    used = [int(number) for cell in sections for number in cell.split(", ")]
+    assert used == [tutorial.number for tutorial in TUTORIALS.values()]

@@ -1,0 +1,335 @@
+# %% [markdown]
+# # 02. What does a convolution compute?
+#
+# **Time:** 35 minutes; the code runs in 2 seconds. **Before:** 01.
+#
+# You will compute a convolution number by number, write it as loops and as a matrix product, and
+# find that both give what the package gives. You will also predict the size of every output.
+#
+# A network for segmentation consists nearly only of convolutions. Who can compute one on paper
+# can follow every shape and every number of the network.
+
+# %%
+import numpy as np
+
+from minifcn import kernels
+from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
+from minifcn.lesson import equal, measured, pictures, show
+from minifcn.plots.animations import animate_convolution
+
+out = pictures("02")
+generator = np.random.default_rng(0)
+
+# %% [markdown]
+# ## One window, one number
+#
+# Take an image of 5 x 5 numbers, the **input**, and a small grid of 3 x 3 numbers, the **kernel**.
+# Put the kernel onto the top left corner of the input. The part of the input below it is called
+# the **window**. Multiply each number of the window by the number of the kernel above it, and add
+# the nine products up. This sum is one number of the **output**.
+
+# %%
+x = generator.integers(0, 4, (5, 5)).astype(np.float64)
+weight = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]])
+print("input:\n", x)
+print("kernel:\n", weight)
+
+window = x[0:3, 0:3]
+print("window times kernel:\n", window * weight)
+first = (window * weight).sum()
+measured("the first number of the output", first, "13")
+
+# %% [markdown]
+# The first number of the output is 13. For the next one the window moves one column to the right,
+# and so on to the right border. Then it begins again one row below. The kernel stays the same.
+# That is a **convolution**. The numbers of the kernel are its **weights**; they are what a network
+# learns.
+#
+# ## Predict
+#
+# Write down:
+#
+# 1. How many rows and columns does the output have? The window must not leave the input.
+# 2. What is the second number in the first row of the output? Compute it on paper.
+#
+# ## As loops
+#
+# `oh` and `ow` are the row and the column of the output, `i` and `j` those of the kernel.
+
+
+# %%
+def slide(x, weight):
+    rows, columns = x.shape[0] - weight.shape[0] + 1, x.shape[1] - weight.shape[1] + 1
+    y = np.zeros((rows, columns))
+    for oh, ow in np.ndindex(y.shape):
+        for i, j in np.ndindex(weight.shape):
+            y[oh, ow] += weight[i, j] * x[oh + i, ow + j]
+    return y
+
+
+y = slide(x, weight)
+print(y)
+measured("rows of the output", y.shape[0], "3")
+measured("the second number", y[0, 1], "14")
+by_package = kernels.conv2d(x[None, None], weight[None, None])[0, 0]
+equal("loops and package", y, by_package)
+
+# %% [markdown]
+# The output has 3 rows and 3 columns, and its second number is 14. The package gives the same.
+# (It wants two more axes; you will see below what for. `[None, None]` adds them.)
+#
+# Now look at all steps. The animation calls the package's kernel for its numbers.
+
+# %%
+animate_convolution(out / "sliding_window.gif", x, weight)
+show(out / "sliding_window.gif")
+
+# %% [markdown]
+# Squares are the input, circles are the output, and the thick line is the window. Check one
+# frame with a pencil.
+#
+# ## Stride, padding, dilation
+#
+# Three settings say where the windows lie:
+#
+# - **stride** s: how far the window moves from one step to the next;
+# - **padding** p: how many rows and columns of zeros are put around the input, on each side;
+# - **dilation** d: how far the kernel's numbers are apart. With d = 2, every second pixel is
+#   left out, so that the same nine weights reach over 5 x 5 pixels.
+
+# %% [markdown]
+# All three are in one line. The kernel's number (i, j) meets, for the output (oh, ow), the input
+# pixel in row h and column w:
+#
+# ```
+# h = s * oh - p + d * i
+# w = s * ow - p + d * j
+# ```
+#
+# A negative h, or one beyond the last row, is in the padding: the number there is 0. For s = 1,
+# p = 0 and d = 1 these are the loops from above. Row 0 of the output starts at row -p.
+
+
+# %%
+def convolve(x, weight, stride, padding, dilation):
+    (height, width), (kernel_height, kernel_width) = x.shape, weight.shape
+    rows = (height + 2 * padding - dilation * (kernel_height - 1) - 1) // stride + 1
+    columns = (width + 2 * padding - dilation * (kernel_width - 1) - 1) // stride + 1
+    y = np.zeros((rows, columns))
+    for oh, ow in np.ndindex(rows, columns):
+        for i, j in np.ndindex(weight.shape):
+            h = stride * oh - padding + dilation * i
+            w = stride * ow - padding + dilation * j
+            if 0 <= h < height and 0 <= w < width:
+                y[oh, ow] += weight[i, j] * x[h, w]
+    return y
+
+
+image, kernel = generator.standard_normal((9, 8)), generator.standard_normal((3, 2))
+for settings in [(1, 0, 1), (2, 0, 1), (1, 2, 1), (1, 0, 2), (3, 1, 2), (2, 2, 3)]:
+    by_package = kernels.conv2d(image[None, None], kernel[None, None], *settings)[0, 0]
+    equal(f"stride, padding, dilation {settings}", convolve(image, kernel, *settings), by_package)
+
+# %% [markdown]
+# ## The size of the output
+#
+# Where does the line for `rows` come from? Count along one axis. The input has i pixels, with its
+# padding i + 2p. A kernel of k numbers with dilation d reaches over d(k - 1) + 1 pixels. So the
+# first window leaves i + 2p - d(k - 1) - 1 pixels free. In these the window can make one more
+# step for every s pixels; what remains is not enough for a step:
+#
+# ```
+# output size = floor((i + 2p - d(k - 1) - 1) / s) + 1
+# ```
+#
+# A formula is a claim. We hold it to the package for every size up to a bound.
+
+# %%
+compared = 0
+for i, k, s, p, d in np.ndindex(12, 5, 4, 4, 3):
+    i, k, s, d = i + 1, k + 1, s + 1, d + 1
+    if d * (k - 1) + 1 > i + 2 * p:
+        continue  # no window fits: there is no output
+    y = kernels.conv2d(np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1)), (s, 1), (p, 0), (d, 1))
+    assert y.shape[2] == (i + 2 * p - d * (k - 1) - 1) // s + 1 == conv_output_size(i, k, s, p, d)
+    compared += 1
+measured("sizes compared", compared, "2,364")
+
+# %% [markdown]
+# The formula is right for all 2,364 of them. A much read guide (Dumoulin and Visin, 2016) lists 15
+# cases with a formula each, which the package has as `RELATIONSHIPS`. 8 of them are about
+# convolutions; the others belong to tutorial 09. For example, a kernel of 3 with padding 1 and
+# stride 1 keeps the size ("half padding").
+
+# %%
+direct = [relationship for relationship in RELATIONSHIPS if not relationship.transposed]
+measured("relationships of convolutions", len(direct), "8")
+bounds = np.indices((12, 5, 4, 5, 3)).reshape(5, -1).T + [1, 1, 1, 0, 1]
+for relationship in direct:
+    cases = 0
+    for i, k, s, p, d in bounds.tolist():
+        if d * (k - 1) + 1 <= i + 2 * p and relationship.holds(i, k, s, p, d):
+            size = relationship.output_size(i, k, s, p, d)
+            assert size == conv_output_size(i, k, s, p, d), (relationship.name, i, k, s, p, d)
+            cases += 1
+    print(f"{relationship.number:2} {relationship.name:24} right in {cases} cases")
+    assert cases > 10
+
+# %% [markdown]
+# ## Channels and batches
+#
+# A colour image has three numbers per pixel: three **channels**. Layers within a network have
+# hundreds. A kernel then has a grid of weights for each input channel, and all products of all
+# channels go into one sum. Each kernel makes one output channel. With F kernels the output has F
+# channels, and the weights have four axes:
+#
+# ```
+# input   (N, C, H, W)      N images, C channels, H rows, W columns: the order NCHW
+# weight  (F, C, KH, KW)    F kernels, each with KH x KW weights for each of C channels
+# bias    (F,)              one number for each output channel
+# output  (N, F, OH, OW)
+# ```
+
+# %% [markdown]
+# The N images are computed together, but each on its own. The
+# order of the axes has the name **NCHW**. The **bias** is a number that is added to a whole
+# output channel; it is learnt too. In one line:
+#
+# ```
+# y[n, f, oh, ow] = bias[f] + sum over c, i, j of weight[f, c, i, j] * x[n, c, h, w]
+# ```
+
+
+# %%
+def loops(x, weight, bias, *settings):
+    outputs = []
+    for n, f in np.ndindex(len(x), len(weight)):
+        channels = range(x.shape[1])
+        total = sum(convolve(x[n, c], weight[f, c], *settings) for c in channels)
+        outputs.append(bias[f] + total)
+    return np.reshape(outputs, (len(x), len(weight), *total.shape))
+
+
+x = generator.standard_normal((2, 3, 9, 8))
+weight = generator.standard_normal((4, 3, 3, 2))
+bias = generator.standard_normal(4)
+y = loops(x, weight, bias, 2, 1, 2)  # stride 2, padding 1, dilation 2
+print("output:", y.shape)
+
+# %% [markdown]
+# ## As a matrix product
+#
+# Loops are slow in Python, and computers are very fast at matrix products. So we copy each window
+# into a column of a matrix, once. This is called **im2col**, "image to columns". The kernels
+# become the rows of another matrix. Then one matrix product computes all sums:
+#
+# ```
+# (F, C*KH*KW) @ (C*KH*KW, OH*OW)  ->  (F, OH*OW)
+# ```
+#
+# The price is memory: a pixel is copied once for each window that it is in.
+
+# %%
+settings = {"stride": 2, "padding": 1, "dilation": 2}
+columns = kernels.im2col(x, (3, 2), **settings)
+print("columns (N, C, KH, KW, OH, OW):", columns.shape)
+
+n, c, kernel_height, kernel_width, rows, width = columns.shape
+matrix = columns.reshape(n, c * kernel_height * kernel_width, rows * width)
+product = weight.reshape(4, -1) @ matrix
+by_im2col = product.reshape(n, 4, rows, width) + bias[:, None, None]
+
+by_package = kernels.conv2d(x, weight, **settings, bias=bias)
+with kernels.use("reference"):
+    by_reference = kernels.conv2d(x, weight, **settings, bias=bias)
+equal("our loops and im2col", y, by_im2col)
+equal("im2col and package", by_im2col, by_package)
+equal("package and its own loops", by_package, by_reference)
+
+# %% [markdown]
+# Four ways, one result. `kernels.use("reference")` lets the package compute with plain loops, in
+# `minifcn/kernels/reference.py`; open that file, you can read it now.
+#
+# We have used im2col of the package. Is a column really a window? Compare one with the slice of
+# the padded input: output (1, 2), with stride 2, padding 1 and dilation 2, begins at row
+# 2 * 1 - 1 = 1 and column 2 * 2 - 1 = 3 of the input; in the padded input at row 2, column 4.
+
+# %%
+padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
+window = padded[:, :, 2 : 2 + 5 : 2, 4 : 4 + 3 : 2]
+equal("a column of im2col and a window", columns[:, :, :, :, 1, 2], window, within=0)
+
+# %% [markdown]
+# ## Is it a convolution at all?
+#
+# In mathematics a convolution turns the kernel round first, upside down and left to right. What
+# networks compute does not turn it. Its name in mathematics is **cross-correlation**. Since the
+# weights are learnt, the network learns the turned ones just as well, and everybody says
+# convolution. You see the difference where the input is a single 1: NumPy's `np.convolve` (one
+# row only) copies the kernel, and a cross-correlation copies it turned round.
+
+# %%
+single = np.array([0.0, 0, 1, 0, 0])
+row = np.array([1.0, 2, 3])
+correlated = kernels.conv2d(single[None, None, None], row[None, None, None])[0, 0, 0]
+print("np.convolve:", np.convolve(single, row, "valid"))
+print("package:    ", correlated)
+equal("turned round, they are equal", correlated, np.convolve(single, row[::-1], "valid"))
+assert correlated.tolist() == [3, 2, 1]
+
+# %% [markdown]
+# ## Change one thing: the dilation
+#
+# Back to one channel, with an input of 7 x 7. The kernel is the same, the dilation is 2 now. What
+# size has the output? Compute it with the formula, then look at the picture: the thick squares
+# are the nine pixels that one output number reads.
+
+# %%
+x = generator.integers(0, 4, (7, 7)).astype(np.float64)
+weight = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]])
+animate_convolution(out / "dilated.png", x, weight, d=2, steps=[4])
+show(out / "dilated.png")
+measured("size with dilation 2", len(convolve(x, weight, 1, 0, 2)), "3")
+
+# %% [markdown]
+# The window reaches over 5 x 5 pixels, so the output has 3 rows, as the 5 x 5 input had without
+# dilation. Try other numbers yourself: `animate_convolution("mine.gif", i=6, k=2, s=2, p=1)` makes
+# up an input and a kernel of these sizes.
+#
+# ## Exercises
+#
+# 1. Which padding keeps the size, for stride 1, a kernel of odd size k and dilation d? Find the
+#    formula, and check it with `conv_output_size` for k up to 11 and d up to 4.
+# 2. Find a 3 x 3 kernel whose output is the input moved one pixel to the left:
+#    `y[h, w] = x[h, w + 1]`, and 0 in the last column. Which padding does it need? Check it with
+#    `kernels.conv2d` and `equal` on a random input.
+# 3. How many multiplications does `loops` need for one output number, and for the whole output
+#    of a layer with N = 1, C = F = 64, a 3 x 3 kernel, stride 1, padding 1 and an input of
+#    96 x 96? Count those with the zeros of the padding too. It is more than 300 million.
+#
+# ## Next
+#
+# The weights are what a network learns. To learn, it has to know how the result changes when a
+# weight changes: a derivative for each of millions of weights. The next tutorial builds a machine
+# that computes them.
+
+# %% tags=["answers"]
+# 1. The size stays if 2p = d(k - 1): p = d(k - 1) / 2, a whole number since k is odd.
+for k in range(1, 12, 2):
+    for d in range(1, 5):
+        assert conv_output_size(50, k, 1, d * (k - 1) // 2, d) == 50
+
+# 2. The output (h, w) reads the rows h - 1 .. h + 1 with padding 1. Its right neighbour is number
+#    (1, 2) of the kernel. In the last column the neighbour is in the padding: 0.
+moving = np.zeros((1, 1, 3, 3))
+moving[0, 0, 1, 2] = 1
+x = generator.standard_normal((1, 1, 6, 6))
+moved = np.concatenate([x[..., 1:], np.zeros((1, 1, 6, 1))], axis=3)
+equal("moved to the left", kernels.conv2d(x, moving, padding=1), moved, within=0)
+
+# 3. One product for each weight of a kernel: C * KH * KW; and that for each number of the output.
+each = 64 * 3 * 3
+whole = each * 64 * 96 * 96
+assert each == 576
+assert whole > 300e6
+print(f"multiplications: {each} for one number, {whole:,} for the layer")
