@@ -24,12 +24,12 @@ generator = np.random.default_rng(0)
 # ## One window, one number
 #
 # Take an image of 5 x 5 numbers, the **input**, and a small grid of 3 x 3 numbers, the **kernel**.
-# Put the kernel onto the top left corner of the input. The part of the input below it is called
-# the **window**. Multiply each number of the window by the number of the kernel above it, and add
-# the nine products up. This sum is one number of the **output**.
+# Put the kernel onto the top left corner of the input. The part of the input that it covers is
+# called the **window**. Multiply each number of the window by the number of the kernel that lies on
+# it, and add the nine products up. This sum is one number of the **output**.
 
 # %%
-x = generator.integers(0, 4, (5, 5)).astype(np.float64)
+x = generator.integers(0, 4, (5, 5)).astype(np.float64)  # the package wants floats
 weight = np.array([[1.0, 2, 0], [0, 1, 3], [2, 0, 1]])
 print("input:\n", x)
 print("kernel:\n", weight)
@@ -55,6 +55,10 @@ measured("the first number of the output", first, "13")
 # ## As loops
 #
 # `oh` and `ow` are the row and the column of the output, `i` and `j` those of the kernel.
+# `np.ndindex(3, 3)` counts through all pairs: (0, 0), (0, 1), (0, 2), (1, 0), ..., (2, 2).
+#
+# The package has its convolution in `kernels`, its folder of fast operations on arrays. (There the
+# word kernel means such an operation. It has two meanings, and you will meet both everywhere.)
 
 
 # %%
@@ -76,17 +80,20 @@ equal("loops and package", y, by_package)
 
 # %% [markdown]
 # The output has 3 rows and 3 columns, and its second number is 14. The package gives the same.
-# (It wants two more axes; you will see below what for. `[None, None]` adds them.)
+# (It wants two more axes; you will see below what for. `[None, None]` adds them, and `[0, 0]` takes
+# them off again.)
 #
-# Now look at all steps. The animation calls the package's kernel for its numbers.
+# Now look at all steps. The package computes the numbers of the animation, too.
 
 # %%
 animate_convolution(out / "sliding_window.gif", x, weight)
 show(out / "sliding_window.gif")
 
 # %% [markdown]
-# Squares are the input, circles are the output, and the thick line is the window. Check one
-# frame with a pencil.
+# Squares are the input, circles are the output. The thick lines show the window, and the number of
+# the output that comes from it. Choose a number of the output and check it with a pencil.
+# `animate_convolution("step.png", x, weight, steps=[4])` draws one step that stands still, the
+# fifth: they are counted from 0.
 #
 # ## Stride, padding, dilation
 #
@@ -94,8 +101,8 @@ show(out / "sliding_window.gif")
 #
 # - **stride** s: how far the window moves from one step to the next;
 # - **padding** p: how many rows and columns of zeros are put around the input, on each side;
-# - **dilation** d: how far the kernel's numbers are apart. With d = 2, every second pixel is
-#   left out, so that the same nine weights reach over 5 x 5 pixels.
+# - **dilation** d: how far the kernel's numbers are apart on the input. Until now d was 1. With
+#   d = 2, every second pixel is left out, so that the same nine weights reach over 5 x 5 pixels.
 
 # %% [markdown]
 # All three are in one line. The kernel's number (i, j) meets, for the output (oh, ow), the input
@@ -107,7 +114,10 @@ show(out / "sliding_window.gif")
 # ```
 #
 # A negative h, or one beyond the last row, is in the padding: the number there is 0. For s = 1,
-# p = 0 and d = 1 these are the loops from above. Row 0 of the output starts at row -p.
+# p = 0 and d = 1 these are the loops from above. The first window starts at row -p, column -p.
+#
+# `kernels.conv2d` takes the settings in the order stride, padding, dilation. The two lines for the
+# size of the output, `rows` and `columns`, are explained after the cell.
 
 
 # %%
@@ -131,18 +141,23 @@ for settings in [(1, 0, 1), (2, 0, 1), (1, 2, 1), (1, 0, 2), (3, 1, 2), (2, 2, 3
     equal(f"stride, padding, dilation {settings}", convolve(image, kernel, *settings), by_package)
 
 # %% [markdown]
+# The tiny number after "equal, to" is the largest difference. Both sides add the same products, but
+# in another order, and a computer keeps only about 16 digits of each sum.
+#
 # ## The size of the output
 #
-# Where does the line for `rows` come from? Count along one axis. The input has i pixels, with its
-# padding i + 2p. A kernel of k numbers with dilation d reaches over d(k - 1) + 1 pixels. So the
-# first window leaves i + 2p - d(k - 1) - 1 pixels free. In these the window can make one more
-# step for every s pixels; what remains is not enough for a step:
+# Where does the line for `rows` come from? Count along one axis. In this section, i is the size of
+# the input: it has i pixels, with its padding i + 2p. A kernel of k numbers with dilation d reaches
+# over d(k - 1) + 1 pixels. So the first window leaves i + 2p - d(k - 1) - 1 pixels free. In these
+# the window can make one more step for every s pixels; what remains is not enough for a step. With
+# floor for rounding down (`//` in Python):
 #
 # ```
 # output size = floor((i + 2p - d(k - 1) - 1) / s) + 1
 # ```
 #
-# A formula is a claim. We hold it to the package for every size up to a bound.
+# A formula is a claim. We hold it to the package for every size up to a bound, in images that are
+# one pixel wide. `conv_output_size(i, k, s, p, d)` is the package's own formula.
 
 # %%
 compared = 0
@@ -150,38 +165,41 @@ for i, k, s, p, d in np.ndindex(12, 5, 4, 4, 3):
     i, k, s, d = i + 1, k + 1, s + 1, d + 1
     if d * (k - 1) + 1 > i + 2 * p:
         continue  # no window fits: there is no output
+    # Each setting may be a pair: for rows, for columns.
     y = kernels.conv2d(np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1)), (s, 1), (p, 0), (d, 1))
     assert y.shape[2] == (i + 2 * p - d * (k - 1) - 1) // s + 1 == conv_output_size(i, k, s, p, d)
     compared += 1
 measured("sizes compared", compared, "2,364")
 
 # %% [markdown]
-# The formula is right for all 2,364 of them. A much read guide (Dumoulin and Visin, 2016) lists 15
-# cases with a formula each, which the package has as `RELATIONSHIPS`. 8 of them are about
-# convolutions; the others belong to tutorial 09. For example, a kernel of 3 with padding 1 and
-# stride 1 keeps the size ("half padding").
+# The formula is right for all 2,364 of them. A much read guide (Dumoulin and Visin, 2016, "A guide
+# to convolution arithmetic for deep learning") has 15 formulas, each for certain settings only. The
+# package has them as `RELATIONSHIPS`. 8 of them are about convolutions, or windows that move in the
+# same way (number 7, pooling: tutorial 05). The others belong to tutorial 09. For example number 3,
+# "half padding": with stride 1, dilation 1, an odd k and p = (k - 1) / 2, the size stays.
+#
+# `holds` says whether a formula is meant for some settings, and `output_size` computes it.
 
 # %%
 direct = [relationship for relationship in RELATIONSHIPS if not relationship.transposed]
 measured("relationships of convolutions", len(direct), "8")
-bounds = np.indices((12, 5, 4, 5, 3)).reshape(5, -1).T + [1, 1, 1, 0, 1]
 for relationship in direct:
     cases = 0
-    for i, k, s, p, d in bounds.tolist():
+    for i, k, s, p, d in np.ndindex(12, 5, 4, 5, 3):
+        i, k, s, d = i + 1, k + 1, s + 1, d + 1
         if d * (k - 1) + 1 <= i + 2 * p and relationship.holds(i, k, s, p, d):
-            size = relationship.output_size(i, k, s, p, d)
-            assert size == conv_output_size(i, k, s, p, d), (relationship.name, i, k, s, p, d)
+            assert relationship.output_size(i, k, s, p, d) == conv_output_size(i, k, s, p, d)
             cases += 1
     print(f"{relationship.number:2} {relationship.name:24} right in {cases} cases")
     assert cases > 10
 
 # %% [markdown]
-# ## Channels and batches
+# ## Channels, and several images
 #
-# A colour image has three numbers per pixel: three **channels**. Layers within a network have
-# hundreds. A kernel then has a grid of weights for each input channel, and all products of all
-# channels go into one sum. Each kernel makes one output channel. With F kernels the output has F
-# channels, and the weights have four axes:
+# A colour image has three numbers per pixel: three **channels**. What a convolution within a
+# network reads may have hundreds. A kernel then has a grid of weights for each input channel, and
+# all products of all channels go into one sum. Each kernel makes one output channel. With F kernels
+# the output has F channels, and the weights have four axes:
 #
 # ```
 # input   (N, C, H, W)      N images, C channels, H rows, W columns: the order NCHW
@@ -191,9 +209,9 @@ for relationship in direct:
 # ```
 
 # %% [markdown]
-# The N images are computed together, but each on its own. The
-# order of the axes has the name **NCHW**. The **bias** is a number that is added to a whole
-# output channel; it is learnt too. In one line:
+# The N images are computed in one call, but none has an influence on another. The order of the axes
+# has the name **NCHW**. The **bias** is a number that is added to a whole output channel; it is
+# learned too. In one line, with h and w as above:
 #
 # ```
 # y[n, f, oh, ow] = bias[f] + sum over c, i, j of weight[f, c, i, j] * x[n, c, h, w]
@@ -210,34 +228,35 @@ def loops(x, weight, bias, *settings):
     return np.reshape(outputs, (len(x), len(weight), *total.shape))
 
 
-x = generator.standard_normal((2, 3, 9, 8))
+x = generator.standard_normal((2, 3, 11, 12))
 weight = generator.standard_normal((4, 3, 3, 2))
 bias = generator.standard_normal(4)
 y = loops(x, weight, bias, 2, 1, 2)  # stride 2, padding 1, dilation 2
-print("output:", y.shape)
+print("output (N, F, OH, OW):", y.shape)
 
 # %% [markdown]
 # ## As a matrix product
 #
 # Loops are slow in Python, and computers are very fast at matrix products. So we copy each window
 # into a column of a matrix, once. This is called **im2col**, "image to columns". The kernels
-# become the rows of another matrix. Then one matrix product computes all sums:
+# become the rows of another matrix. Then one matrix product for each image computes all sums:
 #
 # ```
 # (F, C*KH*KW) @ (C*KH*KW, OH*OW)  ->  (F, OH*OW)
 # ```
 #
-# The price is memory: a pixel is copied once for each window that it is in.
+# The price is memory: a pixel is copied once for each window that it is in. The package's `im2col`
+# returns the columns with six axes, before they are put together in two.
 
 # %%
 settings = {"stride": 2, "padding": 1, "dilation": 2}
 columns = kernels.im2col(x, (3, 2), **settings)
 print("columns (N, C, KH, KW, OH, OW):", columns.shape)
 
-n, c, kernel_height, kernel_width, rows, width = columns.shape
-matrix = columns.reshape(n, c * kernel_height * kernel_width, rows * width)
-product = weight.reshape(4, -1) @ matrix
-by_im2col = product.reshape(n, 4, rows, width) + bias[:, None, None]
+N, C, KH, KW, OH, OW = columns.shape
+matrix = columns.reshape(N, C * KH * KW, OH * OW)
+product = weight.reshape(4, C * KH * KW) @ matrix  # 4 kernels; a product for each image
+by_im2col = product.reshape(N, 4, OH, OW) + bias[:, None, None]
 
 by_package = kernels.conv2d(x, weight, **settings, bias=bias)
 with kernels.use("reference"):
@@ -248,11 +267,13 @@ equal("package and its own loops", by_package, by_reference)
 
 # %% [markdown]
 # Four ways, one result. `kernels.use("reference")` lets the package compute with plain loops, in
-# `minifcn/kernels/reference.py`; open that file, you can read it now.
+# `minifcn/kernels/reference.py`. Open that file, and read `_taps` and `conv2d`. (You may skip
+# `groups` and `rectify`.)
 #
 # We have used im2col of the package. Is a column really a window? Compare one with the slice of
-# the padded input: output (1, 2), with stride 2, padding 1 and dilation 2, begins at row
-# 2 * 1 - 1 = 1 and column 2 * 2 - 1 = 3 of the input; in the padded input at row 2, column 4.
+# the padded input: the window of output (1, 2), with stride 2, padding 1 and dilation 2, begins at
+# row 2 * 1 - 1 = 1 and column 2 * 2 - 1 = 3 of the input; in the padded input at row 2, column 4.
+# With dilation 2 it reaches over 5 rows and 3 columns, and reads every second of them.
 
 # %%
 padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
@@ -264,9 +285,11 @@ equal("a column of im2col and a window", columns[:, :, :, :, 1, 2], window, with
 #
 # In mathematics a convolution turns the kernel round first, upside down and left to right. What
 # networks compute does not turn it. Its name in mathematics is **cross-correlation**. Since the
-# weights are learnt, the network learns the turned ones just as well, and everybody says
-# convolution. You see the difference where the input is a single 1: NumPy's `np.convolve` (one
-# row only) copies the kernel, and a cross-correlation copies it turned round.
+# weights are learned, a network can learn the turned ones as well, and everybody says convolution.
+#
+# NumPy's `np.convolve` is the one of mathematics, for one row; with "valid" no window leaves the
+# input. You see the difference where the input is a single 1: `np.convolve` copies the kernel, and
+# a cross-correlation copies it turned round.
 
 # %%
 single = np.array([0.0, 0, 1, 0, 0])
@@ -280,9 +303,9 @@ assert correlated.tolist() == [3, 2, 1]
 # %% [markdown]
 # ## Change one thing: the dilation
 #
-# Back to one channel, with an input of 7 x 7. The kernel is the same, the dilation is 2 now. What
-# size has the output? Compute it with the formula, then look at the picture: the thick squares
-# are the nine pixels that one output number reads.
+# Back to one channel, with an input of 7 x 7. The kernel is that of the beginning, the dilation is
+# 2 now. What size has the output? Compute it with the formula, then look at the picture: the thick
+# squares in the input are the nine pixels that one output number reads.
 
 # %%
 x = generator.integers(0, 4, (7, 7)).astype(np.float64)
@@ -299,18 +322,19 @@ measured("size with dilation 2", len(convolve(x, weight, 1, 0, 2)), "3")
 # ## Exercises
 #
 # 1. Which padding keeps the size, for stride 1, a kernel of odd size k and dilation d? Find the
-#    formula, and check it with `conv_output_size` for k up to 11 and d up to 4.
+#    formula, and check it: `conv_output_size(50, k, 1, p, d)` is 50 for odd k up to 11, d up to 4.
 # 2. Find a 3 x 3 kernel whose output is the input moved one pixel to the left:
-#    `y[h, w] = x[h, w + 1]`, and 0 in the last column. Which padding does it need? Check it with
-#    `kernels.conv2d` and `equal` on a random input.
+#    `y[h, w] = x[h, w + 1]`, and 0 in the last column. Which padding does it need? Check the result
+#    of `kernels.conv2d` with `equal` against `np.pad(x[:, 1:], [(0, 0), (0, 1)])`, for a random x
+#    of 6 x 6.
 # 3. How many multiplications does `loops` need for one output number, and for the whole output
-#    of a layer with N = 1, C = F = 64, a 3 x 3 kernel, stride 1, padding 1 and an input of
-#    96 x 96? Count those with the zeros of the padding too. It is more than 300 million.
+#    of a convolution with N = 1, C = F = 64, a 3 x 3 kernel, stride 1, padding 1 and an input of
+#    96 x 96? Count those with the zeros of the padding too. The second number ends in 624.
 #
 # ## Next
 #
 # The weights are what a network learns. To learn, it has to know how the result changes when a
-# weight changes: a derivative for each of millions of weights. The next tutorial builds a machine
+# weight changes: a derivative for each of millions of weights. The next tutorial writes a program
 # that computes them.
 
 # %% tags=["answers"]
@@ -323,13 +347,13 @@ for k in range(1, 12, 2):
 #    (1, 2) of the kernel. In the last column the neighbour is in the padding: 0.
 moving = np.zeros((1, 1, 3, 3))
 moving[0, 0, 1, 2] = 1
-x = generator.standard_normal((1, 1, 6, 6))
-moved = np.concatenate([x[..., 1:], np.zeros((1, 1, 6, 1))], axis=3)
-equal("moved to the left", kernels.conv2d(x, moving, padding=1), moved, within=0)
+x = generator.standard_normal((6, 6))
+moved = kernels.conv2d(x[None, None], moving, padding=1)[0, 0]
+equal("moved to the left", moved, np.pad(x[:, 1:], [(0, 0), (0, 1)]), within=0)
 
 # 3. One product for each weight of a kernel: C * KH * KW; and that for each number of the output.
 each = 64 * 3 * 3
 whole = each * 64 * 96 * 96
 assert each == 576
-assert whole > 300e6
-print(f"multiplications: {each} for one number, {whole:,} for the layer")
+assert whole % 1000 == 624
+print(f"multiplications: {each} for one number, {whole:,} for the whole output")

@@ -463,7 +463,7 @@ assert found
 # ## Next
 #
 # You can trust the gradients now. The next tutorial uses them: it follows them downhill, step by
-# step, until a network has learnt something.
+# step, until a network has learned something.
 
 
 # %% tags=["answers"]

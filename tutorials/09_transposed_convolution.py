@@ -1,21 +1,21 @@
 # %% [markdown]
 # # 09. What is transposed about a transposed convolution?
 #
-# **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 02, 03, 08.
+# **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 02, 03, 04, 08.
 #
 # You will stamp a kernel onto an output, write a convolution as a matrix, transpose this matrix,
 # and find the same operation. Then you will see what it is not: it does not undo a convolution.
 #
-# A network for segmentation makes its maps smaller, and must make them large again, with weights
-# that it can learn. The transposed convolution does that. Much that is said about it is wrong, so
-# we check everything.
+# On its way, a network for segmentation makes arrays with fewer and fewer rows and columns. It must
+# make them large again, with weights that it can learn. The transposed convolution does that. Much
+# that is said about it is wrong, so we check everything.
 
 # %%
 import numpy as np
 
 from minifcn import functional as F
 from minifcn import kernels, tensor
-from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size, conv_remainder
+from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
 from minifcn.kernels.geometry import conv_transpose_output_size as transposed_size
 from minifcn.lesson import equal, measured, pictures, show
 from minifcn.plots.animations import animate_transposed
@@ -50,8 +50,9 @@ measured("the middle one, 8 + 3", stamped[2], "11")
 # %% [markdown]
 # 5 numbers, and 11 in the middle, where both stamps land: 8 + 3.
 #
-# Now with rows and columns, and with the settings of tutorial 02. The indices are the same as
-# there, but the arrow goes the other way. Input pixel (h, w) and kernel number (i, j) write to
+# Now with rows and columns, and with the settings of tutorial 02. There, a window read the input at
+# row `s * oh - p + d * i`. Here, the same place is written: input pixel (h, w) and kernel number
+# (i, j) write to the output at
 #
 # ```
 # row    s * h - p + d * i
@@ -61,29 +62,43 @@ measured("the middle one, 8 + 3", stamped[2], "11")
 # The **padding** p is no border of zeros here. It shifts every stamp by p to the top and left, and
 # what lies outside is cut off: p rows and columns on each side. Padding makes the output smaller.
 
+# %% [markdown]
+# How large is the output? Count along one axis, with i input pixels (i is a size again, as in
+# tutorial 02). Without padding, the last stamp begins at s(i - 1), and it is d(k - 1) + 1 long. The
+# padding cuts off 2p:
+#
+# ```
+# output size = s(i - 1) + d(k - 1) + 1 - 2p
+# ```
+#
+# In the code the input is called y and the output x. A convolution reads an x and makes a y; here
+# it is the other way round.
+
 
 # %%
-def stamp(y, weight, stride, padding, dilation, extra):
-    k = np.array(weight.shape)
-    size = stride * (np.array(y.shape) - 1) + dilation * (k - 1) + 1 - 2 * padding + extra
-    x = np.zeros(size)
+def stamp(y, weight, stride, padding, dilation):
+    (height, width), (kernel_height, kernel_width) = y.shape, weight.shape
+    rows = stride * (height - 1) + dilation * (kernel_height - 1) + 1 - 2 * padding
+    columns = stride * (width - 1) + dilation * (kernel_width - 1) + 1 - 2 * padding
+    x = np.zeros((rows, columns))
     for h, w in np.ndindex(y.shape):
         for i, j in np.ndindex(weight.shape):
             row = stride * h - padding + dilation * i
             column = stride * w - padding + dilation * j
-            if 0 <= row < size[0] and 0 <= column < size[1]:
+            if 0 <= row < rows and 0 <= column < columns:
                 x[row, column] += weight[i, j] * y[h, w]
     return x
 
 
 y, weight = generator.standard_normal((4, 3)), generator.standard_normal((3, 2))
-for s, p, d, a in [(1, 0, 1, 0), (2, 0, 1, 0), (2, 1, 1, 1), (3, 1, 2, 2), (2, 1, 3, 2)]:
-    by_package = kernels.conv_transpose2d(y[None, None], weight[None, None], s, p, a, d)[0, 0]
-    equal(f"stride {s}, padding {p}, dilation {d}, a {a}", stamp(y, weight, s, p, d, a), by_package)
+for s, p, d in [(1, 0, 1), (2, 0, 1), (2, 1, 1), (3, 1, 2), (2, 1, 3)]:
+    image, kernel = y[None, None], weight[None, None]  # four axes, as in tutorial 02
+    by_package = kernels.conv_transpose2d(image, kernel, stride=s, padding=p, dilation=d)[0, 0]
+    equal(f"stride {s}, padding {p}, dilation {d}", stamp(y, weight, s, p, d), by_package)
 
 # %% [markdown]
-# (a is explained below.) Look at the stamps one after another. Circles are the output; hatched
-# ones are cut off by the padding. Where a stamp meets earlier ones, the sum is written out.
+# Look at the stamps one after another. Circles are the output; hatched ones are cut off by the
+# padding. Where a stamp meets earlier ones, the sum is written out.
 
 # %%
 animate_transposed(out / "stamping.gif", i=3, k=3, s=2, p=1)
@@ -92,12 +107,14 @@ show(out / "stamping.gif")
 # %% [markdown]
 # ## A convolution is a matrix
 #
-# Now to the name. A convolution is linear: each output number is a sum of input numbers times
-# weights. So there is a matrix C with
+# Now to the name. In a convolution, each output number is a sum of input numbers times weights. A
+# product with a matrix is that, too. So there is a matrix C (not the number of channels here) with
 #
 # ```
 # conv2d(x) = C x         where x is the image as one long column, row by row
 # ```
+#
+# It has a row for each output number and a column for each input number.
 #
 # How do you find the matrix of an operation? Give it an image that is 1 in one pixel and 0 in all
 # others. What comes out is one column of the matrix.
@@ -114,10 +131,11 @@ def matrix_of(operation, height, width):
 
 
 weight = np.arange(1.0, 10).reshape(1, 1, 3, 3)
-C = matrix_of(lambda x: kernels.conv2d(x, weight), 4, 4)
-T = matrix_of(lambda y: kernels.conv_transpose2d(y, weight), 2, 2)
+C = matrix_of(lambda x: kernels.conv2d(x, weight), 4, 4)  # from 4 x 4 to 2 x 2
+T = matrix_of(lambda y: kernels.conv_transpose2d(y, weight), 2, 2)  # from 2 x 2 to 4 x 4
 print("C:", C.shape, "  T:", T.shape)
 equal("T and the transpose of C", T, C.T, within=0)
+# The package makes both matrices, too; 4 is for the image of 4 x 4.
 equal("C, by hand and by the package", C, convolution_matrix(weight[0, 0], 4), within=0)
 equal("T, by hand and by the package", T, transposed_matrix(weight[0, 0], 4), within=0)
 
@@ -125,43 +143,43 @@ plot_matrices(out / "matrices.png", weight[0, 0], 4)
 show(out / "matrices.png")
 
 # %% [markdown]
-# That is what is transposed: the **matrix C of the convolution**. Nobody turned T: it was made by
-# stamping single pixels.
+# That is what is transposed: the **matrix C of the convolution**. T was not made from C. It was
+# made by stamping single pixels, and it is C^T.
 #
-# Read a row of C: it is the window that one output reads, so the kernel stands in it, with zeros
-# where the window does not reach. Read a column of the right matrix: it is the stamp of one pixel,
-# the same numbers. C reads along rows, its transpose writes along columns.
+# Read a row of the left matrix, C: it is the window that one output reads, so the kernel stands in
+# it, with zeros where the window does not reach. Read a column of the right matrix: it is the stamp
+# of one pixel, the same numbers. C reads along rows, C^T writes along columns.
 #
-# In tutorial 08 you met the test for such a pair: `<C x, y> = <x, C^T y>`. It needs no matrix. We
-# hold it to random sizes and settings.
+# So the transposed convolution is the adjoint of the convolution. In tutorial 08 you met the test
+# for this: `<C x, y> = <x, C^T y>`. It needs no matrix. We try it with random sizes and settings,
+# two images, and a convolution from 3 channels to 4.
 
 # %%
 for case in range(200):
     k, s, p, d = generator.integers((1, 1, 0, 1), (5, 4, 4, 4)).tolist()
-    height, width = generator.integers(d * (k - 1) + 1, 14, 2).tolist()
-    x = generator.standard_normal((2, 3, height, width))
+    settings = {"stride": s, "padding": p, "dilation": d}
+    y = generator.standard_normal((2, 4, *generator.integers(7, 13, 2)))
     weight = generator.standard_normal((4, 3, k, k))
-    Cx = kernels.conv2d(x, weight, s, p, d)
-    y = generator.standard_normal(Cx.shape)
-    a = tuple(conv_remainder(i, k, s, p, d) for i in (height, width))
-    CTy = kernels.conv_transpose2d(y, weight, s, p, a, d)
-    assert CTy.shape == x.shape
-    assert np.isclose((Cx * y).sum(), (x * CTy).sum(), atol=1e-9), (case, k, s, p, d)
+    CTy = kernels.conv_transpose2d(y, weight, **settings)
+    x = generator.standard_normal(CTy.shape)
+    Cx = kernels.conv2d(x, weight, **settings)
+    assert Cx.shape == y.shape
+    assert np.isclose((Cx * y).sum(), (x * CTy).sum(), atol=1e-9), (case, k, settings)
 print("<C x, y> = <x, C^T y> in 200 cases")
 
 # %% [markdown]
-# ## The size, and output_padding
+# ## output_padding
 #
-# The first stamp begins at -p, the last one at s(i - 1) - p, and it is d(k - 1) + 1 long. On both
-# sides p is cut off:
+# Take k = 3, s = 2 and p = 1. A convolution makes 3 numbers from 5, and also from 6. The 6 have 8
+# rows with their padding, and the three windows reach over 7 of these: one row is left over. So the
+# way back is not unique: from 3, shall we go to 5 or to 6? A fourth setting a says which. It is
+# called **output_padding**, and is the number of rows that were left over:
 #
 # ```
 # output size = s(i - 1) + d(k - 1) + 1 - 2p + a
 # ```
 #
-# What is a? A convolution with stride 2 makes 3 from 5 and also from 6: the last row of the 6 is
-# left over. (k = 3, p = 1.) So its way back is not unique: from 3, shall we go to 5 or to 6? a says
-# which. It is called **output_padding**, and is the number of rows that are left over.
+# a is smaller than s: with s rows left over, the convolution would have made one more step.
 
 # %%
 sizes = {i: conv_output_size(i, kernel=3, stride=2, padding=1) for i in (5, 6)}
@@ -170,121 +188,139 @@ measured("transposed, a = 0", transposed_size(3, 3, stride=2, padding=1), "5")
 measured("transposed, a = 1", transposed_size(3, 3, stride=2, padding=1, output_padding=1), "6")
 
 # %% [markdown]
-# output_padding adds rows and columns at the bottom and right only. They are no zeros that are
-# put there: stamps may reach them, if the padding would else have cut them off. See the last rows
-# of the next picture: below and right of the dashes.
+# output_padding adds rows and columns at the bottom and right only. With a = 1 and p = 1 they are
+# no zeros that are put there. They are what the padding would else have cut off there, with the
+# stamps on it. (Only if a is larger than p are there rows beyond the last stamp, with zeros.) In
+# the picture they are below and right of the dashes.
 
 # %%
-animate_transposed(out / "odd.png", i=3, k=3, s=2, p=1, output_padding=1, steps=[-1])
-show(out / "odd.png")
+animate_transposed(out / "output_padding.png", i=3, k=3, s=2, p=1, output_padding=1, steps=[-1])
+show(out / "output_padding.png")  # -1: the last step
 
-y, weight = generator.standard_normal((1, 1, 3, 3)), generator.standard_normal((1, 1, 3, 3))
-odd = kernels.conv_transpose2d(y, weight, 2, 1, 1)
-even = kernels.conv_transpose2d(y, weight, 2, 1, 0)
-equal("the first 5 rows and columns", odd[:, :, :5, :5], even)
-assert (odd[0, 0, 5] != 0).all()
+y, weight = generator.standard_normal((3, 3)), generator.standard_normal((3, 3))
+uncut = stamp(y, weight, 2, 0, 1)  # 7 x 7, without padding
+image, kernel = y[None, None], weight[None, None]
+five = kernels.conv_transpose2d(image, kernel, stride=2, padding=1)[0, 0]
+six = kernels.conv_transpose2d(image, kernel, stride=2, padding=1, output_padding=1)[0, 0]
+equal("a = 0: cut on all sides", five, uncut[1:6, 1:6])
+equal("a = 1: cut at the top and left", six, uncut[1:, 1:])
 
 # %% [markdown]
-# Again we hold the formula to every size up to a bound, and the other 7 of the 15 relationships of
-# tutorial 02 with it. `holds` says for which settings one is meant.
+# Again we hold the size to the package for every setting up to a bound, and with it the other 7 of
+# the 15 `RELATIONSHIPS` of tutorial 02, which are about transposed convolutions.
 
 # %%
 transposed = [relationship for relationship in RELATIONSHIPS if relationship.transposed]
 measured("relationships of transposed convolutions", len(transposed), "7")
-bounds = np.indices((8, 5, 4, 4, 3)).reshape(5, -1).T + [1, 1, 1, 0, 1]
 cases = dict.fromkeys((relationship.number for relationship in transposed), 0)
-for i, k, s, p, d in bounds.tolist():
+for i, k, s, p, d in np.ndindex(8, 5, 4, 4, 3):
+    i, k, s, d = i + 1, k + 1, s + 1, d + 1
     for a in range(s):
         size = s * (i - 1) + d * (k - 1) + 1 - 2 * p + a
         if size < 1:
             continue  # the padding cuts everything off
-        y = kernels.conv_transpose2d(
-            np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1)), (s, 1), (p, 0), (a, 0), (d, 1)
-        )
+        column, kernel = np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1))
+        settings = {"stride": (s, 1), "padding": (p, 0), "dilation": (d, 1)}  # for rows, columns
+        y = kernels.conv_transpose2d(column, kernel, output_padding=(a, 0), **settings)
         assert y.shape[2] == size == transposed_size(i, k, s, p, a, d)
         for relationship in transposed:
             if relationship.holds(i, k, s, p, d, a):
                 assert relationship.output_size(i, k, s, p, d, a) == size
                 cases[relationship.number] += 1
-print("right in so many cases:", cases)
+print("number of the relationship, and in how many cases it is right:", cases)
 assert min(cases.values()) > 10
 
 # %% [markdown]
 # ## It is not the inverse
 #
-# Some call this operation "deconvolution". That name promises that it undoes a convolution. Does
-# it? Convolve, and go back with the same kernel.
+# Some call this operation "deconvolution", and the article on FCN does so too (Long et al., 2015).
+# That name promises that it undoes a convolution. Does it? Convolve, and go back with the same
+# kernel.
 
 # %%
 x = generator.integers(0, 4, (1, 1, 4, 4)).astype(np.float64)
 weight = np.ones((1, 1, 3, 3))
-back = kernels.conv_transpose2d(kernels.conv2d(x, weight), weight)
+y = kernels.conv2d(x, weight)
+back = kernels.conv_transpose2d(y, weight)
 print(x[0, 0])
 print(back[0, 0])
 assert back.shape == x.shape
 assert np.abs(back - x).max() > 1
 
-C = convolution_matrix(weight[0, 0], 4)
-measured("rows of C: numbers that are left", len(C), "4")
-measured("rank of C^T C", np.linalg.matrix_rank(C.T @ C), "4")
+other = x + [1, -1, 0, 1]  # added to each row; any three numbers side by side add up to 0
+equal("convolutions of two different images", kernels.conv2d(other, weight), y, within=0)
 
 # %% [markdown]
-# It comes back in the same shape, with other numbers. It cannot be otherwise: the convolution made
-# 4 numbers from 16, and no operation can find all 16 again from 4. In the words of matrices: C^T C
-# has 16 rows, but only rank 4. The transpose gives back the *shape*. What the numbers become, the
-# learned weights decide.
+# It comes back in the same shape, with other numbers. It cannot be otherwise. The convolution made
+# 4 numbers from 16, and it makes the same 4 from another image. Whoever gets only these cannot know
+# which image it was. The transposed convolution gives back the *shape*. What the numbers become,
+# the learned weights decide.
 #
 # ## It is a convolution, after all
 #
-# What does one *output* number see? It collects the stamps that reach it. So one can compute a
-# transposed convolution by reading, too:
+# What does one *output* number see? Along a row, with s = 1, d = 1 and p = 0, input h writes
+# `weight[j] * y[h]` to output h + j. So output o is the sum of `weight[j] * y[o - j]` over all j.
+# It reads a window of the input, with the kernel flipped: reversed in both axes (tutorial 04). So
+# one can compute a transposed convolution by reading, too. For all settings:
 #
-# 1. put s - 1 zeros between the pixels of the input (**zero-stuffing**);
-# 2. put d(k - 1) - p zeros around it, and a more at the bottom and right;
-# 3. turn the kernel by half a turn (upside down and left to right), and convolve with stride 1.
+# 1. put s - 1 zeros between the pixels of the input (**zero-stuffing**), as the stamps begin s
+#    pixels apart;
+# 2. put d(k - 1) - p zeros around it (with p = 0 the first output gets only one stamp's first
+#    number, so the first window has only one pixel in it), and a more at the bottom and right;
+# 3. flip the kernel, and convolve with stride 1 and dilation d.
 
 # %%
 s, p, d, a, k = 2, 1, 2, 1, 3
 y, weight = generator.standard_normal((1, 1, 4, 4)), generator.standard_normal((1, 1, k, k))
-stuffed = np.zeros((1, 1, s * 3 + 1, s * 3 + 1))
+stuffed = np.zeros((1, 1, 3 * s + 1, 3 * s + 1))  # between 4 pixels there are 3 steps
 stuffed[:, :, ::s, ::s] = y
 border = d * (k - 1) - p
 surrounded = np.pad(stuffed, [(0, 0), (0, 0), (border, border + a), (border, border + a)])
-turned = weight[:, :, ::-1, ::-1].copy()
+flipped = weight[:, :, ::-1, ::-1]
 
-by_reading = kernels.conv2d(surrounded, turned, dilation=d)
-by_stamping = kernels.conv_transpose2d(y, weight, s, p, a, d)
+by_reading = kernels.conv2d(surrounded, flipped, dilation=d)
+by_stamping = kernels.conv_transpose2d(y, weight, stride=s, padding=p, dilation=d, output_padding=a)
 equal("reading and stamping", by_reading, by_stamping)
 
 # %% [markdown]
 # This is why many pictures show it as a convolution with zeros between the pixels. It is right, but
-# slow: with stride 2, about three of four multiplications are with a zero that was put there. With
-# a stride above 1 the package stamps; with stride 1 there are no zeros between, and it reads. (Step
-# 2 needs p to be at most d(k - 1). A larger p would cut into the input.)
+# slow: with stride 2, about three of four multiplications are with a zero that was put there. So
+# with a stride above 1 the package stamps, on the CPU; with stride 1 there are no zeros between,
+# and it reads. (Step 2 needs p to be at most d(k - 1). With a larger p one has to cut rows off the
+# input instead.)
 #
 # ## col2im: scatter or gather
 #
-# In tutorial 02 a convolution was im2col, then a matrix product. Transpose both, and swap their
-# order: first the product with the transposed weights, which makes all stamps. Then put each stamp
-# where it belongs, and add. This is called **col2im**, "columns to image": the adjoint of im2col.
+# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For the
+# transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the product
+# with the transposed weights, which makes all stamps. Then put each stamp where it belongs, and
+# add. This is called **col2im**, "columns to image": the adjoint of im2col.
 
 # %%
 N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
 y = generator.standard_normal((N, Cin, 4, 5))
 weight = generator.standard_normal((Cin, Cout, k, k))
-stamps = weight.reshape(Cin, -1).T @ y.reshape(N, Cin, -1)
-stamps = stamps.reshape(N, Cout, k, k, 4, 5)
+stamps = weight.reshape(Cin, Cout * k * k).T @ y.reshape(N, Cin, 4 * 5)
+stamps = stamps.reshape(N, Cout, k, k, 4, 5)  # a stamp of k x k for each of the 4 x 5 pixels
 
 H, W = transposed_size(4, k, s, p), transposed_size(5, k, s, p)
-by_col2im = kernels.col2im(stamps, (H, W), s, p)
-equal("product and col2im", by_col2im, kernels.conv_transpose2d(y, weight, s, p))
+by_col2im = kernels.col2im(stamps, (H, W), stride=s, padding=p)
+by_package = kernels.conv_transpose2d(y, weight, stride=s, padding=p)
+equal("product and col2im, and the package", by_col2im, by_package)
+
+x = generator.standard_normal(by_col2im.shape)
+left = (kernels.im2col(x, (k, k), stride=s, padding=p) * stamps).sum()
+equal("<im2col(x), stamps> and <x, col2im(stamps)>", left, (x * by_col2im).sum())
 
 # %% [markdown]
-# col2im can be thought of in two ways, **scatter** and **gather** (tutorial 08). Scatter: go
-# through the stamps and add each number where it lands. Gather: go through the *output* pixels,
-# and find for each the numbers that land on it. On a GPU thousands of threads work at once; with
-# scatter, two may add to one pixel at the same time, and must wait for each other. With gather,
-# every thread has a pixel of its own. So the package's CUDA kernel gathers.
+# col2im can be thought of in two ways, scatter and gather (tutorial 08). Scatter: go through the
+# stamps, and add each number where it lands. Gather: go through the *output* pixels, and find for
+# each the numbers that land on it.
+#
+# The difference counts on a GPU, where thousands of small tasks, its threads, run at once. With
+# scatter, two threads may add to one pixel at the same time. They must take turns, or a number is
+# lost. With gather, every thread has a pixel of its own. So what the package runs on a GPU gathers:
+# `col2im_gather` in `minifcn/kernels/cuda/windows.cu`.
 
 # %%
 scattered, gathered = np.zeros((N, Cout, H, W)), np.zeros((N, Cout, H, W))
@@ -295,24 +331,28 @@ for i, j, h, w in np.ndindex(k, k, 4, 5):  # every number of every stamp
 
 for row, column in np.ndindex(H, W):  # every pixel of the output
     for i, j in np.ndindex(k, k):
-        h, left = divmod(row + p - i, s)
-        w, above = divmod(column + p - j, s)
-        if left == 0 and above == 0 and 0 <= h < 4 and 0 <= w < 5:
+        h, rest_h = divmod(row + p - i, s)  # row = s * h - p + i, solved for h
+        w, rest_w = divmod(column + p - j, s)
+        if rest_h == 0 and rest_w == 0 and 0 <= h < 4 and 0 <= w < 5:
             gathered[:, :, row, column] += stamps[:, :, i, j, h, w]
 equal("scatter and gather", scattered, gathered)
 equal("gather and col2im", gathered, by_col2im)
 
 # %% [markdown]
-# Did you see the shape of the weights? They are of shape `(Cin, Cout, KH, KW)`: input channels
-# first. A convolution has `(Cout, Cin, KH, KW)`. It is no whim: it is the *same* array. The
+# Did you see the shape of the weights? They are of shape `(Cin, Cout, KH, KW)`, with Cin input
+# channels and Cout output channels: input channels first. A convolution has
+# `(Cout, Cin, KH, KW)`, output channels first. There is a reason: it is the *same* array. The
 # convolution with weights (4, 3, k, k) goes from 3 channels to 4; its transpose, with the same
 # weights, from 4 back to 3.
 #
 # ## The backward of a convolution
 #
-# In tutorial 03 gradients went backward through a graph. Through a convolution y = C x the
-# gradient goes back as C^T g: by a transposed convolution. You have used it since tutorial 05
-# without knowing it.
+# Tutorial 08 found a rule: through a product with a matrix, the gradient goes backward by the
+# adjoint. So through a convolution y = C x, the upstream gradient g goes back as C^T g: by a
+# transposed convolution. In tutorial 04 you wrote this yourself, with the flipped kernel. Each
+# network that you trained has used it.
+#
+# `F.conv2d` is `kernels.conv2d` for Tensors, with a backward. g is a random upstream gradient.
 
 # %%
 x = tensor(generator.standard_normal((1, 3, 7, 7)), requires_grad=True)
@@ -320,35 +360,42 @@ kernel = tensor(generator.standard_normal((4, 3, 3, 3)))
 y = F.conv2d(x, kernel, stride=2, padding=1)
 g = generator.standard_normal(y.shape)
 y.backward(tensor(g))
-equal("gradient and transposed", x.grad, kernels.conv_transpose2d(g, kernel.numpy(), 2, 1))
+by_stamping = kernels.conv_transpose2d(g, kernel.numpy(), stride=2, padding=1)
+equal("gradient and transposed convolution", x.grad, by_stamping)
 
 # %% [markdown]
 # ## Change one thing: the kernel size
 #
 # Take k = 2 and s = 2: the stamps lie side by side and never overlap. With k = 3 and s = 2 they
-# overlap in every second row and column. Count the stamps on each pixel: stamp ones with ones.
+# overlap in every second row and column. How many stamps are on each pixel? If all inputs and all
+# weights are 1, each stamp adds 1: the output is the number of stamps. Predict the numbers that
+# occur for k = 3 and for k = 4.
 
 # %%
 ones = np.ones((1, 1, 4, 4))
 for k in (2, 3, 4):
     count = kernels.conv_transpose2d(ones, np.ones((1, 1, k, k)), stride=2)[0, 0]
     print(f"k = {k}, s = 2:\n{count.astype(int)}")
-    assert (count.max() == 1) == (k == 2)
+    assert set(count.ravel()) == ({1} if k == 2 else {1, 2, 4})
+    assert k != 4 or set(count[2:-2, 2:-2].ravel()) == {4}
 
 # %% [markdown]
-# With k = 3 the counts change from pixel to pixel, even far from the border. That is seen in the
-# pictures that networks make. It is the question of the next tutorial.
+# Both have 1, 2 and 4. But with k = 4 all pixels have 4, except near the border. With k = 3 the
+# counts change from pixel to pixel, even far from it.
 #
 # ## Exercises
 #
-# 1. A network ends with a map of 12 x 12 and needs 96 x 96. Choose k, s and p of one transposed
-#    convolution with k = 2 s and output_padding 0, and check the size with `transposed_size`.
+# 1. A network has 12 x 12 numbers and needs 96 x 96. Choose k, s and p of one transposed
+#    convolution, with k = 2 s, p smaller than s, and output_padding 0. You are right if
+#    `transposed_size(12, k, s, p)` is 96.
 # 2. Find a kernel for which the transposed convolution with stride 2 is the *nearest* unpooling
 #    of tutorial 08: each number repeated in a block of 2 x 2. Check it with `equal` and
 #    `np.repeat` on both axes.
-# 3. There are kernels with which the transposed convolution does undo a convolution. Find a 2 x 2
-#    kernel, stride 2, for which `C @ C.T` is the identity (use `convolution_matrix` on a 4 x 4
-#    image). Which order is undone then: first C^T then C, or first C then C^T? Check both.
+# 3. There are kernels for which a convolution and its transpose do undo each other, in one of the
+#    two orders. Find a 2 x 2 kernel for which `C @ C.T` is `np.eye(4)`, with
+#    `C = convolution_matrix(kernel, 4, stride=2)`. What is undone then: the transposed convolution
+#    by the convolution, or the convolution by the transposed one? Check both with random
+#    columns, of 4 numbers and of 16.
 #
 # ## Next
 #
@@ -364,10 +411,12 @@ y = generator.standard_normal((1, 1, 3, 4))
 repeated = y.repeat(2, axis=2).repeat(2, axis=3)
 equal("nearest", kernels.conv_transpose2d(y, np.ones((1, 1, 2, 2)), 2), repeated, within=0)
 
-# 3. Windows do not overlap, so the rows of C are orthogonal; each has the length of the kernel.
-#    A kernel whose squares sum to 1 will do. C C^T = 1: first C^T, then C gives y back. The other
-#    order cannot: C^T C has rank 4 only, and x has 16 numbers.
+# 3. The windows do not overlap, so two rows of C have no column in common, and their product is 0.
+#    The product of a row with itself is the sum of the kernel's squares: that must be 1.
+#    C C^T y = y: the convolution undoes the transposed one. C^T C x is not x, as C x has only 4
+#    numbers, and x has 16.
 C = convolution_matrix(np.full((2, 2), 0.5), 4, stride=2)
 equal("C C^T", C @ C.T, np.eye(4))
-assert not np.allclose(C.T @ C, np.eye(16))
-assert np.linalg.matrix_rank(C.T @ C) == 4
+y, x = generator.standard_normal(4), generator.standard_normal(16)
+equal("C C^T y, and y", C @ (C.T @ y), y)
+assert not np.allclose(C.T @ (C @ x), x)

@@ -47,7 +47,7 @@ def conv_transpose_output_size(
 
 
 def conv_remainder(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """Rows at the end of the input that the last window of a convolution does not reach.
+    """Rows at the end of the padded input that the last window of a convolution does not reach.
 
     a = (i + 2p - d(k - 1) - 1) mod s: the output_padding with which the transposed convolution
     gets back to the size i (relationship 14).

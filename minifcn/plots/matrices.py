@@ -222,7 +222,8 @@ def _name_pixels(
         place = (left + (n + 0.5) * cell, top - 0.2)
         _draw_name(axes, place, f"{row},{column}", transposed, 90 if cell < _ROOMY else 0)
     style: Any = {"fontsize": 8, "color": "0.3", "va": "center"}
-    axes.text(left, top - 0.42, f"columns: {'output' if transposed else 'input'} pixels", **style)
+    rows, columns = ("input", "output") if transposed else ("output", "input")
+    axes.text(left, top - 0.42, f"rows: {rows} pixels, columns: {columns}", **style)
 
 
 def _draw_name(

@@ -192,7 +192,7 @@ def plot_contributions(
         bar = figure.colorbar(shown, ax=list(grid.flat), shrink=0.8, aspect=40, pad=0.02)
         bar.set_label(f"added to the score of {shortened(name)}")
         figure.supxlabel(
-            "contours: thick at 0, solid above, dashed below, at 1/4, 1/2 and 3/4 of the scale's ends",
+            "contours: thick at 0, solid above, dashed below, at 1/4, 1/2 and 3/4 of the scale",
             fontsize=9,
         )
 

@@ -279,7 +279,7 @@ def _convolution_grids(
         (0, 0),
         (f"input {_size(x)}", f"kernel {_size(weight)}", "window × kernel", f"output {_size(y)}"),
         (_longest(x), _longest(weight), _longest(products), _longest(y)),
-        "Squares: input. Circles: output. Thick lines: this step."
+        "Squares: input. Circles: output. Thick lines, dark: this step."
         + (" Hatched: the padding, zeros around the input." if (top, left) != (0, 0) else ""),
     )
 
@@ -295,7 +295,7 @@ def _transposed_grids(
     inside = np.zeros(last.after.shape, bool)
     inside[kept((last.output.shape[0], last.output.shape[1]), p)] = True
     products = np.array([stamp.products for stamp in found])
-    legend = "Squares: input. Circles: output. Thick lines: this step."
+    legend = "Squares: input. Circles: output. Thick lines, dark: this step."
     legend += " Hatched: cut off by the padding." if (top, left) != (0, 0) else ""
     legend += " Below and right of the dashes: output padding." if extra != (0, 0) else ""
     name = _settings(k=_size(weight), s=s, p=p, d=d, output_padding=output_padding)
