@@ -179,7 +179,7 @@ measured("mean IU of all background", background.mean_iu, "0.137")
 
 # %% [markdown]
 # 82.1 % pixel accuracy, but a mean IU of 0.137. This is the **baseline**: a network whose mean IU
-# is not above 0.137 has learnt nothing about the images. The package prints it beside every
+# is not above 0.137 has learned nothing about the images. The package prints it beside every
 # score.
 #
 # ## One matrix for all images

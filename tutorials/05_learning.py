@@ -68,6 +68,11 @@ show(out / "images.png")
 #
 # The convolutions make 64 channels of 4 x 4 numbers from an image, the **features**. Written in
 # one row, they are a vector of 1024 numbers. The linear layer makes 5 numbers from it.
+#
+# In the package, as in PyTorch, a network is a class. `__init__` makes the layers, with random
+# weights from a generator. `forward` says what happens to an image, and `network(x)` calls it.
+# `nn.Sequential` is layers in a row; `nn.Conv2d(3, 16, 5, relu=True)` goes from 3 channels to 16
+# with 5 x 5 kernels, then relu. The comments give height and width after each layer.
 
 
 # %%
@@ -114,7 +119,7 @@ print(logits.data[0].round(2))
 z = logits.data.astype(np.float64)
 exponentials = np.exp(z - z.max(axis=1, keepdims=True))
 p = exponentials / exponentials.sum(axis=1, keepdims=True)
-equal("softmax in NumPy and in the package", p, F.softmax(logits, 1), within=1e-5)
+equal("softmax in NumPy and in the package", p, F.softmax(logits, 1), within=1e-5)  # 1: the axis
 print(p[0].round(2), "sum", p[0].sum().round(6))
 
 # %% [markdown]
@@ -327,12 +332,13 @@ frequencies = np.bincount(labels) / 8
 entropy = -(frequencies * np.log(frequencies)).sum()
 measured("loss if one knows only how frequent each class is", entropy, "1.56")
 assert abs(large[0, -1] - entropy) < 0.05
+assert large[0].max() > 1000 * large[0, 0]
 
 # %% [markdown]
 # Too small a rate works, but is slow: the loss is still about 1.3.
 #
 # Too large a rate is worse. The gradient holds for a small step only. A large one jumps across the
-# valley, to a place where the loss is millions of times as high (the picture cuts that off), with
+# valley, to a place where the loss is thousands of times as high (the picture cuts that off), with
 # larger gradients and still larger jumps. Then the curve gets stuck at 1.56, with an accuracy of
 # 25 %. Look at the features:
 

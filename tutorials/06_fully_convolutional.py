@@ -31,7 +31,9 @@ out = pictures("06")
 #
 # Our classifier is the network of tutorial 05. It looks at a window, a part of an image of
 # 32 x 32 pixels, and says what its middle pixel belongs to: the background, a filled shape (disc or
-# square), or a stroke (ring, cross or line). Three classes, so three logits.
+# square), or a stroke (ring, cross or line). Three classes, so three logits. `read` returns scenes
+# as a network wants them, images (N, 3, H, W) and masks (N, H, W), here 4 scenes of 160 x 160
+# pixels with 10 to 14 objects, each as large as in the usual scenes of 96 x 96.
 
 
 # %%
@@ -298,6 +300,7 @@ f = generator.standard_normal((2, 64, 5, 7))
 W, b = generator.standard_normal((3, 64)), generator.standard_normal(3)
 
 gap_then_linear = f.mean(axis=(2, 3)) @ W.T + b
+# The sum over d at every position: the letter that is missing after the arrow is summed over.
 scores = np.einsum("cd,ndij->ncij", W, f) + b[:, None, None]
 equal(
     "1x1 convolution, in NumPy and in the package",
