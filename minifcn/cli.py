@@ -225,7 +225,7 @@ def doctor(choices: argparse.Namespace) -> None:
 
 def tutorials(choices: argparse.Namespace) -> None:
     """List the tutorials, or write them as notebooks and print where."""
-    from minifcn.tutorials import find_tutorials, format_list, write_notebooks
+    from minifcn.tutorials import find_tutorials, format_list, public_address, write_notebooks
 
     known = find_tutorials()
     if choices.notebooks is None:
@@ -234,8 +234,12 @@ def tutorials(choices: argparse.Namespace) -> None:
         rows = [tutorial.summary() for tutorial in known]
         print(json.dumps(rows) if choices.json else format_list(known))
         return
-    written = [str(path) for path in write_notebooks(known, choices.notebooks, choices.install)]
+    install = choices.install
+    if install is None:
+        install = public_address() or "minifcn"
+    written = [str(path) for path in write_notebooks(known, choices.notebooks, install)]
     print(json.dumps(written) if choices.json else "\n".join(written))
+    _say(f"on Colab they install {install}; --install WHAT changes that")
 
 
 def _say(message: str) -> None:

@@ -28,11 +28,10 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
 
     Raises:
         AssertionError: if the value is not what the text says.
-        ValueError: if text is no number, or within is negative.
+        ValueError: if text is no number, or within is not one of 0 or more.
     """
     said, half_unit = _read(text)
-    if within is not None and not within >= 0:
-        raise ValueError(f"within must be 0 or more, got {within}")
+    _check_within(within or 0.0)
     number = _one_number(value)
     shown = f"{100 * number:.6g} %" if text.endswith("%") else _shown(number)
     # Half a unit is itself rounded: what lies between two numbers may be written as either.
@@ -49,12 +48,15 @@ def equal(name: str, a: Any, b: Any, within: float = 1e-9) -> None:
         name: what is compared.
         a: an array, a Tensor or a number.
         b: another one, of the same shape.
-        within: the largest difference allowed, as a share of the largest entry of b;
+        within: the largest difference allowed, as a share of the largest finite entry of b;
             0 stands for exactly equal.
 
     Raises:
-        AssertionError: if the shapes differ, or an entry differs by more; names the worst.
+        AssertionError: if the shapes differ, or an entry differs by more; names the worst. NaN
+            equals nothing, and infinity only itself.
+        ValueError: if within is not a number of 0 or more.
     """
+    _check_within(within)
     a, b = _array(a), _array(b)
     if a.shape != b.shape:
         raise AssertionError(f"{name}: shapes differ, {a.shape} and {b.shape}")
@@ -62,7 +64,8 @@ def equal(name: str, a: Any, b: Any, within: float = 1e-9) -> None:
         raise AssertionError(f"{name}: nothing to compare, both are of shape {a.shape}")
     with np.errstate(invalid="ignore"):  # infinities of one sign are equal, not NaN apart
         apart = np.where(a == b, 0.0, np.abs(np.subtract(a, b, dtype=np.float64)))
-    largest = float(np.abs(b).max())
+    apart[(a != b) & (apart == 0)] = np.nan  # whole numbers that float64 cannot tell apart
+    largest = float(np.abs(b, dtype=np.float64).max(initial=0, where=np.isfinite(b)))
     worst = tuple(int(n) for n in np.unravel_index(np.argmax(apart), apart.shape))
     # NaN is not at most anything, and argmax finds it first.
     if not (apart[worst] <= within * largest and np.isfinite(apart[worst])):
@@ -118,6 +121,11 @@ def _read(text: str) -> tuple[float, float]:
 def _shown(number: float) -> str:
     """Write six digits, or all of a whole number: 0.820604, 1,296."""
     return f"{number:,.0f}" if number.is_integer() and abs(number) < 1e15 else f"{number:.6g}"
+
+
+def _check_within(within: float) -> None:
+    if not 0 <= within < np.inf:
+        raise ValueError(f"within must be a number of 0 or more, got {within}")
 
 
 def _array(values: Any) -> np.ndarray:

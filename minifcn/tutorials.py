@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from minifcn.checkpoint import write_atomically
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _TITLE = re.compile(r"# # (\d\d)\. (.+)")
 _TIME = re.compile(r"# \*\*Time:\*\* (\d+) minutes; the code runs in (\d+) seconds?\. .*")
-_ADDRESS = re.compile(
-    r"(?:https?://|ssh://|git@)(?:[^@/]*@)?([\w-]+(?:\.[\w-]+)+)(?::\d+/|[:/])(.+)"
-)
+_HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
+_INSTALL = re.compile(r"[\w.+:/@=<>~!,\[\]# -]+")
 
 ANSWERS = "answers"
 """The tag of the last cell, which holds the answers to the exercises."""
@@ -57,11 +59,21 @@ def find_tutorials() -> list[Tutorial]:
         FileNotFoundError: if there are none.
         ValueError: if the first lines of one do not describe it.
     """
-    beside = Path(__file__).parents[1] / "tutorials"
-    found = sorted(beside.glob("[0-9][0-9]_*.py")) or _installed()
+    found = _beside() or _installed()
     if not found:
-        raise FileNotFoundError(f"there are no tutorials: none in {beside}, none installed")
+        raise FileNotFoundError(f"there are no tutorials beside {_checkout()}, and none installed")
     return [_read(path) for path in found]
+
+
+def _checkout() -> Path:
+    """The folder that holds the package: a checkout, or where pip installs."""
+    return Path(__file__).resolve().parents[1]
+
+
+def _beside() -> list[Path]:
+    if not (_checkout() / "pyproject.toml").is_file():  # beside an installed package are others'
+        return []
+    return sorted((_checkout() / "tutorials").glob("[0-9][0-9]_*.py"))
 
 
 def _installed() -> list[Path]:
@@ -70,7 +82,11 @@ def _installed() -> list[Path]:
     except metadata.PackageNotFoundError:
         return []
     named = [file for file in files if file.match("share/minifcn/tutorials/[0-9][0-9]_*.py")]
-    return sorted(Path(str(file.locate())).resolve() for file in named)
+    paths = (Path(str(file.locate())).resolve() for file in named)
+    # With pip's --target the files are not where its list says, but beside the package.
+    return sorted(filter(Path.is_file, paths)) or sorted(
+        (_checkout() / "share" / "minifcn" / "tutorials").glob("[0-9][0-9]_*.py")
+    )
 
 
 def _read(path: Path) -> Tutorial:
@@ -101,7 +117,7 @@ def format_list(tutorials: Sequence[Tutorial]) -> str:
 
 
 def write_notebooks(
-    tutorials: Sequence[Tutorial], folder: Path, install: str | None = None
+    tutorials: Sequence[Tutorial], folder: Path, install: str = "minifcn"
 ) -> list[Path]:
     """Write each tutorial as a notebook; return the paths.
 
@@ -111,27 +127,26 @@ def write_notebooks(
     Args:
         tutorials: which.
         folder: is made if need be.
-        install: what pip is told to install on Colab; by default the address that this checkout
-            was cloned from if it is a public one, else "minifcn".
+        install: what pip is told to install on Colab, see also `public_address`.
 
     Raises:
-        ValueError: if jupytext is not installed, install is not one line without quotes, or a
+        ValueError: if jupytext is not installed, install is not a package or an address, or a
             notebook is there already and differs: somebody may have worked in it. Then nothing
             is written.
+        OSError: if the folder cannot be written.
     """
-    install = _public_address() or "minifcn" if install is None else install
-    if not install.strip() or re.search(r"[\n\r\"'{}$\\]", install):
-        raise ValueError(f"install must be one line without quotes, got {install!r}")
+    if not _INSTALL.fullmatch(install) or install.startswith("-") or not install.strip():
+        raise ValueError(f"install must be what pip installs, as git+https://...; got {install!r}")
     texts = {
         folder / f"{tutorial.path.stem}.ipynb": _as_json(notebook(tutorial, install))
         for tutorial in tutorials
     }
     for path, text in texts.items():
-        if path.exists() and path.read_text(encoding="utf-8") != text:
+        if path.exists() and path.read_bytes() != text.encode():
             raise ValueError(f"{path} is there already, and differs; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
-        path.write_text(text, encoding="utf-8", newline="\n")
+        write_atomically(path, text.encode())
     return list(texts)
 
 
@@ -168,15 +183,30 @@ def _as_json(book: NotebookNode) -> str:
     return str(nbformat.writes(book)) + "\n"
 
 
-def _public_address() -> str | None:
-    """Return where pip finds what this checkout was cloned from, without anybody's password."""
-    checkout = Path(__file__).parents[1]
-    if not (checkout / ".git").exists():  # git would look further up, in somebody else's checkout
+def public_address() -> str | None:
+    """Return where pip finds what this checkout was cloned from; None if that is not public.
+
+    Without user and password, which are nobody else's business, and by https whatever git uses.
+    """
+    if not (_checkout() / ".git").exists():  # git would look further up, in somebody else's
         return None
-    command = ["git", "-C", str(checkout), "remote", "get-url", "origin"]
+    command = ["git", "-C", str(_checkout()), "remote", "get-url", "origin"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    found = _ADDRESS.fullmatch(answer.stdout.strip())
-    return f"git+https://{found[1]}/{found[2]}" if found else None
+    return _without_user(answer.stdout.strip())
+
+
+def _without_user(origin: str) -> str | None:
+    short = re.fullmatch(r"[\w.-]+@([\w.-]+):/?(.+)", origin)  # git@github.com:who/what
+    try:
+        parts = urlsplit(f"ssh://{short[1]}/{short[2]}" if short else origin)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    plain = re.fullmatch(r"/[\w./~-]+", parts.path) and not (parts.query or parts.fragment)
+    public = _HOST.fullmatch(host) and not host.endswith((".local", ".internal", ".lan"))
+    if parts.scheme not in ("https", "ssh") or not (plain and public):
+        return None
+    return f"git+https://{host}{f':{port}' if port and parts.scheme == 'https' else ''}{parts.path}"

@@ -14,7 +14,7 @@ from PIL import Image
 from small_runs import TINY, state_of
 
 import minifcn
-from minifcn import doctor, machine
+from minifcn import cli, doctor, machine, options
 from minifcn.config import Config
 from minifcn.data import CamVid
 from minifcn.progress import Progress
@@ -362,3 +362,8 @@ def test_doctor_says_what_is_not_there(monkeypatch):
     assert facts["no-package-has-this-name"] == "not installed"
     assert facts["cuda on the cpu"] == "not there: it needs g++"
     assert re.fullmatch(r"\d+ cores usable; no limit set", facts["threads"])
+
+
+def test_every_command_of_the_parser_does_something():
+    named = re.findall(r'set_defaults\(command="(\w+)"', Path(options.__file__).read_text())
+    assert sorted(named) == sorted(cli.COMMANDS)

@@ -62,9 +62,11 @@ def test_a_text_that_is_no_number_is_an_error(text):
 def test_wrong_arguments():
     with pytest.raises(ValueError, match=r"value must be one number, got shape \(2,\)"):
         measured("share", [1, 2], "3")
-    for within in (-1, float("nan")):
-        with pytest.raises(ValueError, match="within must be 0 or more, got"):
+    for within in (-1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="within must be a number of 0 or more, got"):
             measured("share", 3, "3", within=within)
+        with pytest.raises(ValueError, match="within must be a number of 0 or more, got"):
+            equal("pair", 3, 3, within)
 
 
 def test_equal_arrays(capsys):
@@ -73,7 +75,7 @@ def test_equal_arrays(capsys):
     equal("tensor", minifcn.tensor(a), a + 1e-12)
     equal("number", 1 / 3, 1 / 3)
     equal("bool", [True], [True])
-    equal("infinite", [-np.inf, 1], [-np.inf, 1])
+    equal("infinite", [-np.inf, 1], [-np.inf, 1], within=0)
     assert capsys.readouterr().out.splitlines() == [
         "exact: exactly equal, 6 numbers",
         "tensor: equal, to 1.0e-12, 6 numbers",
@@ -90,6 +92,8 @@ def test_equal_arrays(capsys):
         ([1.0, 2, 3], [1.0, 2, 3 + 1e-12], 0, r"differ at \(2,\)"),
         ([1.0, np.nan], [1.0, 2], 1, r"differ at \(1,\), nan and 2"),
         ([1.0, 1], [1.0, np.inf], 1, r"differ at \(1,\)"),
+        ([-np.inf, 1], [-np.inf, 999], 0.1, r"differ at \(1,\), 1 and 999"),
+        ([2**60, 1], [2**60 + 1, 1], 0, r"differ at \(0,\)"),
         ([1.0, 2], [[1.0, 2]], 1, r"shapes differ, \(2,\) and \(1, 2\)"),
         ([], [], 1, r"nothing to compare"),
         (3, 4, 0.2, "differ, 3 and 4"),

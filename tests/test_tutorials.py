@@ -94,9 +94,12 @@ def test_a_notebook_that_somebody_has_worked_in_is_not_replaced(script, tmp_path
     assert not (tmp_path / "03_three.ipynb").exists()
 
 
-@pytest.mark.parametrize("install", ["", " ", 'a" b', "a\nb", "a'", "{x}", "$HOME", "\\"])
+@pytest.mark.parametrize(
+    "install",
+    ["", " ", 'a" b', "a\nb", "a'", "{x}", "$HOME", "\\", "`a`", "a;b", "-r x", "a\u2028b"],
+)
 def test_what_to_install_is_one_word_or_line(script, tmp_path, install):
-    with pytest.raises(ValueError, match="install must be one line without quotes, got"):
+    with pytest.raises(ValueError, match="install must be what pip installs, .*; got"):
         write_notebooks([script], tmp_path / "a", install)
     assert not (tmp_path / "a").exists()
 
@@ -144,6 +147,17 @@ def test_without_jupytext_the_error_says_what_to_install(script, tmp_path, monke
         ("file:///srv/minifcn", None),
         ("../minifcn", None),
         ("https://localhost/minifcn", None),
+        ("http://github.com/a/minifcn", None),
+        ("git@github.com:/a/minifcn", "git+https://github.com/a/minifcn"),
+        ("https://git.example.org:8443/a/b", "git+https://git.example.org:8443/a/b"),
+        ("https://github.com/a/b?access_token=secret", None),
+        ("https://github.com/a/b#secret", None),
+        ("https://github.com/a/b;token=secret", None),
+        ("https://github.com/secret@github.com/a", None),
+        ("https://192.168.1.5/a/b", None),
+        ("https://git.local/a/b", None),
+        ("https://github.com/a/b c", None),
+        ("https://github.com:x/a", None),
     ],
 )
 def test_the_address_is_that_of_a_public_origin_without_passwords(
@@ -153,9 +167,21 @@ def test_the_address_is_that_of_a_public_origin_without_passwords(
     checkout.mkdir()
     git = ["git", "-C", str(checkout)]
     subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "remote", "add", "origin", origin], check=True)
+    subprocess.run([*git, "config", "remote.origin.url", origin], check=True)
     monkeypatch.setattr(tutorials, "__file__", str(checkout / "minifcn" / "tutorials.py"))
-    assert tutorials._public_address() == address
+    assert tutorials.public_address() == address
+
+
+def test_a_full_disk_leaves_no_half_a_notebook(script, tmp_path, monkeypatch):
+    pytest.importorskip("jupytext")
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(tutorials, "write_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_notebooks([script], tmp_path / "a")
+    assert not list((tmp_path / "a").iterdir())
 
 
 def test_somebody_elses_checkout_around_the_package_is_not_asked(tmp_path, monkeypatch):
@@ -164,7 +190,7 @@ def test_somebody_elses_checkout_around_the_package_is_not_asked(tmp_path, monke
     subprocess.run(["git", "-C", str(tmp_path), *origin], check=True)
     place = tmp_path / "site-packages" / "minifcn" / "tutorials.py"
     monkeypatch.setattr(tutorials, "__file__", str(place))
-    assert tutorials._public_address() is None
+    assert tutorials.public_address() is None
 
 
 def test_an_installed_package_has_them_elsewhere(tmp_path, monkeypatch, script):
@@ -181,3 +207,14 @@ def test_an_installed_package_has_them_elsewhere(tmp_path, monkeypatch, script):
     monkeypatch.setattr(metadata, "files", lambda name: [])
     with pytest.raises(FileNotFoundError, match="there are no tutorials"):
         find_tutorials()
+
+
+def test_tutorials_of_others_beside_an_installed_package_are_not_taken(tmp_path, monkeypatch):
+    (tmp_path / "tutorials").mkdir()
+    (tmp_path / "tutorials" / "01_theirs.py").write_text("print(1)\n")
+    shared = tmp_path / "share" / "minifcn" / "tutorials"  # as pip install --target puts them
+    shared.mkdir(parents=True)
+    (shared / "03_three.py").write_text(SCRIPT)
+    monkeypatch.setattr(tutorials, "__file__", str(tmp_path / "minifcn" / "tutorials.py"))
+    monkeypatch.setattr(metadata, "files", lambda name: [])
+    assert [tutorial.question for tutorial in find_tutorials()] == ["What is three?"]

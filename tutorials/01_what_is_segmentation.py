@@ -3,12 +3,14 @@
 #
 # **Time:** 20 minutes; the code runs in 3 seconds. **Before:** nothing.
 #
-# You will look at a segmentation, count how good it is in four ways, and meet an answer that
-# never looks at the image and still scores well. It is worth knowing before you train anything:
-# a network learns what you measure, and so do you.
+# You will look at a segmentation, compute scores that say how good it is, and meet an answer that
+# never looks at the image and still gets a high one. Know this before you train a network, the
+# kind of program that tutorial 05 explains: a score decides which networks people keep.
 #
 # Run the cells from top to bottom. Where the text says **Predict**, write your answer down
-# before you go on. A line that ends in "(the text says ...)" checks a number of this text.
+# before you go on. In all tutorials, `measured` holds a number of the text against the computed
+# one and prints both, and `equal` compares two results. If one of them fails, the program stops
+# with an error. `show` displays a picture; in a script, it prints where the picture is.
 
 # %%
 import numpy as np
@@ -18,7 +20,7 @@ from minifcn.lesson import equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.plots import plot_confusion, plot_predictions
 
-out = pictures("01")
+out = pictures("01")  # the folder runs/tutorials/01
 
 # %% [markdown]
 # ## A class for every pixel
@@ -31,19 +33,20 @@ out = pictures("01")
 # known exactly.
 
 # %%
-scenes = Shapes("val")  # 200 scenes of 96 x 96 pixels
+scenes = Shapes("val")  # 200 scenes of 96 x 96 pixels; "val": for validation, not for training
 image, truth = scenes[3]
 print("image:", image.shape, image.dtype, "  height, width, colours")
 print("truth:", truth.shape, truth.dtype, "  height, width")
 print("classes:", dict(enumerate(scenes.classes)))
+print("a part of the mask, at the border of a square:")
 print(truth[26:36, 20:40])
 
 # %% [markdown]
 # ## A prediction
 #
 # A **prediction** is the mask that somebody, or some network, gives for the image. We have no
-# network yet. So we take one that sees too coarsely: it knows the true class of the middle of each
-# block of 8 x 8 pixels, and gives that class to the whole block.
+# network yet. So we make a prediction from the truth, too coarsely: each block of 8 x 8 pixels gets
+# the true class of one pixel in its middle, that of row 4 and column 4.
 
 
 # %%
@@ -53,13 +56,13 @@ def coarse(mask, block=8):
 
 
 prediction = coarse(truth)
-sample = (image, truth, prediction)
+sample = (image, truth, prediction)  # the palette has the colour of each class
 plot_predictions(out / "prediction.png", [sample], scenes.classes, scenes.palette)
 show(out / "prediction.png")
 
 # %% [markdown]
-# The error is at the borders of the objects, and thin strokes suffer most. In tutorial 07 you
-# will see why networks make this very kind of error.
+# The errors are at the borders of the objects, and the cross has lost an arm. In tutorial 07 you
+# will see why networks make this kind of error. ("Ignored" pixels come at the end; here are none.)
 #
 # ## Pixel accuracy
 #
@@ -74,7 +77,7 @@ accuracy = (prediction == truth).mean()
 measured("pixel accuracy of the coarse prediction", accuracy, "91.7 %")
 
 # %% [markdown]
-# 91.7 % of the pixels are right. That sounds good.
+# 91.7 % of the pixels of this scene are right. That sounds good.
 #
 # ## Predict
 #
@@ -90,8 +93,7 @@ measured("pixel accuracy of all background", blind, "82.1 %")
 
 # %% [markdown]
 # All background gets 82.1 %, because most pixels are background. Pixel accuracy says little
-# where one class is much more frequent than the others, as in most photos. We need a score that
-# asks for each class.
+# where one class is much more frequent than the others. We need a score that asks for each class.
 #
 # ## The confusion matrix
 #
@@ -113,14 +115,15 @@ plot_confusion(out / "confusion.png", n, scenes.classes)
 show(out / "confusion.png")
 
 # %% [markdown]
-# Each row of the picture is divided by its sum, so that its cells are shares of the true class.
-# Read the last row: of the pixels of lines, 60 % were found, and most others were taken
-# for background.
+# Each row of the picture is divided by its sum, so that its cells are shares of the true class,
+# in percent. Read the last row: of the pixels of lines, 60 % were found, and most others were taken
+# for background. The mean of the six shares on the diagonal is called **mean accuracy**.
 
 # %%
 shares = n / n.sum(axis=1, keepdims=True)
 measured("lines found", shares[5, 5], "60 %")
-assert shares[5, 0] > 0.8 * (1 - shares[5, 5])
+assert shares[5, 0] > 0.8 * (1 - shares[5, 5])  # of the others, more than 80 % as background
+equal("mean accuracy", np.diag(shares).mean(), matrix.mean_accuracy)
 
 # %% [markdown]
 # ## Intersection over union
@@ -133,8 +136,8 @@ assert shares[5, 0] > 0.8 * (1 - shares[5, 5])
 # ```
 #
 # It is 1 where the two sets are the same and 0 where they have no pixel in common. Both kinds of
-# mistakes make it smaller: a missed pixel and one claimed wrongly. In the matrix, row i holds the
-# first set and column i the second, so
+# mistakes make it smaller: a missed pixel and one claimed wrongly. In the matrix, row i counts the
+# first set and column i the second. Their sum counts the pixels in both sets, `n[i, i]`, twice, so
 #
 # ```
 # IU_i = n[i, i] / (sum of row i + sum of column i - n[i, i])
@@ -155,7 +158,8 @@ for name, value in zip(scenes.classes, iu, strict=True):
 measured("mean IU of the coarse prediction", matrix.mean_iu, "0.626")
 
 # %% [markdown]
-# The mean IU is 0.626: it tells what 91.9 % pixel accuracy over all scenes hides.
+# Over all scenes, 91.9 % of the pixels are right, but the mean IU is 0.626. It shows what the pixel
+# accuracy hides: rings, crosses and lines are found badly.
 
 # %%
 measured("pixel accuracy of the coarse prediction, all scenes", matrix.pixel_accuracy, "91.9 %")
@@ -179,14 +183,14 @@ measured("mean IU of all background", background.mean_iu, "0.137")
 
 # %% [markdown]
 # 82.1 % pixel accuracy, but a mean IU of 0.137. This is the **baseline**: a network whose mean IU
-# is not above 0.137 has learned nothing about the images. The package prints it beside every
-# score.
+# is not above 0.137 is no better than closed eyes. The package prints it below every mean IU.
 #
 # ## One matrix for all images
 #
 # The matrix collects the pixels of all images, and the score is computed once, at the end. The
-# mean of the scores of single images is another number. A class that is not in an image has no
-# score there and is left out, and one with three pixels there counts as much as any other.
+# mean of the scores of single images is another number. For one image, a class that is neither in
+# its truth nor in its prediction is left out (its IU would be 0 / 0), and a class with three pixels
+# counts as much as any other.
 
 # %%
 scores = []
@@ -197,7 +201,7 @@ for true_mask, predicted in zip(truths, predictions, strict=True):
 measured("mean of the mean IUs of single images", np.mean(scores), "0.639")
 
 # %% [markdown]
-# 0.639 is not 0.626. Where you compare with a published number, ask which of the two it is.
+# 0.639 is not 0.626. Before you compare with a published number, find out which of the two it is.
 #
 # ## Void: pixels that do not count
 #
@@ -205,7 +209,9 @@ measured("mean of the mean IUs of single images", np.mean(scores), "0.639")
 # by the number 255. They are no class: they are taken out before anything is counted, and
 # whatever is predicted there is neither right nor wrong.
 #
-# Here we make all pixels void that have a pixel of another class within two pixels.
+# Here we make a pixel void if the 5 x 5 pixels around it are not all of one class. The function
+# makes 25 shifted copies of the mask. Where their smallest value equals their largest, it is one
+# class.
 
 
 # %%
@@ -227,43 +233,47 @@ plot_predictions(out / "void.png", [(image, marked[3], prediction)], scenes.clas
 show(out / "void.png")
 
 # %% [markdown]
-# The same prediction now has 98.8 % pixel accuracy, because its errors were where nobody counts.
-# And of the pixels of lines only 13 % are left. Void makes a score fair where the truth is
-# unsure, and blind where objects are thin. You have to know where it is.
+# Void is hatched in the picture. The same prediction now has 98.8 % pixel accuracy, because most of
+# its errors were where nobody counts. And of the pixels of lines only 13 % are left. So void makes
+# a score fair where the truth is unsure, and blind where objects are thin. Before you trust a
+# score, look at where its void is.
 #
 # ## Exercises
 #
-# 1. Call `update(predictions, truths)`, with the arguments the wrong way round. Which of
-#    `pixel_accuracy`, `mean_accuracy` and `mean_iu` change? First say why, then try.
+# 1. Make a new `ConfusionMatrix(num_classes=6)` and call `update(predictions, truths)`, with the
+#    arguments the wrong way round. Which of `pixel_accuracy`, `mean_accuracy` and `mean_iu` differ
+#    from those of `matrix`? First say why, then try.
 # 2. The Dice score of a class is `2 * both / (rows + columns)`. Find the formula that turns IU
-#    into Dice, and check it with `equal("Dice", ..., 2 * both / (rows + columns))`.
-# 3. Make a prediction for all scenes whose pixel accuracy is *lower* than that of all background
-#    and whose mean IU is *higher* than `0.5`. You may use `truths`. A `ConfusionMatrix` tells you
-#    when you are there.
+#    into Dice, and put it in place of the dots: `equal("Dice", ..., 2 * both / (rows + columns))`.
+# 3. Make predictions for all scenes that have together a pixel accuracy *lower* than `blind`, that
+#    of all background, and a mean IU *higher* than `0.5`. Begin with `truths.copy()`, and spoil a
+#    part of it. A `ConfusionMatrix` tells you when you are there.
 #
 # ## Next
 #
-# Now you know what we want, and how to measure it. The next tutorial takes apart the one operation
-# that nearly all of the network consists of: the convolution.
+# Now you know what we want, and how to measure it. The next tutorial takes apart the operation
+# that most of our networks' work consists of: the convolution.
 
 # %% tags=["answers"]
 # 1. The matrix is transposed. Its diagonal and its sum stay, and IU treats rows and columns alike.
-#    Mean accuracy divides by the rows: it changes.
+#    Mean accuracy divides by the sums of the rows, which are now others: it changes.
 swapped = ConfusionMatrix(num_classes=6)
 swapped.update(predictions, truths)
 assert swapped.pixel_accuracy == matrix.pixel_accuracy
 assert np.allclose(swapped.iu, matrix.iu)
 assert swapped.mean_accuracy != matrix.mean_accuracy
 
-# 2. With a + b = rows + columns: IU = both / (a + b - both), so Dice = 2 IU / (1 + IU).
+# 2. With sum = rows + columns: IU = both / (sum - both), so 1 + IU = sum / (sum - both), and
+#    2 IU / (1 + IU) = 2 both / sum, which is Dice.
 equal("Dice", 2 * iu / (1 + iu), 2 * both / (rows + columns))
 
 # 3. Keep all objects right, and spoil a part of the background with a single class: only that
 #    class's IU and the background's fall.
 spoilt = truths.copy()
-left = spoilt[:, :, :24]
+left = spoilt[:, :, :24]  # a view: what is written to it is in spoilt
 left[left == 0] = 5
 spoilt_matrix = ConfusionMatrix(num_classes=6)
 spoilt_matrix.update(truths, spoilt)
 assert spoilt_matrix.pixel_accuracy < blind
 assert spoilt_matrix.mean_iu > 0.5
+print(f"accuracy {spoilt_matrix.pixel_accuracy:.2f}, mean IU {spoilt_matrix.mean_iu:.2f}")

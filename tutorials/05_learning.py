@@ -5,8 +5,8 @@
 #
 # You will build a small network that names the shape in an image, measure how wrong it is, and
 # make it less wrong, step by step. Then you will ask whether it has learned shapes, or only these
-# images. Whoever builds a new network does this first: a network that cannot learn 8 images by
-# heart has an error in it.
+# images. Whoever builds a new network does this first: if a network cannot learn 8 images by
+# heart, something in it is probably wrong.
 
 # %%
 import math
@@ -29,25 +29,31 @@ out = pictures("05")
 # for each pixel. Our images show one shape each, on 32 x 32 pixels. The **label** of an image is
 # the number of its true class. There are 5 classes here, numbered 0 to 4; the background is none.
 #
-# `normalise` subtracts a mean colour and divides by a standard deviation, so that the numbers
-# that go into the network are around 0 and of size 1. That makes learning easier.
+# `normalise` subtracts a fixed mean colour and divides by a fixed standard deviation, so that the
+# numbers that go into the network have a mean near 0 and a standard deviation near 1. The random
+# weights that a network begins with are made for such numbers.
+#
+# The scenes come from two sets that have none in common: "train", to learn from, and "val", to
+# test on.
 
 # %%
 names = CLASSES[1:]
-# A design's lengths are for scenes of 96 x 96 pixels; ours have a third of that side.
+# One object each, large and thick, and near the middle. The lengths are given for scenes of
+# 96 x 96 pixels; ours have a third of that side.
 design = Design(objects=(1, 1), radius=(24, 36), stroke=(15, 21), margin=45)
 
 
 def read(split, count):
     scenes = list(Shapes(split, count, (32, 32), design=design))
     images = np.stack([normalise(image) for image, _ in scenes])
+    # In a mask, the background is 0, so the largest number is the class of the object, 1 to 5.
     labels = np.array([mask.max() - 1 for _, mask in scenes], dtype=np.int64)
     return images, labels
 
 
 many_images, many_labels = read("train", 200)
-first = [np.flatnonzero(many_labels == k)[:2] for k in range(5)]
-chosen = [first[k][0] for k in range(5)] + [first[k][1] for k in range(3)]
+first = [np.flatnonzero(many_labels == k)[:2] for k in range(5)]  # two images of each class
+chosen = [first[k][0] for k in range(5)] + [first[k][1] for k in range(3)]  # 8 of these 10
 images, labels = many_images[chosen], many_labels[chosen]
 print("images:", images.shape, images.dtype, "  N, C, H, W")
 print("labels:", labels)
@@ -62,9 +68,10 @@ show(out / "images.png")
 #
 # - convolutions, as in tutorial 02;
 # - relu, as in tutorial 03, after each convolution. Without it, two convolutions in a row would be
-#   one convolution again;
+#   one convolution with a larger kernel: sums of products of sums of products;
 # - **max pooling**: of each 2 x 2 block only the largest number is kept. Height and width halve;
-# - a **linear layer**: `y = W x + b`, for a vector x. Every output sees every input.
+# - a **linear layer**: `y = W x + b` for a vector x. The matrix W and the vector b, the bias, are
+#   its parameters. Every output sees every input.
 #
 # The convolutions make 64 channels of 4 x 4 numbers from an image, the **features**. Written in
 # one row, they are a vector of 1024 numbers. The linear layer makes 5 numbers from it.
@@ -94,12 +101,12 @@ class Network(nn.Module):
 
 network = Network(np.random.default_rng(2))
 logits = network(tensor(images))
-print("logits:", logits.shape, "  images, classes")
-print(logits.data[0].round(2))
+print("output:", logits.shape, "  images, numbers")
+print("of the first image:", logits.data[0].round(2))
 
 # %% [markdown]
-# The weights are random numbers so far, and the images went through together: N images that are
-# computed at the same time are a **batch**.
+# The weights are random numbers so far, the biases are 0. And the images went through together: N
+# images that are computed at the same time are a **batch**.
 
 # %% [markdown]
 # ## From scores to probabilities
@@ -112,32 +119,36 @@ print(logits.data[0].round(2))
 # p[c] = exp(z[c]) / (exp(z[0]) + exp(z[1]) + ... + exp(z[4]))
 # ```
 #
-# If all logits of an image become larger by the same number, nothing changes. So one subtracts
-# the largest of them first: `exp` of a large number would be too large for the computer.
+# If all logits of an image become larger by the same number a, nothing changes: `exp(z + a)` is
+# `exp(z) * exp(a)`, and `exp(a)` cancels. So one subtracts the largest logit from all of them
+# first, because `exp` of a large number would be too large for the computer.
 
 # %%
 z = logits.data.astype(np.float64)
 exponentials = np.exp(z - z.max(axis=1, keepdims=True))
 p = exponentials / exponentials.sum(axis=1, keepdims=True)
 equal("softmax in NumPy and in the package", p, F.softmax(logits, 1), within=1e-5)  # 1: the axis
-print(p[0].round(2), "sum", p[0].sum().round(6))
+print("first image:", p[0].round(2), "sum", p[0].sum().round(6))
+print(f"answer: {names[p[0].argmax()]}, true: {names[labels[0]]}")
 
 # %% [markdown]
 # ## How wrong is it?
 #
 # A **loss** is one number that says how wrong the network is. We need one that falls smoothly as
-# the answers get better: accuracy does not, it jumps when an answer flips. The **cross-entropy**
-# of an image looks at the probability of the true class, and at nothing else:
+# the answers get better. The **accuracy**, the share of images that are named right, does not: it
+# stays as it is until an answer changes, and then it jumps. The **cross-entropy** of an image looks
+# at the probability of the true class, and at nothing else (ln is the natural logarithm):
 #
 # ```
 # loss = -ln p[label]
 # ```
 #
-# It is 0 if the network is sure of the true class (p = 1), and grows without limit as p goes to 0:
-# who is sure and wrong pays most. The loss of a batch is the mean over its images.
+# It is 0 if the network is sure of the true class (p[label] = 1), and grows without limit as
+# p[label] goes to 0: to be sure and wrong costs most. The loss of a batch is the mean over its
+# images.
 
 # %%
-of_each_image = -np.log(p[np.arange(8), labels])
+of_each_image = -np.log(p[np.arange(8), labels])  # from row n, the number at labels[n]
 loss = F.cross_entropy(logits, labels)
 equal("cross-entropy in NumPy and in the package", of_each_image.mean(), loss, within=1e-5)
 
@@ -149,7 +160,7 @@ equal("cross-entropy in NumPy and in the package", of_each_image.mean(), loss, w
 # classes.
 
 # %%
-random_loss = loss.item()
+random_loss = loss.item()  # the number in a Tensor of one element
 network.linear.weight.data[...] = 0
 network.linear.bias.data[...] = 0
 logits = network(tensor(images))
@@ -164,13 +175,20 @@ measured("loss with a random last layer", random_loss, "5.16", within=0.02)
 # larger they are, the surer the network is of it.
 #
 # This is the first check of a new network. If its first loss is far above ln C, then the first
-# logits are too large, or the labels are not what you believe they are.
+# logits are too large, or the loss is not what you believe it is: a sum over the images, for
+# example, instead of the mean.
 
 # %% [markdown]
 # ## Which way is down?
 #
-# How does the loss change if a logit changes? For one image, with p from softmax, the derivative
-# of -ln p[label] by the logit z[c] is
+# How does the loss change if a logit changes? Put softmax into the loss of one image:
+#
+# ```
+# loss = -ln p[label] = ln(exp(z[0]) + ... + exp(z[4])) - z[label]
+# ```
+#
+# The derivative of the first part by z[c] is `exp(z[c]) / (exp(z[0]) + ... + exp(z[4]))`, which is
+# p[c]. That of z[label] by z[c] is 1 if c is the label, else 0. Together:
 #
 # ```
 # gradient[c] = p[c] - (1 if c is the label, else 0)
@@ -178,12 +196,12 @@ measured("loss with a random last layer", random_loss, "5.16", within=0.02)
 #
 # In words: the probability that the network gives, minus the one that it should give. A vector
 # that is 1 at the label and 0 elsewhere is called **one-hot**. For a mean over N images, each
-# gradient is divided by N.
+# gradient is divided by N. We check the formula with random logits.
 
 # %%
 z = tensor(np.random.default_rng(0).standard_normal((8, 5)), requires_grad=True)
 F.cross_entropy(z, labels).backward()
-one_hot = np.eye(5)[labels]
+one_hot = np.eye(5)[labels]  # for each label, that row of the identity matrix
 by_hand = (F.softmax(z, 1).data - one_hot) / 8
 equal("gradient of the logits, by formula and by backward", by_hand, z.grad)
 
@@ -197,10 +215,15 @@ equal("gradient of the logits, by formula and by backward", by_hand, z.grad)
 # w = w - lr * g
 # ```
 #
-# The factor lr is the **learning rate**. What takes these steps is called an **optimizer**, and
-# this one is **SGD**, stochastic gradient descent. Stochastic means random: with more images than
-# fit into one batch, each step takes a random batch, and its g is an estimate. Before each step,
-# `zero_grad` forgets the old gradients, because `backward` adds to them.
+# The factor lr is the **learning rate**; ours, `0.005`, was found by trying. What takes these steps
+# is called an **optimizer**, and this one is **SGD**, stochastic gradient descent. Stochastic means
+# random: with more images than fit into one batch, each step takes a random batch, and its g is an
+# estimate of the gradient for all images. Before each `backward`, `zero_grad` forgets the old
+# gradients, because `backward` adds to them.
+#
+# `network.parameters()` lists the arrays that hold the parameters: a weight and a bias for each of
+# the three convolutions and for the linear layer, 8 arrays. In how many of them is a number of the
+# gradient other than 0?
 
 # %%
 parameters = list(network.parameters())
@@ -213,16 +236,17 @@ for _ in range(2):
     loss.backward()
     by_hand = [w.data - 0.005 * w.grad.data for w in parameters]
     optimizer.step()
-    equal("a step by hand and by SGD", one_row(by_hand), one_row(w.data for w in parameters), 1e-6)
-    moving = sum(bool(w.grad.data.any()) for w in parameters)
-    print(f"  loss {loss.item():.3f}, arrays with a gradient: {moving} of {len(parameters)}")
+    by_sgd = [w.data for w in parameters]
+    equal("a step by hand and by SGD", one_row(by_hand), one_row(by_sgd), within=1e-6)
+    moving = sum(bool(w.grad.data.any()) for w in parameters)  # any: is one of them not 0?
+    print(f"  loss before it {loss.item():.3f}, arrays that move: {moving} of {len(parameters)}")
     losses.append(loss.item())
 assert F.cross_entropy(network(tensor(images)), labels).item() < losses[1] < losses[0]
 
 # %% [markdown]
 # The loss falls with each step. In the first one, only the weights and the bias of the last layer
-# move: as long as they are 0, no gradient comes through them to the layers before. After this step
-# they are not 0 any more, and everything learns.
+# move. On its way back to the layers before, the gradient is multiplied by these weights, and they
+# are 0. After this step they are not 0 any more, and all 8 arrays move.
 #
 # To **train** a network is to do this again and again.
 
@@ -230,13 +254,14 @@ assert F.cross_entropy(network(tensor(images)), labels).item() < losses[1] < los
 # ## Learn 8 images by heart
 #
 # We need three functions: a new network with zeros in its last layer, one step, and a look at some
-# images without learning from them. The last two return the loss and the accuracy.
+# images without learning from them. The last two return the loss and the accuracy; `step` returns
+# those from before its step.
 
 
 # %%
 def new_network(seed=2):
     network = Network(np.random.default_rng(seed))
-    network.linear.weight.data[...] = 0
+    network.linear.weight.data[...] = 0  # the bias is 0 in each new network
     return network
 
 
@@ -271,6 +296,7 @@ for _ in range(60):
     held.append(look(network, held_images, held_labels))
     learned.append(step(network, optimizer, images, labels))
 
+# Transposed: a row of losses and a row of accuracies.
 curves = {"the 8 images": np.transpose(learned), "100 held-out images": np.transpose(held)}
 plot_learning(out / "curves.png", curves, num_classes=5)
 show(out / "curves.png")
@@ -281,15 +307,15 @@ measured("accuracy on held-out images", held[-1][1], "20 %", within=0.08)
 assert held[-1][0] > 1.5 * held[0][0]
 
 # %% [markdown]
-# The first loss is 1.609, as predicted. After 60 steps the accuracy on the 8 images is 100 % and
-# the loss about 0.03. The network can learn: images, labels, loss, gradients and steps fit
-# together. Had one of them been wrong, it would show here, within a second.
+# The axis of the loss is logarithmic. The first loss is 1.609, as predicted. At the last step the
+# accuracy on the 8 images is 100 % and the loss about 0.03. The network can learn: loss, gradients
+# and steps work together. If one of them were badly wrong, this short test would probably fail.
 #
 # But on the held-out images the accuracy is about 20 %, which is guessing: one in five. Their loss
-# even rises, far above ln 5: the network has become sure, and is wrong. It knows these 8 images,
+# even rises, well above ln 5: the network has become sure, and is wrong. It knows these 8 images,
 # not shapes. This is called **overfitting**: better and better on what it learns from, no better
-# on the rest. On 8 images overfitting is the aim, because it is a test. Anywhere else it is the
-# enemy.
+# on the rest. On 8 images overfitting is the aim, because it is a test. Anywhere else it is what
+# we fight against.
 #
 # ## Change one thing: wrong names
 #
@@ -312,8 +338,8 @@ measured("accuracy on 8 images with wrong labels", wrong_curve[1, -1], "100 %")
 assert wrong_curve[0, -1] < 0.1
 
 # %% [markdown]
-# It can: 100 % again. A low loss on the images that it learns from says nothing about whether it
-# has understood anything. That is why a network is judged on held-out images only.
+# It can: 100 % again. A low loss on the images that it learns from does not tell whether it knows
+# shapes, nor whether the labels are right. That is why a network is judged on held-out images only.
 #
 # ## Change one thing: the learning rate
 #
@@ -329,18 +355,18 @@ show(out / "learning_rates.png")
 measured("loss after 60 steps, small learning rate", small[0, -1], "1.3", within=0.2)
 measured("accuracy, large learning rate", large[1, -1], "25 %")
 frequencies = np.bincount(labels) / 8
-entropy = -(frequencies * np.log(frequencies)).sum()
-measured("loss if one knows only how frequent each class is", entropy, "1.56")
-assert abs(large[0, -1] - entropy) < 0.05
+blind_loss = -(frequencies * np.log(frequencies)).sum()  # p = frequencies, for every image
+measured("loss if one knows only how frequent each class is", blind_loss, "1.56")
+assert abs(large[0, -1] - blind_loss) < 0.05
 assert large[0].max() > 1000 * large[0, 0]
 
 # %% [markdown]
 # Too small a rate works, but is slow: the loss is still about 1.3.
 #
-# Too large a rate is worse. The gradient holds for a small step only. A large one jumps across the
-# valley, to a place where the loss is thousands of times as high (the picture cuts that off), with
-# larger gradients and still larger jumps. Then the curve gets stuck at 1.56, with an accuracy of
-# 25 %. Look at the features:
+# Too large a rate is worse. The gradient says how the loss changes for a small step only. A large
+# step goes too far, to weights where the loss is thousands of times as high (the picture cuts that
+# off), the gradients are larger, and so are the next steps. Then the loss gets stuck at 1.56, with
+# an accuracy of 25 %. Look at the features of that network:
 
 # %%
 features = stuck.features(tensor(images)).data
@@ -348,24 +374,29 @@ print("largest feature:", features.max())
 assert features.max() == 0
 
 # %% [markdown]
-# All features are 0. The jumps have made the numbers before the last relu negative for every image,
-# and where relu gives 0, its gradient is 0: nothing can bring it back. Only the bias of the last
-# layer still learns, and the best that it can do without seeing the image is to say how frequent
-# each class is: 2, 2, 2, 1 and 1 of 8. That is the loss of 1.56. A loss that stays close to ln C
-# means: the network does not see its images.
+# All features are 0. The numbers before the last relu are not positive any more, for any image. And
+# where relu gives 0, its derivative is 0, so no gradient reaches the convolutions: nothing can
+# bring them back. Only the bias of the last layer still learns. Its gradient is the mean of
+# `p - one_hot` over the images. It is 0 where p is how frequent each class is: 2, 2, 2, 1 and 1
+# of 8. That is the loss of 1.56, and the answer is one class for all, which is right for 2 of 8
+# images.
+#
+# So if a loss stays close to ln C, with any learning rate: perhaps the network does not see its
+# images.
 #
 # ## Change one thing: more images
 #
-# The cure for overfitting is more images. We take 200, in random batches of 32, and the same new
-# network. There is more to learn now, so it gets 150 steps, and a learning rate of `0.05`. To
-# change one thing only, the 8 images get as many steps at the same rate.
+# The best cure for overfitting is more images. We take 200, in random batches of 32, and a network
+# with the same weights at the start. There is more to learn now, so it gets 150 steps, and a
+# learning rate of `0.05`. For a fair comparison, another one gets as many steps at the same rate
+# with the 8 images. Predict both accuracies on the held-out images.
 
 # %%
 generator = np.random.default_rng(0)
 network = new_network()
 optimizer = optim.SGD(network.parameters(), lr=0.05)
 for _ in range(150):
-    batch = generator.integers(200, size=32)
+    batch = generator.integers(200, size=32)  # 32 random numbers from 0 to 199
     step(network, optimizer, many_images[batch], many_labels[batch])
 _, from_many = look(network, held_images, held_labels)
 
@@ -381,15 +412,17 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 # %% [markdown]
 # ## Exercises
 #
-# 1. Make the 8 images black: `np.zeros_like(images)`, with the same labels. Which loss does the
-#    network reach, at the best? Say the number first, then train with `lr=0.5`. You are
-#    right if the two differ by less than `0.01`.
+# 1. Take the content out of the 8 images: `np.zeros_like(images)`, with the same labels. (After
+#    `normalise`, 0 is the mean colour, a grey.) What is the lowest loss that the network can reach?
+#    Say the number first, then call `train` with these images and `lr=0.5`. You are right if its
+#    last loss differs from your number by less than `0.01`.
 # 2. Softmax without subtracting the largest logit: write it in NumPy, in float32, and find the
-#    smallest whole number n for which `n` and `n + 1` as two logits give `nan`. Then check that
-#    the package's `F.softmax` gives the same for these two as for the logits 0 and 1.
-# 3. Plant a bug: in a copy of `step`, leave out `optimizer.zero_grad()`. Train on the 8 images and
-#    compare the first 20 losses with `usual[0]`. From which step on do they differ, and why from
-#    that one?
+#    smallest whole number n for which `n` and `n + 1` as two logits give `nan`. (NumPy warns you
+#    there.) Then check with `equal` that the package's `F.softmax`, which takes a Tensor of shape
+#    (1, 2), gives the same for these two as for the logits 0 and 1.
+# 3. Plant a bug: in a copy of `step`, leave out `optimizer.zero_grad()`. In a list of 20 losses
+#    like those in `usual[0]`, which is the first that differs? Write it down, with the reason.
+#    Then train on the 8 images, `lr=0.005`, and print the differences to `usual[0, :20]`.
 
 # %% [markdown]
 # ## Next
@@ -399,9 +432,9 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 
 # %% tags=["answers"]
 # 1. All images are the same, so all answers are: the best ones are the frequencies of the labels,
-#    as above. The loss is their entropy, 1.56.
-_, black = train(np.zeros_like(images), labels, lr=0.5)
-assert abs(black[0, -1] - entropy) < 0.01
+#    as above. The loss is 1.56 again.
+_, empty = train(np.zeros_like(images), labels, lr=0.5)
+assert abs(empty[0, -1] - blind_loss) < 0.01
 
 
 # 2. The largest float32 is about 3.4e38 = exp(88.7). From 89 on, exp gives inf, and inf / inf is
@@ -414,12 +447,12 @@ def careless(n):
 
 assert not np.isnan(careless(87)).any()
 assert np.isnan(careless(88)).any()
-pairs = tensor(np.array([[88, 89], [0, 1]], np.float32))
-equal("softmax of 88, 89 and of 0, 1", F.softmax(pairs, 1).data[0], F.softmax(pairs, 1).data[1])
+large_pair, small_pair = (tensor(np.array([pair], np.float32)) for pair in ((88, 89), (0, 1)))
+equal("softmax of 88, 89 and of 0, 1", F.softmax(large_pair, 1), F.softmax(small_pair, 1))
 
 
-# 3. The first step has nothing to forget. The second adds the first gradient to its own, so its
-#    step differs, and the loss after it, the third, is the first one that does.
+# 3. The first step has nothing to forget. The second adds its gradient to the first one, so its
+#    step differs. Each loss is from before its step, so the third one is the first that differs.
 def careless_step(network, optimizer):
     loss = F.cross_entropy(network(tensor(images)), labels)
     loss.backward()

@@ -29,11 +29,12 @@ out = pictures("06")
 # %% [markdown]
 # ## A classifier of windows
 #
-# Our classifier is the network of tutorial 05. It looks at a window, a part of an image of
-# 32 x 32 pixels, and says what its middle pixel belongs to: the background, a filled shape (disc or
-# square), or a stroke (ring, cross or line). Three classes, so three logits. `read` returns scenes
-# as a network wants them, images (N, 3, H, W) and masks (N, H, W), here 4 scenes of 160 x 160
-# pixels with 10 to 14 objects, each as large as in the usual scenes of 96 x 96.
+# Our classifier is the network of tutorial 05. It looks at a window of 32 x 32 pixels, cut out of
+# an image, and says what its middle pixel belongs to (row 16 and column 16, counted from 0): the
+# background, a filled shape (disc or square), or a stroke (ring, cross or line). Three classes, so
+# three logits. The package's `read` returns scenes as a network wants them: images, normalised,
+# (N, 3, H, W), and masks (N, H, W). Here it reads 4 scenes of 160 x 160 pixels with 10 to 14
+# objects, each as large as in the usual scenes of 96 x 96.
 
 
 # %%
@@ -61,11 +62,12 @@ print("one window:", network(tensor(images[:1, :, :32, :32])).shape)
 try:
     network(tensor(images[:1]))
 except ValueError as error:
-    print("the whole image of 160 x 160:", str(error)[:70])
+    print("the whole image of 160 x 160:", error)
 
 # %% [markdown]
-# A larger image fails. Which layer is to blame? A convolution and a pooling take any size. The
-# linear layer does not: it has exactly 1024 = 64 * 4 * 4 weights for each class.
+# A larger image fails. At which layer? A convolution and a pooling take any size. From 160 x 160
+# pixels they make features of 36 x 36 (160, 156, 78, 76, 38, 36), so 64 * 36 * 36 = 82944 numbers.
+# The linear layer does not take them: it has exactly 64 * 4 * 4 = 1024 weights for each class.
 
 # %% [markdown]
 # ## A linear layer is a convolution
@@ -83,6 +85,8 @@ except ValueError as error:
 # ```
 # y[c] = b[c] + sum over d, i, j of W[c, d, i, j] * f[d, i, j]
 # ```
+#
+# We try it with random numbers, and with 8 channels, not 64.
 
 # %%
 generator = np.random.default_rng(0)
@@ -125,11 +129,12 @@ equal("linear layer at each place, and convolution", slid, scores)
 #
 # Now every layer is a convolution, a relu or a pooling. Such a network is called **fully
 # convolutional**. Its output has a **class map** for each class: scores in rows and columns, like
-# an image.
+# an image. One place of it (row and column) is a **cell**.
 
 
 # %%
 def fully_convolutional(network):
+    # From 64 channels to 3, with 4 x 4 kernels; its random weights are replaced at once.
     last = nn.Conv2d(64, 3, 4, generator=np.random.default_rng(0))
     last.weight.data[...] = network.linear.weight.data.reshape(3, 64, 4, 4)
     last.bias.data[...] = network.linear.bias.data
@@ -143,17 +148,17 @@ with no_grad():
     maps = fully_convolutional(network)(tensor(image))
     logits = network(tensor(windows))
 print("maps:", maps.shape, "  windows:", windows.shape)
-by_window = logits.data.T.reshape(1, 3, 33, 33)
+by_window = logits.data.T.reshape(1, 3, 33, 33)  # T: classes first, then the windows in rows
 equal("classifier on each window, and maps of the image", by_window, maps, within=1e-5)
 measured("windows", len(windows), "1,089")
 
 # %% [markdown]
-# Two ways to the same numbers. We can cut out 1,089 windows, one every 4 pixels, and classify each.
-# Or we can run the network once over the whole image.
+# Two ways to the same numbers. We can cut out 33 * 33 = 1,089 windows, one every 4 pixels, and
+# classify each. Or we can run the network once over the whole image.
 #
 # Why 4 pixels? Each of the two poolings halves the size, so one step in the features is
-# 2 * 2 = 4 pixels in the image. A window that is moved by 1 pixel has other 2 x 2 blocks, and so
-# other features.
+# 2 * 2 = 4 pixels in the image. A window that is moved by 1 pixel is cut into other 2 x 2 blocks,
+# and so it has other features. The whole image does not give these.
 
 # %% [markdown]
 # ## What it costs
@@ -162,16 +167,20 @@ measured("windows", len(windows), "1,089")
 # window. In the image, each feature is computed once. Predict: how many times as many
 # multiplications do the windows need?
 #
-# One convolution needs, for each output number, one multiplication for each weight of its kernel:
+# One convolution needs, for each number of its output (F, OH, OW), one multiplication for each of
+# the C * KH * KW weights of its kernel:
 #
 # ```
 # multiplications = F * OH * OW * C * KH * KW
 # ```
+#
+# The linear layer counts as a convolution with a 4 x 4 kernel, as above.
 
 
 # %%
 def multiplications(size):
     total, channels = 0, 3
+    # For each layer: output channels, kernel size, and whether a pooling follows.
     for filters, k, pooled in ((16, 5, True), (32, 3, True), (64, 3, False), (3, 4, False)):
         size = size - k + 1
         total += filters * size * size * channels * k * k
@@ -187,18 +196,21 @@ measured("how many times cheaper", 1089 * one_window / whole_image, "25")
 
 # %% [markdown]
 # One window needs 1.9 million multiplications, and all windows 2,072 million. The image at once
-# needs 83 million: 25 times fewer, for exactly the same scores. Here a pixel is in up to 8 x 8
-# windows. The more they overlap, the more is saved.
+# needs 83 million: 25 times fewer, for the same scores. A pixel is in up to 8 x 8 windows, a cell
+# of the features in up to 4 x 4, and a score belongs to one window. So most is saved in the first
+# layer, and nothing in the last. The more the windows overlap, the more is saved.
 #
 # ## Train it
 #
 # So far the weights were random. To train, we cut windows out of scenes: for each class that a
 # scene shows, two windows with a pixel of that class in the middle. The network is trained as a
-# classifier, window by window. `train_step` of the package is the `step` of tutorial 05.
+# classifier of windows. `train_step` of the package is the `step` of tutorial 05, and returns the
+# loss.
 #
-# The optimizer is **Adam**. It divides each parameter's step by the usual size of that parameter's
-# gradient, so that all take steps of about the size lr. It needs less care than SGD in choosing lr.
-# And lr goes down to 0 while we train, along a cosine: large steps first, small ones at the end.
+# The optimizer is **Adam** (Kingma and Ba, 2015). It divides each parameter's step by the usual
+# size of that parameter's gradient, so that all take steps of about the size lr. It needs less care
+# than SGD in choosing lr. And lr goes down to 0 while we train: large steps first, small ones at
+# the end. `optim.cosine(i, 300)` is the factor for step i, `(1 + cos(pi * i / 300)) / 2`.
 
 
 # %%
@@ -210,7 +222,7 @@ def cut(images, masks, generator):
     for image, mask in zip(images, kinds[masks], strict=True):
         middle = mask[16:-15, 16:-15]  # where a whole window fits around a pixel
         for label in np.unique(middle).repeat(2):
-            y, x = generator.choice(np.argwhere(middle == label))
+            y, x = generator.choice(np.argwhere(middle == label))  # the window's first pixel
             windows.append(image[:, y : y + 32, x : x + 32])
             labels.append(label)
     return np.stack(windows), np.array(labels, dtype=np.int64)
@@ -235,12 +247,12 @@ with no_grad():
 equal("first loss and ln 3", losses[0], math.log(3), within=1e-6)
 assert np.mean(losses[-20:]) < 0.6
 accuracy = (answers == held_labels).mean()
-measured("accuracy on held-out windows", accuracy, "79 %", within=0.07)
+measured("accuracy on held-out windows", accuracy, "77 %", within=0.07)
 
 # %% [markdown]
-# About 79 % of the held-out windows are named right; guessing gives a third. Now make the trained
-# classifier fully convolutional, and give it a larger scene. Softmax at each place turns the scores
-# into probabilities.
+# About 77 % of the held-out windows are named right. Guessing gives a third, as each class has
+# about a third of the windows. Now make the trained classifier fully convolutional, and give it the
+# larger scenes. Softmax in each cell, over the classes, turns the scores into probabilities.
 
 # %%
 with no_grad():
@@ -252,44 +264,51 @@ plot_window_maps(
     maps[0],
     truth[0],
     ("background", "filled", "stroke"),
-    Shapes.palette[[0, 1, 3]],
+    Shapes.palette[[0, 1, 3]],  # three of the colours of tutorial 01
     window=32,
     stride=4,
 )
 show(out / "class_maps.png")
 
 # %% [markdown]
-# The network was trained as a classifier, and it segments. Below, each map lights up on the objects
-# of its class. Above, the likeliest class of each cell is a coarse mask. How good is it? We compare
-# each cell with the pixel in the middle of its window, for 4 scenes.
+# The network was trained as a classifier, and it segments. In the lower row, each map is bright
+# where its class is likely. In the upper row, the likeliest class of each cell is a coarse mask. A
+# cell is drawn around the middle of its window; the first window and its middle are drawn on the
+# image. How good is the mask? We compare each cell with the middle pixel of its window, for the 4
+# scenes.
 
 # %%
-middles = truth[:, 16:145:4, 16:145:4]
+middles = truth[:, 16:145:4, 16:145:4]  # rows and columns 16, 20, ..., 144
 matrix = ConfusionMatrix(num_classes=3)
 matrix.update(middles, maps.argmax(axis=1))
 measured("mean IU", matrix.mean_iu, "0.6", within=0.12)
 measured("mean IU of all background", (middles == 0).mean() / 3, "0.28")
+measured("objects in the windows learned from", (labels > 0).mean(), "66 %")
+measured("objects in these scenes", (middles > 0).mean(), "17 %")
+wrong = matrix.counts.sum() - np.trace(matrix.counts)  # trace: the sum of the diagonal
+assert matrix.counts[0, 1:].sum() > wrong / 2
 
 # %% [markdown]
-# The mean IU is about 0.6; all background would get 0.28. It claims too much for the objects: in
-# the windows that it learned from, they were twice as frequent as background. And plain background
-# looks to it like the inside of a filled shape.
+# The mean IU is about 0.6; all background would get 0.28. Most wrong cells are background that the
+# network takes for an object. One reason: in the windows that it learned from, 66 % of the middle
+# pixels belong to an object, in these scenes 17 %. So it expects too many objects.
 
 # %% [markdown]
 # ## A classifier that ends with a mean
 #
 # Many classifiers since 2014 do not put their features into one row. They take the mean of each
-# channel over all positions, **global average pooling** (GAP), and give the means to the linear
-# layer. With features f of 64 channels, 64 numbers are left, whatever the size of the image:
+# channel over all positions, **global average pooling** (GAP; Lin et al., 2014), and give the means
+# to the linear layer. With features f of 64 channels, 64 numbers are left, whatever the size of the
+# image. For now without the bias:
 #
 # ```
-# y[c] = b[c] + sum over d of W[c, d] * mean over i, j of f[d, i, j]
+# y[c] = sum over d of W[c, d] * (mean over i, j of f[d, i, j])
 # ```
 #
 # A sum and a mean can change places:
 #
 # ```
-# y[c] = mean over i, j of ( b[c] + sum over d of W[c, d] * f[d, i, j] )
+# y[c] = mean over i, j of (sum over d of W[c, d] * f[d, i, j])
 # ```
 #
 # Inside the parentheses is the linear layer at one position: a convolution with a kernel of 1 x 1,
@@ -299,42 +318,53 @@ measured("mean IU of all background", (middles == 0).mean() / 3, "0.28")
 f = generator.standard_normal((2, 64, 5, 7))
 W, b = generator.standard_normal((3, 64)), generator.standard_normal(3)
 
-gap_then_linear = f.mean(axis=(2, 3)) @ W.T + b
-# The sum over d at every position: the letter that is missing after the arrow is summed over.
-scores = np.einsum("cd,ndij->ncij", W, f) + b[:, None, None]
-equal(
-    "1x1 convolution, in NumPy and in the package",
-    scores,
-    F.conv2d(tensor(f), tensor(W[:, :, None, None]), tensor(b)),
-)
+kernel = W[:, :, None, None]  # (3, 64, 1, 1)
+gap_then_linear = f.mean(axis=(2, 3)) @ W.T
+scores = (f[:, None] * kernel).sum(axis=2)  # (2, 3, 64, 5, 7), summed over the 64 channels
+by_package = F.conv2d(tensor(f), tensor(kernel))
+equal("1x1 convolution, in NumPy and in the package", scores, by_package)
 equal("GAP then linear, and 1x1 then GAP", gap_then_linear, scores.mean(axis=(2, 3)))
 
 # %% [markdown]
-# So such a classifier has class maps inside. The mean of the map is the logit: the map says how
-# much each place adds to it (class activation maps; Zhou et al., 2016).
+# So such a classifier has class maps inside. The mean of the map is the logit: the map says where
+# in the image the logit comes from (class activation maps; Zhou et al., 2016).
 #
-# ## What becomes of the bias?
+# A 1x1 convolution can be trained, too. Its weight `W[c, d]` multiplies `f[d, i, j]` at each
+# position of each image. So its gradient is a sum over them, with g the upstream gradient:
 #
-# Students ask this most. The linear layer adds b once. The 1x1 convolution adds it at each of the
-# 5 * 7 = 35 positions. Predict: must it be left out, divided by 35, or copied as it is?
+# ```
+# dW[c, d] = sum over images, i, j of g[c, i, j] * f[d, i, j]
+# ```
 
 # %%
-without_bias = scores - b[:, None, None]
-candidates = {"left out": 0 * b, "divided by 35": b / 35, "as it is": b}
-for name, bias in candidates.items():
-    means = (without_bias + bias[:, None, None]).mean(axis=(2, 3))
-    print(f"bias {name:14} largest error {abs(means - gap_then_linear).max():.3f}")
-as_it_is = (without_bias + b[:, None, None]).mean(axis=(2, 3))
-equal("bias as it is", as_it_is, gap_then_linear)
-divided = (without_bias + (b / 35)[:, None, None]).mean(axis=(2, 3))
-equal("the error if divided, and b * 34 / 35", gap_then_linear - divided, [b * 34 / 35] * 2)
+weight, g = tensor(kernel, requires_grad=True), generator.standard_normal(scores.shape)
+F.conv2d(tensor(f), weight).backward(tensor(g))
+dW = (g[:, :, None] * f[:, None]).sum(axis=(0, 3, 4))  # (2, 3, 64, 5, 7), summed to (3, 64)
+equal("gradient of W, in NumPy and in the package", dW[:, :, None, None], weight.grad)
 
 # %% [markdown]
-# As it is. All 35 positions add b, and the mean of 35 equal numbers is that number. The same holds
-# for the 4 x 4 kernel above, without any mean: each window's score needs its bias once, and gets it
-# once.
+# ## What becomes of the bias?
 #
-# The package has such a classifier, and turns it into class maps for images of any size:
+# Now with the bias. The linear layer adds b once, after the mean. The 1x1 convolution adds its bias
+# at each of the 5 * 7 = 35 positions, before the mean. Predict: must its bias be 0, b / 35, or b?
+
+# %%
+logits = gap_then_linear + b
+with_bias = {}
+for name, bias in (("0", 0 * b), ("b / 35", b / 35), ("b", b)):
+    with_bias[name] = (scores + bias[:, None, None]).mean(axis=(2, 3))
+    print(f"bias {name:6}  largest error {abs(with_bias[name] - logits).max():.3f}")
+equal("bias b", with_bias["b"], logits)
+equal("the error with b / 35, and b * 34 / 35", logits - with_bias["b / 35"], [b * 34 / 35] * 2)
+
+# %% [markdown]
+# It is b, as it was. All 35 positions add b, and the mean of 35 equal numbers is that number. The
+# 4 x 4 kernel above keeps its bias too, without any mean: each window's score needs b once, and
+# gets it once.
+#
+# The package has such a classifier, and turns it into class maps for images of any size. Here it
+# has 5 classes and random weights. It can have a layer of another kind, `batch_norm`; tutorial 11
+# has more on it, and we leave it out.
 
 # %%
 classifier = Classifier(5, batch_norm=False, generator=generator)
@@ -349,9 +379,10 @@ for size in ((64, 64), (96, 160)):
 # %% [markdown]
 # ## Change one thing: padding
 #
-# Our network has no padding. Most networks have, as this `Classifier` does. Are windows and the
-# whole image still equal then? We take two 3 x 3 convolutions with padding 1, and a window of 6 x 6
-# in the middle of an image. Predict: in how many of the 36 cells of the window do the two agree?
+# Our network has no padding. Most networks have, as this `Classifier` does. Are the scores of the
+# windows and of the whole image still equal then? We take two 3 x 3 convolutions in a row, both
+# with padding 1, and a window of 6 x 6 in the middle of an image of 12 x 12. The output has a cell
+# for each pixel. Predict: in how many of the window's 36 cells do the two agree?
 
 # %%
 image = tensor(generator.standard_normal((1, 1, 12, 12)))
@@ -365,17 +396,16 @@ def two_convolutions(x, padding):
 
 of_window, of_image = two_convolutions(window, 1), two_convolutions(image, 1)[3:9, 3:9]
 agree = np.isclose(of_window, of_image)
-print(agree.astype(int))
+print(agree.astype(int))  # 1: they agree
 measured("cells that agree", agree.sum(), "4")
 equal("those, and the window without padding", of_window[2:4, 2:4], two_convolutions(window, 0))
 
 # %% [markdown]
 # Only the 4 in the middle agree. At its border, the window sees the zeros of the padding, where the
 # image has pixels, and every convolution carries this one cell further in. So with padding the maps
-# of a larger image are not the scores of its windows, except for cells that are far enough from the
-# window's border. The whole image is the better of the two: it shows a cell what is really
-# there. But its classifier was trained on windows with zeros around, and that is a difference to
-# remember.
+# of a larger image are not the scores of its windows, except in cells that are far enough from the
+# window's border. In the whole image, a cell sees what is really there. But the classifier was
+# trained on windows with zeros around them, so it now sees something that it did not learn from.
 #
 # ## Too coarse
 #
@@ -386,51 +416,55 @@ measured("scores of each class", maps[0, 0].size, "1,089")
 measured("pixels", 160 * 160, "25,600")
 
 # %% [markdown]
-# There are 1,089 scores for 25,600 pixels: one for each 4 x 4 pixels, because of two poolings. The
-# well-known classifiers have five halvings, and give one score for each 32 x 32 pixels.
+# There are 1,089 scores for 25,600 pixels: one every 4 pixels, because of two poolings, and none
+# near the border, where no window has its middle. The well-known classifiers, such as VGG16, halve
+# the size five times, and give one score every 32 pixels.
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. A classifier has two linear layers at its end: 128 features (8 x 4 x 4) to 10 numbers, relu,
-#    and 10 to 3. Make both fully convolutional. On random features of 7 x 9, your 4 x 6 scores are
-#    right if `equal` accepts them against a loop over the places, as above.
-# 2. Somebody pools with a sum instead of a mean: `y = W @ f.sum(axis=(2, 3)) + b`. Which bias does
-#    the 1x1 convolution need now, for features of 5 x 7? Check it with `equal`.
-# 3. Get a score every 2 pixels from `fully_convolutional(network)`, without cutting out windows.
-#    Hint: give it the image four times, each time without its first 0 or 2 rows and columns. Take
-#    the part `images[:1, :, :96, :96]`. Your 33 x 33 scores are right if they equal, to `1e-4`,
+# 1. A classifier has two linear layers at its end: 128 features (8 x 4 x 4) to 10 numbers, relu
+#    (`F.relu`), and 10 to 3. Make both convolutions, with random weights and biases. On random
+#    features of 7 x 9, your 4 x 6 scores are right if `equal` accepts them against a loop over the
+#    places, as above.
+# 2. Somebody pools with a sum, not a mean: `f.sum(axis=(2, 3)) @ W.T + b`, then compares it with
+#    the sum over the positions of the 1x1 convolution. Which bias does that convolution need now,
+#    for features of 5 x 7? Take `f`, `W`, `b` and `scores` from above, and check it with `equal`.
+# 3. Get scores every 2 pixels from `fully_convolutional(network)`, without cutting out windows.
+#    Take the part `images[:1, :, :96, :96]`. Hint: give it to the network four times, without its
+#    first 0 or 2 rows, and without its first 0 or 2 columns. Each time you get the scores for every
+#    second row and column of the result. Your 33 x 33 scores are right if they equal, to `1e-4`,
 #    what `network` says of the windows at every 2 pixels.
 
 # %% [markdown]
 # ## Next
 #
-# A score every 32 pixels, for masks as fine as a pixel: what does this stride cost, and what does a
-# single cell see of the image? The next tutorial measures both.
+# A score every 32 pixels, but a mask needs a class for each pixel: what is lost by that, and what
+# does a single cell see of the image? The next tutorial measures both.
 
 # %% tags=["answers"]
 # 1. The first becomes a 4x4 convolution, the second a 1x1: after the first there is one position
 #    for each place, and the second works at each of them alone.
 W1, b1 = generator.standard_normal((10, 128)), generator.standard_normal(10)
 W2, b2 = generator.standard_normal((3, 10)), generator.standard_normal(3)
-f = generator.standard_normal((1, 8, 7, 9))
-hidden = F.relu(F.conv2d(tensor(f), tensor(W1.reshape(10, 8, 4, 4)), tensor(b1)))
+g = generator.standard_normal((1, 8, 7, 9))
+hidden = F.relu(F.conv2d(tensor(g), tensor(W1.reshape(10, 8, 4, 4)), tensor(b1)))
 both = F.conv2d(hidden, tensor(W2.reshape(3, 10, 1, 1)), tensor(b2))
 slid = np.empty((1, 3, 4, 6))
 for i in range(4):
     for j in range(6):
-        row = f[0, :, i : i + 4, j : j + 4].reshape(-1)
+        row = g[0, :, i : i + 4, j : j + 4].reshape(-1)
         slid[0, :, i, j] = W2 @ np.maximum(W1 @ row + b1, 0) + b2
 equal("two linear layers, and two convolutions", slid, both)
 
 # 2. 35 positions add the bias, and the sum keeps them all: each may add b / 35 only.
-f = generator.standard_normal((2, 64, 5, 7))
 summed = f.sum(axis=(2, 3)) @ W.T + b
-scores = np.einsum("cd,ndij->ncij", W, f) + (b / 35)[:, None, None]
-equal("sum then linear, and 1x1 then sum", summed, scores.sum(axis=(2, 3)))
+shared_out = scores + (b / 35)[:, None, None]
+equal("sum then linear, and 1x1 then sum", summed, shared_out.sum(axis=(2, 3)))
 
-# 3. Each shift gives the scores of every other row and column. Long et al. call it shift and
-#    stitch. It costs as much as four images: what pooling has left out must be computed after all.
+# 3. Each shift gives the scores of every second row and column. Long et al. write of this as
+#    "shift-and-stitch". It costs as much as four images: what pooling has left out must be
+#    computed after all.
 part, whole = images[:1, :, :96, :96], fully_convolutional(network)
 places = range(0, 96 - 32 + 1, 2)
 windows = np.stack([part[0, :, y : y + 32, x : x + 32] for y in places for x in places])
@@ -439,6 +473,5 @@ with no_grad():
     by_window = network(tensor(windows)).data.T.reshape(1, 3, 33, 33)
     for y in (0, 2):
         for x in (0, 2):
-            shifted = np.ascontiguousarray(part[:, :, y:, x:])
-            stitched[:, :, y // 2 :: 2, x // 2 :: 2] = whole(tensor(shifted)).data
+            stitched[:, :, y // 2 :: 2, x // 2 :: 2] = whole(tensor(part[:, :, y:, x:])).data
 equal("windows at every 2 pixels, and shift and stitch", by_window, stitched, within=1e-4)

