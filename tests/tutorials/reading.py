@@ -54,13 +54,31 @@ def numbers_in(prose):
 
 def measured_in(name):
     """The texts of all calls of `measured`, which must be written out in the call."""
+    return [text for cell in cells_of(name) for text in measured_by(cell)]
+
+
+def measured_by(cell):
+    """The texts of the calls in one cell."""
     texts = []
-    for node in ast.walk(ast.parse(TUTORIALS[name].path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse("" if cell.is_markdown else cell.source)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measured":
-            text = node.args[2]
-            assert isinstance(text, ast.Constant), f"line {node.lineno}: write the text out"
-            texts.append(plain(text.value))
+            assert isinstance(node.args[2], ast.Constant), "write the text out in the call"
+            texts.append(plain(node.args[2].value))
     return texts
+
+
+def said_near(cells, place):
+    """The numbers in the two cells of text before a place and the two after it."""
+    before = [cell for cell in cells[:place] if cell.is_markdown][-2:]
+    after = [cell for cell in cells[place:] if cell.is_markdown][:2]
+    return numbers_in("\n\n".join(cell.source for cell in before + after))
+
+
+def decimals_in_backticks(name):
+    """Decimals that the prose sets as code, where `prose_of` does not see them."""
+    text = "\n\n".join(cell.source for cell in cells_of(name) if cell.is_markdown)
+    code = re.findall(r"```.*?```|`[^`]*`", text, re.DOTALL)
+    return {found for part in code for found in re.findall(r"\d+\.\d+", part)}
 
 
 def plain(number):

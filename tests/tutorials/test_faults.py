@@ -38,6 +38,34 @@ FAULTS = {
         "    return x.reshape(*y.shape[:2], *size)\n"
         "replace('unpool', wrong)",
     ),
+    "gather reads the first channel of the first image for all": (
+        "08",
+        "def wrong(right, x, indices):\n"
+        "    return right(np.broadcast_to(x[:1, :1], x.shape).copy(), indices)\n"
+        "replace('gather', wrong)",
+    ),
+    "max pooling pads with zeros": (
+        "08",
+        "def wrong(right, x, kernel_size, stride, padding, *others):\n"
+        "    values, indices = right(x, kernel_size, stride, padding, *others)\n"
+        "    if any(padding):\n"
+        "        sides = [(0, 0), (0, 0), *((p, p) for p in padding)]\n"
+        "        values, _ = right(np.pad(x, sides), kernel_size, stride, (0, 0), *others)\n"
+        "    return values, indices\n"
+        "replace('max_pool2d', wrong)",
+    ),
+    "the gradient of upsampling is half as strong": (
+        "08",
+        "def wrong(right, *arguments):\n"
+        "    return right(*arguments) / 2\n"
+        "replace('resize_adjoint', wrong)",
+    ),
+    "the gradient of a 1x1 convolution's weight is half as strong": (
+        "06",
+        "def wrong(right, *arguments):\n"
+        "    return right(*arguments) / 2\n"
+        "replace('conv1x1_weight', wrong)",
+    ),
     "the kernel of a transposed convolution is flipped": (
         "09",
         "def wrong(right, x, weight, *others):\n"

@@ -4,7 +4,17 @@ import ast
 import re
 
 import pytest
-from reading import NEEDS_MEASURING, TUTORIALS, cells_of, measured_in, numbers_in, prose_of
+from reading import (
+    NEEDS_MEASURING,
+    TUTORIALS,
+    cells_of,
+    decimals_in_backticks,
+    measured_by,
+    measured_in,
+    numbers_in,
+    prose_of,
+    said_near,
+)
 
 EACH = pytest.mark.parametrize("name", TUTORIALS)
 ROOT = next(iter(TUTORIALS.values())).path.parent
@@ -67,6 +77,27 @@ def test_every_number_of_the_text_is_measured(name):
 @EACH
 def test_every_measured_number_is_in_the_text(name):
     assert set(measured_in(name)) <= numbers_in(prose_of(name)), "measured, but not in the text"
+
+
+@EACH
+def test_a_measured_number_is_said_near_by(name):
+    cells = cells_of(name)
+    for place, cell in enumerate(cells):
+        assert set(measured_by(cell)) <= said_near(cells, place)
+
+
+# Quoted from the paper, a constant of an algorithm, or steps of a sum whose result is measured.
+WRITTEN_OUT = {
+    "04_gradient_check": {"0.61"},
+    "11_skips": {"59.4", "62.4", "62.7", "0.00001", "15.5", "31.5", "5.71875", "91.5"},
+}
+
+
+@EACH
+def test_a_decimal_in_backticks_is_in_the_code_too(name):
+    code = "\n".join(cell.source for cell in cells_of(name) if not cell.is_markdown)
+    known = set(re.findall(r"\d+\.\d+", code)) | WRITTEN_OUT.get(name, set())
+    assert decimals_in_backticks(name) <= known
 
 
 @EACH
