@@ -234,12 +234,12 @@ def tutorials(choices: argparse.Namespace) -> None:
         rows = [tutorial.summary() for tutorial in known]
         print(json.dumps(rows) if choices.json else format_list(known))
         return
-    install = choices.install
-    if install is None:
-        install = public_address() or "minifcn"
+    install, hint = choices.install or "minifcn", ""
+    if choices.install is None:
+        install, hint = public_address() or install, "; --install WHAT changes that"
     written = [str(path) for path in write_notebooks(known, choices.notebooks, install)]
     print(json.dumps(written) if choices.json else "\n".join(written))
-    _say(f"on Colab they install {install}; --install WHAT changes that")
+    _say(f"on Colab, pip install {install}{hint}")
 
 
 def _say(message: str) -> None:

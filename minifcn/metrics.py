@@ -111,7 +111,7 @@ class ConfusionMatrix:
 
             baseline = (max_i t_i / sum_i t_i) / (number of classes with t_i > 0).
 
-        A network that does not beat this number has learnt nothing about the image.
+        A network that does not beat this number could as well not look at the image.
         """
         truth_pixels = self.counts.sum(axis=1)
         present = np.count_nonzero(truth_pixels)

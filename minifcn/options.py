@@ -177,12 +177,14 @@ def _add_tutorials(parser: argparse.ArgumentParser) -> None:
         " and Google Colab."
     )
     add = parser.add_argument
-    add("--notebooks", type=Path, metavar="DIR", help="write a notebook of each into this folder")
+    add(
+        "--notebooks", type=_folder, metavar="DIR", help="write a notebook of each into this folder"
+    )
     add(
         "--install",
         metavar="WHAT",
         help="what pip installs on Colab, such as git+https://...; default: the address that this"
-        " copy was cloned from if it is a public one, else minifcn",
+        " copy was cloned from if it is a public one, else minifcn from PyPI",
     )
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="tutorials")
@@ -192,6 +194,12 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = "Say which libraries, matrix library, cores and GPU minifcn would use."
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="doctor")
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("must be a folder; got ''")
+    return Path(text)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _TITLE = re.compile(r"# # (\d\d)\. (.+)")
 _TIME = re.compile(r"# \*\*Time:\*\* (\d+) minutes; the code runs in (\d+) seconds?\. .*")
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
-_INSTALL = re.compile(r"[\w.+:/@=<>~!,\[\]# -]+")
+_INSTALL = re.compile(r"(?:[\w.,\[\]-]+ @ )?[\w.+:/@=<>~!,\[\]#-]+", re.ASCII)
 
 ANSWERS = "answers"
 """The tag of the last cell, which holds the answers to the exercises."""
@@ -135,7 +135,7 @@ def write_notebooks(
             is written.
         OSError: if the folder cannot be written.
     """
-    if not _INSTALL.fullmatch(install) or install.startswith("-") or not install.strip():
+    if not _INSTALL.fullmatch(install) or install.startswith("-"):
         raise ValueError(f"install must be what pip installs, as git+https://...; got {install!r}")
     texts = {
         folder / f"{tutorial.path.stem}.ipynb": _as_json(notebook(tutorial, install))
@@ -144,6 +144,8 @@ def write_notebooks(
     for path, text in texts.items():
         if path.exists() and path.read_bytes() != text.encode():
             raise ValueError(f"{path} is there already, and differs; choose another folder")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"notebooks must go into a folder; got the file {folder}")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         write_atomically(path, text.encode())

@@ -96,7 +96,22 @@ def test_a_notebook_that_somebody_has_worked_in_is_not_replaced(script, tmp_path
 
 @pytest.mark.parametrize(
     "install",
-    ["", " ", 'a" b', "a\nb", "a'", "{x}", "$HOME", "\\", "`a`", "a;b", "-r x", "a\u2028b"],
+    [
+        "",
+        " ",
+        'a" b',
+        "a\nb",
+        "a'",
+        "{x}",
+        "$HOME",
+        "\\",
+        "`a`",
+        "a;b",
+        "-r x",
+        "a\u2028b",
+        "a b",
+        "한글",
+    ],
 )
 def test_what_to_install_is_one_word_or_line(script, tmp_path, install):
     with pytest.raises(ValueError, match="install must be what pip installs, .*; got"):
@@ -108,25 +123,34 @@ def test_the_command_writes_notebooks(tmp_path, capsys):
     pytest.importorskip("nbformat")
     import nbformat
 
-    arguments = ["tutorials", "--notebooks", str(tmp_path / "books"), "--install", "minifcn==0.1"]
+    arguments = [
+        "tutorials",
+        "--notebooks",
+        str(tmp_path / "books"),
+        "--install",
+        "minifcn @ git+https://example.org/m",
+    ]
     assert main(arguments) == 0
     paths = capsys.readouterr().out.splitlines()
     assert len(paths) == 12
     for path in paths:
         book = nbformat.read(path, as_version=4)
         nbformat.validate(book)
-        assert "minifcn==0.1" in book.cells[0].source
+        assert "minifcn @ git+https://example.org/m" in book.cells[0].source
         assert not [cell for cell in book.cells if cell.get("outputs")]
 
 
 def test_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["tutorials", "--notebooks", ""])
+    assert "--notebooks: must be a folder; got ''" in capsys.readouterr().err
     assert main(["tutorials", "--install", "minifcn"]) == 2
     assert (
         "--install says what notebooks install; it needs --notebooks DIR" in capsys.readouterr().err
     )
     (tmp_path / "file").write_text("")
     assert main(["tutorials", "--notebooks", str(tmp_path / "file")]) == 2
-    assert capsys.readouterr().err.startswith("minifcn: ")
+    assert "minifcn: notebooks must go into a folder; got the file" in capsys.readouterr().err
 
 
 def test_without_jupytext_the_error_says_what_to_install(script, tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ numbers = sum(array.size for name, array in weights.items() if name.startswith("
 print(f"{len(weights)} arrays are the same in every bit; {numbers:,} numbers are the network's")
 
 # %% [markdown]
-# Every bit is the same. The checkpoint holds
+# Every bit is the same. The checkpoint holds, above all,
 #
 # - the network's numbers: the weights, and the running averages of batch normalization, which the
 #   training does not count as weights;

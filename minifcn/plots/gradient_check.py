@@ -17,6 +17,7 @@ from minifcn.tensor import Tensor, grad
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 _WIDTH, _HEIGHT = 8.0, 4.8  # inches
 _AXES = (0.095, 0.11, 0.89, 0.87)  # left, bottom, width and height, as shares of the picture
@@ -60,7 +61,8 @@ def difference_errors(
         seed: fixes u.
 
     Raises:
-        ValueError: another dtype; steps that are not positive; a gradient that is 0 everywhere.
+        ValueError: another dtype; steps that are not positive and finite; a gradient that is 0
+            everywhere.
     """
     steps = _checked_steps(steps)
     if dtype not in _LOOKS:
@@ -82,8 +84,8 @@ def difference_errors(
 
 def _checked_steps(steps: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(steps, np.float64)
-    if values.ndim != 1 or not values.size or not (values > 0).all():
-        raise ValueError(f"steps must be a list of positive numbers; got {steps!r}")
+    if values.ndim != 1 or not values.size or not ((values > 0) & (values < np.inf)).all():
+        raise ValueError(f"steps must be a list of positive, finite numbers; got {steps!r}")
     return values
 
 
@@ -96,7 +98,12 @@ def arms(
 
     steps, errors: as measured, the steps growing; unit: the machine epsilon. NaN for an arm that
     is not there, as for a function with no curvature.
+
+    Raises:
+        ValueError: fewer than two steps.
     """
+    if len(steps) < 2:
+        raise ValueError(f"steps must be at least 2 for the arms of a U; got {len(steps)}")
     rounding, truncation = errors * steps / unit, errors / steps**2
     bottom = steps[errors.argmin()]
     left = (steps < bottom / 10) & (errors < 0.1) & (errors > 0)
@@ -112,13 +119,14 @@ def plot_difference_errors(
 
     Args:
         path: the PNG or SVG to write.
-        steps: the values of eps, growing.
+        steps: the values of eps, two or more, growing.
         errors: for 'float64' or 'float32', or both, the error at each step, as
             `difference_errors` measures it.
 
     Raises:
-        ValueError: no errors, another dtype, another number of errors than of steps, steps that
-            do not grow, or a path that is no PNG or SVG in an existing folder.
+        ValueError: no errors, another dtype, another number of errors than of steps, fewer than
+            two steps, steps that do not grow or are not finite, or a path that is no PNG or SVG
+            in an existing folder.
     """
     steps = _checked_steps(steps)
     curves = {name: np.asarray(values, np.float64) for name, values in errors.items()}
@@ -138,13 +146,27 @@ def plot_difference_errors(
         axes.set_xlabel("eps: how far an element is moved")
         axes.set_ylabel("norm-relative error of the central difference")
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _: _power(value))
+            _label_plainly(axis)
         axes.grid(color="0.92", linewidth=0.6)
         _draw_gradcheck(axes)
         for name, values in curves.items():
             _draw_curve(axes, name, steps, values)
         _draw_arms(axes, steps, curves)
         axes.legend(loc="lower left", frameon=False, bbox_to_anchor=(0.01, 0.02))
+
+
+def _label_plainly(axis: Axis) -> None:
+    """Write 1e-5 and 1e-4, where these alone would be too few also 2e-5 and 5e-5.
+
+    What matplotlib writes at other ticks would be a formula, which is not parsed here.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    low, high = axis.get_view_interval()
+    if high < 100 * low:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(lambda value, _: _power(value))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _lowest(curves: Mapping[str, NDArray[np.float64]]) -> float:

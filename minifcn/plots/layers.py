@@ -50,7 +50,9 @@ def layered(edges: Edges, sizes: Sequence[tuple[float, float]], gaps: Sequence[f
     layers = ordered(layers, segments)
     widths = [width for width, _ in sizes]
     widths += [_BEND] * (sum(map(len, layers)) - len(sizes))
-    x = _across(layers, segments, widths)
+    x = _straightened(chains, layers, _across(layers, segments, widths), widths)
+    left = min(x[item] - widths[item] / 2 for item in x)
+    x = {item: place - left for item, place in x.items()}
     rows = _rows(layers, sizes, gaps)
     row_of = {item: row for layer, row in zip(layers, rows, strict=True) for item in layer}
     boxes = [Box(x[i], sum(row_of[i]) / 2, *size) for i, size in enumerate(sizes)]
@@ -152,8 +154,36 @@ def _across(
             weights = [len(neighbours.get(item, [item])) for item in layer]
             places = apart(wanted, [widths[item] for item in layer], weights)
             x |= dict(zip(layer, places, strict=True))
-    left = min(x[item] - widths[item] / 2 for item in x)
-    return {item: x[item] - left for item in x}
+    return x
+
+
+def _straightened(
+    chains: Sequence[Sequence[int]],
+    layers: Sequence[Sequence[int]],
+    x: Mapping[int, float],
+    widths: Sequence[float],
+) -> dict[int, float]:
+    """Return the places with all bends of an edge at one, where their layers have room for it."""
+    places = dict(x)
+    layer_of = {item: layer for layer in layers for item in layer}
+    for _, *bends, _ in chains:
+        rooms = [_room(bend, layer_of[bend], places, widths) for bend in bends]
+        low, high = (max(r[0] for r in rooms), min(r[1] for r in rooms)) if bends else (0, -1)
+        if low <= high:
+            middle = sorted(places[bend] for bend in bends)[len(bends) // 2]
+            places |= dict.fromkeys(bends, min(max(middle, low), high))
+    return places
+
+
+def _room(
+    item: int, layer: Sequence[int], x: Mapping[int, float], widths: Sequence[float]
+) -> tuple[float, float]:
+    """Return how far left and right an item may be, between its neighbours in the layer."""
+    k = layer.index(item)
+    distance = lambda other: (widths[item] + widths[other]) / 2 + _GAP
+    low = x[layer[k - 1]] + distance(layer[k - 1]) if k else -np.inf
+    high = x[layer[k + 1]] - distance(layer[k + 1]) if k + 1 < len(layer) else np.inf
+    return low, high
 
 
 def apart(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minifcn.kernels.geometry import whole_numbers
 from minifcn.plots.canvas import check_names, figure_file, shortened
 from minifcn.plots.colours import (
     check_image,
@@ -49,7 +50,8 @@ def plot_learning(
     """Draw loss (on a logarithmic axis) and accuracy of one to four trainings, step by step.
 
     Dotted lines show what guessing gives: the loss ln C and the accuracy 1 / C. Losses above
-    10 ln C are cut off, so that a training that jumps leaves room for the others.
+    10 ln C are cut off, so that a training that jumps leaves room for the others; not the lowest
+    of each curve, though, so that every curve is seen.
 
     Args:
         path: the PNG or SVG to write.
@@ -58,9 +60,12 @@ def plot_learning(
         num_classes: C, at least 2.
 
     Raises:
+        TypeError: num_classes is not a whole number.
         ValueError: there are no or too many curves, lengths differ, a curve is empty, a finite
             loss is not above 0, or num_classes or path does not fit.
     """
+    if not whole_numbers([num_classes]):
+        raise TypeError(f"num_classes must be a whole number, got {num_classes!r}")
     if num_classes < 2:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     checked = _checked_curves(curves)
@@ -73,12 +78,33 @@ def plot_learning(
         upper.axhline(guess, label=f"guessing: ln {num_classes} = {guess:.3f}", **_GUESSING)
         lower.axhline(share, **_GUESSING)
         upper.set(yscale="log", ylabel="loss")
-        upper.yaxis.set_major_formatter("{x:g}")
-        upper.set_ylim(top=10 * guess)
+        upper.set_ylim(bottom=min(upper.get_ylim()[0], guess / 2))
+        upper.set_ylim(top=max(10 * guess, 2 * _highest_low(checked)))
+        _label_plainly(upper)
         lower.set(ylabel="accuracy", xlabel="step", ylim=(-0.04, 1.04))
         longest = max(len(losses) for losses, _ in checked.values())
         lower.text(longest - 1, share - 0.03, f"guessing: 1/{num_classes}", ha="right", va="top")
         figure.legend(loc="outside upper left", ncols=min(len(checked) + 1, 4), frameon=False)
+
+
+def _label_plainly(axes: Axes) -> None:
+    """Write losses as 0.1 and 10, where these alone would be too few also as 2 and 5.
+
+    What matplotlib writes at other ticks would be a formula, which is not parsed here.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    bottom, top = axes.get_ylim()
+    if top < 100 * bottom:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _highest_low(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
+    """Return the highest of the curves' lowest losses; 0 where none is finite."""
+    finite = [losses[np.isfinite(losses)] for losses, _ in curves.values()]
+    return max((float(losses.min()) for losses in finite if losses.size), default=0.0)
 
 
 def _checked_curves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -123,11 +124,19 @@ def plot_offsets(
 
     Raises:
         ValueError: there are no layers, a name is unknown, no crop aligns two layers, pixels is
-            not a whole number above 0, or path is not a PNG or SVG in an existing folder.
+            not a whole number above 0 or too few for the first cell of each layer, or path is not a
+            PNG or SVG in an existing folder.
     """
     if not whole_numbers([pixels]) or pixels < 1:
         raise ValueError(f"pixels must be a whole number of at least 1; got {pixels!r}")
     rows = ruler_rows(layers, crops)
+    last = max(rows, key=lambda row: row.first)
+    if last.first > pixels - Fraction(1, 2):  # where the last pixel ends
+        needed = math.ceil(last.first + Fraction(1, 2))
+        raise ValueError(
+            f"pixels must be at least {needed} to show the first cell of {last.name!r};"
+            f" got {pixels}"
+        )
     height = _MARGIN + _ROW * len(rows) + _NOTE
     with figure_file(path, _WIDTH, height) as figure:
         axes = figure.add_axes((0, 0, 1, 1))
@@ -151,7 +160,7 @@ class _Scale:
     def __init__(self, rows: Sequence[Row], pixels: int) -> None:
         self.last = pixels - 0.5
         start = min(float(row.first - row.stride / 2) for row in rows)
-        self.unit = (_WIDTH - 3 * _MARGIN - _LABEL) / (self.last - start + 0.5)
+        self.unit = (_WIDTH - 4 * _MARGIN - _LABEL) / (self.last - start + 0.5)
         self.left = _MARGIN + _LABEL - start * self.unit
 
     def __call__(self, position: Fraction | float) -> float:
@@ -162,7 +171,7 @@ def _draw_row(axes: Axes, row: Row, y: float, scale: _Scale) -> None:
     from matplotlib.collections import PatchCollection
 
     axes.text(_MARGIN, y - 0.08, row.name, weight="bold", fontsize=9, va="center")
-    where = f"stride {row.stride}, first at {float(row.first):g}"
+    where = f"stride {row.stride}, first at {float(row.first):g}".replace("-", "−")
     axes.text(_MARGIN, y + 0.08, where, fontsize=_TEXT, va="center")
     count = int((scale.last - row.first) // row.stride) + 1
     size = min(_CELL, 0.86 * float(row.stride) * scale.unit)
@@ -177,7 +186,7 @@ def _draw_row(axes: Axes, row: Row, y: float, scale: _Scale) -> None:
             PatchCollection(shapes, linewidth=0.8 if size >= _NUMBERED else 0.4, zorder=3, **style),
             autolim=False,
         )
-    _number(axes, row, places, y, size)
+    _number(axes, row, places, y, size, scale.unit)
     axes.text(places[-1] + 0.6 * size + 0.04, y, "…", fontsize=9, va="center", zorder=3)
 
 
@@ -189,10 +198,15 @@ def _shape(row: Row, x: float, y: float, size: float) -> Any:
     return Circle((x, y), size / 2)
 
 
-def _number(axes: Axes, row: Row, places: Sequence[float], y: float, size: float) -> None:
-    """Write numbers into cells, or, where these are small, every tenth or so above them."""
+def _number(
+    axes: Axes, row: Row, places: Sequence[float], y: float, size: float, unit: float
+) -> None:
+    """Write numbers into cells, or, where these are small, every tenth or so above them.
+
+    size: of a cell; unit: of a pixel of the image; both in inches.
+    """
     inside = size >= _NUMBERED
-    step = 1 if inside else int(np.ceil(0.3 / (places[1] - places[0]) / 10)) * 10
+    step = 1 if inside else int(np.ceil(0.3 / (float(row.stride) * unit) / 10)) * 10
     for cell in range(0, len(places), step):
         axes.text(
             places[cell], y + 0.006 if inside else y - size / 2 - 0.08, str(cell),

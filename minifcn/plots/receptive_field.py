@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.kernels.geometry import Window, check_array, receptive_field
+from minifcn.kernels.geometry import Window, check_array, receptive_field, whole_numbers
 from minifcn.plots.canvas import figure_file
 from minifcn.plots.colours import check_image
 from minifcn.tensor import Tensor
@@ -82,7 +82,7 @@ def measured_box(gradient: ArrayLike) -> Box:
     """Return the smallest box around all that is not 0 in a gradient (H, W).
 
     Raises:
-        ValueError: the gradient is not (H, W), or 0 everywhere.
+        ValueError: the gradient is not (H, W) of finite numbers, or 0 everywhere.
     """
     values = _checked_gradient("gradient", gradient)
     rows, columns = (np.flatnonzero(values.any(axis)) for axis in (1, 0))
@@ -117,9 +117,11 @@ def middle_box(gradient: ArrayLike, box: Box, share: float = 0.5) -> Box:
         share: of the sum of the gradient, above 0 and at most 1.
 
     Raises:
-        ValueError: the gradient is not (H, W) or 0 everywhere, or the share is out of range.
+        TypeError: the box is not one.
+        ValueError: the gradient is not (H, W) of finite numbers or 0 everywhere, or the share is
+            out of range.
     """
-    values = _checked_gradient("gradient", gradient)
+    values, box = _checked_gradient("gradient", gradient), _checked_box("box", box)
     if not 0 < share <= 1:
         raise ValueError(f"share must be above 0 and at most 1; got {share}")
     for less in range(min(box.height, box.width) // 2, -1, -1):
@@ -137,12 +139,20 @@ def _cut(values: NDArray[Any], box: Box) -> NDArray[Any]:
 
 def _checked_gradient(name: str, gradient: ArrayLike) -> NDArray[Any]:
     values = np.abs(np.asarray(gradient))
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} must hold finite numbers; got NaN or inf")
     if values.ndim != 2 or not values.any():
         raise ValueError(
             f"{name} must be (H, W) and not 0 everywhere; got shape {values.shape}"
             f" with {np.count_nonzero(values)} entries that are not 0"
         )
     return values
+
+
+def _checked_box(name: str, box: Sequence[int]) -> Box:
+    if not isinstance(box, (tuple, list)) or len(box) != 4 or not whole_numbers(box):
+        raise TypeError(f"{name} must be a Box or four whole numbers; got {box!r}")
+    return Box(*box)
 
 
 # -- The picture ---------------------------------------------------------------------------------
@@ -163,16 +173,15 @@ def plot_receptive_fields(
         fields: one to six, drawn from left to right.
 
     Raises:
-        TypeError: the image is not uint8.
+        TypeError: the image is not uint8, or a box is not one.
         ValueError: there are no or more than six fields, a gradient has another size than the
-            image or is 0 everywhere, a box does not meet the image, or path is not a PNG or SVG
-            in an existing folder.
+            image, is not finite or 0 everywhere, a box does not meet the image, or path is not a
+            PNG or SVG in an existing folder.
     """
     pixels = check_image("image", image)
     if not 1 <= len(fields) <= 6:
         raise ValueError(f"fields must be one to six, got {len(fields)}")
-    for field in fields:
-        _check_field(field, pixels)
+    fields = [_checked_field(field, pixels) for field in fields]
     columns = max(len(fields), 4)  # a single one would fill the page
     panel = (_WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) / columns
     tall = panel * pixels.shape[0] / pixels.shape[1]
@@ -187,15 +196,17 @@ def plot_receptive_fields(
         figure.text(_MARGIN / _WIDTH, 0.1 / height, _LEGEND, fontsize=8)
 
 
-def _check_field(field: Field, pixels: NDArray[np.uint8]) -> None:
+def _checked_field(field: Field, pixels: NDArray[np.uint8]) -> Field:
     values = _checked_gradient(f"gradient of {field.title!r}", field.gradient)
     if values.shape != pixels.shape[:2]:
         raise ValueError(
             f"gradient of {field.title!r} must have the image's size {pixels.shape[:2]},"
             f" got {values.shape}"
         )
-    if not _cut(values, field.box).size:
-        raise ValueError(f"box of {field.title!r} must meet the image, got {field.box}")
+    box = _checked_box(f"box of {field.title!r}", field.box)
+    if not _cut(values, box).size:
+        raise ValueError(f"box of {field.title!r} must meet the image, got {box}")
+    return field._replace(box=box)
 
 
 def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

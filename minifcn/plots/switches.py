@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn import functional as F
+from minifcn.kernels.geometry import Pair, pair
 from minifcn.plots.canvas import figure_file
 from minifcn.plots.grids import BLUE, ORANGE, tint
 from minifcn.tensor import Tensor, no_grad
@@ -28,8 +30,12 @@ _APART = 1.5
 """Cells between two grids of numbers."""
 _WAYS_NOTES = (
     "Squares: the input; thick outline: the maximum of its window. Circles: what is computed.",
-    "Filled: not 0. Filled with a thick outline: the same number as in the input at this place.",
+    "Filled: not 0. Of these, thick outline: the same number as in the input at this place.",
 )
+_FILLED, _SMALLEST = 0.9, 6.5
+"""Which share of a cell a number may fill, and the size of the smallest letters; points."""
+_LETTERS = {".": 0.32, "−": 0.84, "e": 0.62}
+"""Widths of what is not as wide as a digit, in DejaVu Sans."""
 _ARROWS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito, the dark ones
 
 
@@ -44,11 +50,15 @@ class Pooled(NamedTuple):
 
 
 def pool(
-    plane: ArrayLike, kernel_size: int = 2, stride: int | None = None, padding: int = 0
+    plane: ArrayLike,
+    kernel_size: int | Pair = 2,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
 ) -> Pooled:
     """Max-pool a plane (H, W) by `functional.max_pool2d`.
 
     Raises:
+        TypeError: a size is neither a whole number nor a pair of them.
         ValueError: the plane is not (H, W) of finite numbers, or no window fits into it.
     """
     x = Tensor(_checked_plane("plane", plane)[np.newaxis, np.newaxis])
@@ -59,7 +69,7 @@ def pool(
     return Pooled(values, switches)
 
 
-def ways_back(plane: ArrayLike, kernel_size: int = 2) -> dict[str, NDArray[Any]]:
+def ways_back(plane: ArrayLike, kernel_size: int | Pair = 2) -> dict[str, NDArray[Any]]:
     """Max-pool a plane (H, W) and bring it back to its size in three ways, by name.
 
     nearest: every value is repeated over its window (`functional.interpolate`); bed of nails: it
@@ -67,19 +77,20 @@ def ways_back(plane: ArrayLike, kernel_size: int = 2) -> dict[str, NDArray[Any]]
     maximum was (`functional.max_unpool2d`, both).
 
     Raises:
+        TypeError: the kernel size is neither a whole number nor a pair of them.
         ValueError: the plane is not (H, W) of finite numbers, or H or W is not a multiple of the
             kernel size.
     """
-    x = _checked_plane("plane", plane)
-    if kernel_size < 1 or x.shape[0] % kernel_size or x.shape[1] % kernel_size:
+    x, (down, across) = _checked_plane("plane", plane), pair(kernel_size, "kernel_size", 1)
+    if x.shape[0] % down or x.shape[1] % across:
         raise ValueError(f"plane must be of multiples of {kernel_size}; got shape {x.shape}")
     pooled = pool(x, kernel_size)
     values, switches = (Tensor(part[np.newaxis, np.newaxis]) for part in pooled)
-    corners = np.arange(x.size).reshape(x.shape)[::kernel_size, ::kernel_size]
+    corners = np.arange(x.size).reshape(x.shape)[::down, ::across]
     nails = Tensor(np.ascontiguousarray(corners)[np.newaxis, np.newaxis])
     with no_grad():
         planes = {
-            "nearest: repeated": F.interpolate(values, scale_factor=kernel_size, mode="nearest"),
+            "nearest: repeated": F.interpolate(values, scale_factor=(down, across), mode="nearest"),
             "bed of nails: top left": F.max_unpool2d(values, nails, kernel_size),
             "switches: where it was": F.max_unpool2d(values, switches, kernel_size),
         }
@@ -99,9 +110,9 @@ def _checked_plane(name: str, plane: ArrayLike) -> NDArray[Any]:
 def plot_switches(
     path: str | os.PathLike[str],
     plane: ArrayLike,
-    kernel_size: int = 2,
-    stride: int | None = None,
-    padding: int = 0,
+    kernel_size: int | Pair = 2,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
 ) -> None:
     """Draw a max-pooling: numbers in squares, their maxima in circles, an arrow from each winner.
 
@@ -110,13 +121,15 @@ def plot_switches(
     Args:
         path: the PNG or SVG to write.
         plane: (H, W), at most 6x6.
-        kernel_size: of the windows.
+        kernel_size: of the windows; one number, or (height, width), as stride and padding.
         stride: the kernel size by default.
         padding: of -inf around the plane, at most half the kernel size; it is not drawn.
 
     Raises:
+        TypeError: a size is neither a whole number nor a pair of them.
         ValueError: the plane is not (H, W) of finite numbers or too large, no window fits into
-            it, or path is not a PNG or SVG in an existing folder.
+            it, a number is too long for its cell, or path is not a PNG or SVG in an existing
+            folder.
     """
     x, pooled = _small_plane(plane), pool(plane, kernel_size, stride, padding)
     rows, columns = pooled.values.shape
@@ -132,26 +145,30 @@ def plot_switches(
         right = left + x.shape[1] + _BETWEEN
         below = top + (tall - x.shape[0]) / 2
         _title(axes, f"input {x.shape[0]}×{x.shape[1]}", left, below)
-        _title(axes, f"largest of each {kernel_size}×{kernel_size} window", right, top)
+        _title(axes, f"largest of each {_times(kernel_size)} window", right, top)
         _draw_cells(axes, x, left, below, won=_places(pooled.switches, x.shape))
         _draw_pooled(axes, x, pooled, (left, below), (right, top + _RISE * (columns - 1)), pitch)
-        note = _SWITCHES_NOTE.format(stride=kernel_size if stride is None else stride)
+        note = _SWITCHES_NOTE.format(stride=_stride(kernel_size if stride is None else stride))
         axes.text(left, (height - 0.2) / cell, note, fontsize=8, va="center")
 
 
-def plot_ways_back(path: str | os.PathLike[str], plane: ArrayLike, kernel_size: int = 2) -> None:
+def plot_ways_back(
+    path: str | os.PathLike[str], plane: ArrayLike, kernel_size: int | Pair = 2
+) -> None:
     """Draw a plane, its max-pooling, and three ways back from there, with their numbers.
 
-    Input in squares, all that is computed in circles; filled circles are not 0. Pixels that are
-    as in the input have a thick outline.
+    Input in squares, all that is computed in circles; filled circles are not 0. Of these,
+    those with the same number as the input has at this place have a thick outline.
 
     Args:
         path: the PNG or SVG to write.
         plane: (H, W), at most 6x6, multiples of the kernel size.
-        kernel_size: of the windows, and their stride.
+        kernel_size: of the windows, and their stride; one number, or (height, width).
 
     Raises:
-        ValueError: the plane is none of these, or path is not a PNG or SVG in an existing folder.
+        TypeError: the kernel size is neither a whole number nor a pair of them.
+        ValueError: the plane is none of these, a number is too long for its cell, or path is not
+            a PNG or SVG in an existing folder.
     """
     x = _small_plane(plane)
     pooled, planes = pool(x, kernel_size), ways_back(x, kernel_size)
@@ -166,7 +183,7 @@ def plot_ways_back(path: str | os.PathLike[str], plane: ArrayLike, kernel_size: 
         _title(axes, f"input {height_in_cells}×{width_in_cells}", left, top)
         _draw_cells(axes, x, left, top, won=_places(pooled.switches, x.shape))
         middle = left + width_in_cells + _APART
-        _title(axes, f"largest of each {kernel_size}×{kernel_size} window", middle, top)
+        _title(axes, f"largest of each {_times(kernel_size)} window", middle, top)
         _arrow(axes, middle - _APART, middle, top + height_in_cells / 2)
         centred = top + (height_in_cells - len(pooled.values)) / 2
         _draw_cells(axes, pooled.values, middle, centred, round_cells=True)
@@ -188,6 +205,15 @@ def _small_plane(plane: ArrayLike) -> NDArray[Any]:
     if max(values.shape) > 6:
         raise ValueError(f"plane must be at most 6x6 to be drawn; got shape {values.shape}")
     return values
+
+
+def _times(kernel_size: int | Pair) -> str:
+    return "{}×{}".format(*pair(kernel_size, "kernel_size", 1))
+
+
+def _stride(stride: int | Pair) -> str:
+    down, across = pair(stride, "stride", 1)
+    return str(down) if down == across else f"{down}×{across}"
 
 
 def _places(switches: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -240,12 +266,28 @@ def _cell(centre: tuple[float, float], value: float, thick: bool, is_round: bool
 
 
 def _number(axes: Axes, centre: tuple[float, float], value: float) -> None:
-    text = f"{value:.3g}"
-    size = 10 if len(text) < 4 else 8
+    text, size = _written(value, cell=72 * _WIDTH / axes.get_xlim()[1])
     axes.text(
         *centre, text, fontsize=size, ha="center", va="center_baseline", zorder=5,
         path_effects=_halo(),
     )  # fmt: skip
+
+
+def _written(value: float, cell: float) -> tuple[str, float]:
+    """Return a number with as many digits as fit into a cell, and its size; all in points."""
+    digits = [f"{value:.{count}g}" for count in (3, 2, 1)]
+    whole = [f"{value:.0f}"] if value.is_integer() else []
+    for text in (*whole, *digits):
+        text = re.sub(r"e(-?)\+?0*", r"e\1", text).replace("-", "−")
+        size = 10 if len(text) < 4 else min(8.0, _FILLED * cell / _width(text))
+        if size >= _SMALLEST:
+            return text, size
+    raise ValueError(f"plane must hold numbers that fit into their cells; got {value:.3g}")
+
+
+def _width(text: str) -> float:
+    """Return the width of a number, as a multiple of the size of its letters."""
+    return sum(_LETTERS.get(letter, 0.64) for letter in text)
 
 
 def _halo() -> list[Any]:

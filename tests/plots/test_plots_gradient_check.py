@@ -114,6 +114,32 @@ def test_the_picture_shows_the_errors_and_names_the_arms(tmp_path, drawn, errors
         assert said in texts
 
 
+def test_the_rounding_arms_lie_on_the_errors(tmp_path, drawn, errors):
+    """Each arm's line has the typical size of the errors where it rules."""
+    plot_difference_errors(tmp_path / "u.png", STEPS, errors)
+    dashed = [line for line in drawn[-1].axes[0].lines if line.get_linestyle() == "--"]
+    *rounding, truncation = dashed[2:]  # after gradcheck's step and its tolerance
+    for line, values in zip(rounding, errors.values(), strict=True):
+        steps, heights = line.get_data()
+        where = (steps < STEPS[values.argmin()] / 10) & (values[: len(steps)] < 0.1)
+        ratios = heights[where] / values[: len(steps)][where]
+        assert 0.4 < np.exp(np.log(ratios).mean()) < 2.5
+    steps, heights = truncation.get_data()
+    assert heights[-4] == pytest.approx(errors["float64"][-4], rel=0.3)
+
+
+@pytest.mark.parametrize("steps", [[1e-3, 2e-3, 4e-3], [1e-4, 1.5e-4], STEPS], ids=str)
+def test_no_label_of_a_tick_is_a_formula(tmp_path, drawn, steps):
+    plot_difference_errors(tmp_path / "u.png", steps, {"float64": np.full(len(steps), 1e-4)})
+    (axes,) = drawn[-1].axes
+    for axis in (axes.xaxis, axes.yaxis):
+        labels = [t.get_text() for t in axis.get_ticklabels(which="both") if t.get_text()]
+        assert len(labels) > 1
+        assert not any("$" in label for label in labels)
+        low, high = axis.get_view_interval()
+        assert sum(low <= place <= high for place in axis.get_majorticklocs()) > 1
+
+
 def test_an_arm_that_is_not_there_is_not_named(tmp_path, drawn, inputs):
     values = difference_errors(straight, inputs, STEPS)
     plot_difference_errors(tmp_path / "arm.png", STEPS, {"float64": values})
@@ -126,8 +152,10 @@ def test_an_arm_that_is_not_there_is_not_named(tmp_path, drawn, inputs):
 def test_bad_input(inputs, errors, tmp_path):
     with pytest.raises(ValueError, match="dtype must be one of"):
         difference_errors(curved, inputs, STEPS, "float16")
-    with pytest.raises(ValueError, match="steps must be a list of positive numbers"):
+    with pytest.raises(ValueError, match="steps must be a list of positive, finite numbers"):
         difference_errors(curved, inputs, [1e-3, 0])
+    with pytest.raises(ValueError, match="finite numbers; got .*inf"):
+        difference_errors(curved, inputs, [1e-3, np.inf])
     with pytest.raises(ValueError, match="must not be 0 everywhere"):
         difference_errors(lambda w, x: straight(w, x) * 0, inputs, [1e-3])
     picture = tmp_path / "u.png"
@@ -135,5 +163,10 @@ def test_bad_input(inputs, errors, tmp_path):
         plot_difference_errors(picture, STEPS, {})
     with pytest.raises(ValueError, match="at growing steps"):
         plot_difference_errors(picture, STEPS[::-1], errors)
+    with pytest.raises(ValueError, match="finite numbers; got .*inf"):
+        plot_difference_errors(picture, [1e-3, np.inf], {"float64": [0.1, 0.2]})
+    with pytest.raises(ValueError, match="steps must be at least 2 for the arms of a U; got 1"):
+        plot_difference_errors(picture, [1e-3], {"float64": [0.1]})
+    assert not picture.exists()
     with pytest.raises(ValueError, match=r"errors\['float32'\] must be 19 numbers"):
         plot_difference_errors(picture, STEPS, {"float32": [1.0]})

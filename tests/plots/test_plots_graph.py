@@ -122,6 +122,19 @@ def test_arrows_reach_the_boxes_they_join():
         assert abs(route[-1][1] - boxes[j].y) <= boxes[j].height / 2 + 1e-9
 
 
+def test_heads_of_arrows_are_at_what_is_made(tmp_path, drawn):
+    arguments = expression()
+    plot_graph(tmp_path / "graph.png", *arguments)
+    graph = graph_of(*arguments)
+    boxes, _ = layout(graph)
+    arrows = [p for p in drawn[-1].axes[0].patches if type(p).__name__ == "FancyArrowPatch"]
+    for (i, j), arrow in zip(graph.edges, arrows, strict=True):
+        start, *_, stop = arrow._path_original.vertices
+        assert start[1] == pytest.approx(boxes[i].y + boxes[i].height / 2)
+        assert boxes[j].y - boxes[j].height / 2 <= stop[1] + 1e-9 < boxes[j].y
+        assert arrow.get_arrowstyle().arrow == "-|>"  # the head is at the end
+
+
 @pytest.mark.parametrize("ending", ["svg", "png"])
 def test_the_same_graph_gives_the_same_bytes(tmp_path, ending):
     files = [tmp_path / f"{k}.{ending}" for k in range(2)]

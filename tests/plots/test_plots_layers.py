@@ -71,6 +71,19 @@ def test_an_edge_over_several_layers_goes_around_what_is_between():
     assert all(abs(x - boxes[1].x) > boxes[1].width / 2 for x in inside)
 
 
+def test_an_edge_over_many_layers_is_straight_where_nothing_is_in_the_way():
+    """0 -> 1 -> ... -> 6 and 0 -> 6; then the graph of relu(a b + c) a."""
+    edges = [(k, k + 1) for k in range(6)] + [(0, 6)]
+    _, routes = lay_out(edges, 7)
+    assert len({x for x, _ in routes[-1][1:-1]}) == 1
+    edges = [(0, 2), (1, 2), (2, 3), (3, 5), (4, 5), (5, 6), (6, 7), (7, 8), (8, 9), (0, 9)]
+    boxes, routes = lay_out([*edges, (9, 10)], 11)
+    bends = [x for x, _ in routes[9][1:-1]]
+    assert len(bends) == 12
+    assert len(set(bends)) == 1
+    assert bends[0] < min(box.x - box.width / 2 for box in (*boxes[2:4], *boxes[5:9]))
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_no_two_boxes_overlap(seed):
     boxes, _ = lay_out(random_edges(seed), 18)

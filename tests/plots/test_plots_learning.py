@@ -74,6 +74,39 @@ def test_a_jump_is_cut_off_and_what_is_not_finite_left_out(tmp_path, drawn):
     assert curves["jumps"][0][2] == np.inf  # the caller's list is as it was
 
 
+@pytest.mark.parametrize("losses", [[1.61, 1.70], [1.61, 0.01], [300.0, 200.0]], ids=str)
+def test_the_labels_of_the_losses_are_plain_numbers(tmp_path, drawn, losses):
+    plot_learning(tmp_path / "a.png", {"stuck": (losses, [0.2, 0.2])}, num_classes=5)
+    for axes in drawn[0].axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            texts = [label.get_text() for label in axis.get_ticklabels(which="both")]
+            assert not any("$" in text for text in texts)
+    axis = drawn[0].axes[0].yaxis
+    low, high = axis.get_view_interval()
+    shown_ticks = [place for place in axis.get_majorticklocs() if low <= place <= high]
+    assert len(shown_ticks) > 1
+    assert low < min([*losses, math.log(5)]) / 1.1  # and not on the axis below
+    texts = [label.get_text() for label in axis.get_majorticklabels()]
+    assert {f"{place:g}" for place in shown_ticks} <= set(texts)
+
+
+def test_some_of_each_curve_is_seen(tmp_path, drawn):
+    curves = {
+        "learned": CURVES["learned"],
+        "far above": ([900.0, 400.0], [0.2, 0.2]),
+        "gone": ([np.nan], [0.2]),
+    }
+    plot_learning(tmp_path / "a.png", curves, num_classes=5)
+    bottom, top = drawn[0].axes[0].get_ylim()
+    assert bottom < 0.02
+    assert top == 800
+
+
+def test_classes_are_counted_in_whole_numbers(tmp_path):
+    with pytest.raises(TypeError, match=r"num_classes must be a whole number, got 2\.5"):
+        plot_learning(tmp_path / "a.png", CURVES, num_classes=2.5)
+
+
 @pytest.mark.parametrize(
     ("curves", "num_classes", "message"),
     [

@@ -57,10 +57,40 @@ def test_cells_are_drawn_where_they_lie(tmp_path, drawn):
     unit = pixels[1] - pixels[0]
     np.testing.assert_allclose((pooled - pixels[0]) / unit, [1.5, 5.5])
     np.testing.assert_allclose((cropped - pixels[0]) / unit, [-2, -1])
-    np.testing.assert_allclose((left - pixels[0]) / unit, range(8))
+    np.testing.assert_allclose((left - pixels[0]) / unit, range(8), atol=1e-9)
     dashed = [line for line in axes.lines if line.is_dashed()]
     assert len(dashed) == 1
     np.testing.assert_allclose(dashed[0].get_xdata(), pixels[0])
+
+
+@pytest.mark.parametrize(
+    ("layers", "crops", "pixels"),
+    [
+        (SMALL, TO_IMAGE, 2),
+        (*fcn_layers(8), 13),
+        ({"a": [Window(9, 4)]}, {}, 5),
+        ({"a": []}, {}, 1),
+        ({**fcn_layers(8)[0], "too small for a number": [Window(27)]}, {}, 14),
+    ],
+)
+def test_a_single_cell_in_view(layers, crops, pixels, tmp_path, drawn):
+    plot_offsets(tmp_path / "a.png", layers, crops, pixels)
+    drawn_cells = [c.get_paths() for c in drawn[0].axes[0].collections]
+    assert 1 in map(len, drawn_cells)
+
+
+def test_an_arrow_is_as_long_as_its_crop(tmp_path, drawn):
+    """From where the first cell lies to where the first cell that is left does."""
+    plot_offsets(tmp_path / "a.png", SMALL, TO_IMAGE, pixels=8)
+    axes = drawn[0].axes[0]
+    (arrow,) = [text for text in axes.texts if getattr(text, "arrow_patch", None)]
+    _, _, cropped, left = (
+        [(path.vertices[:, 0].min() + path.vertices[:, 0].max()) / 2 for path in paths]
+        for paths in (collection.get_paths() for collection in axes.collections)
+        if paths
+    )
+    assert arrow.xyann[0] == pytest.approx(cropped[0])
+    assert arrow.xy[0] == pytest.approx(left[0])
 
 
 def test_pixels_are_square_and_cells_round(tmp_path, drawn):
@@ -99,6 +129,12 @@ def test_the_same_picture_each_time(tmp_path):
         (SMALL, {"upsampled": "imag"}, 8, "crops must name layers; got 'upsampled': 'imag'"),
         (SMALL, {"pooled": "image"}, 8, "no whole crop aligns them"),
         ({"shrunk": [Window(3)]}, {"shrunk": "image"}, 8, "starts 1 cells after 'image'"),
+        (
+            *fcn_layers(8),
+            1,
+            "pixels must be at least 13 to show the first cell of 'score_fr'; got 1",
+        ),
+        (SMALL, {}, 1, "pixels must be at least 2 to show the first cell of 'pooled'; got 1"),
         (SMALL, TO_IMAGE, 0, "pixels must be a whole number of at least 1; got 0"),
     ],
 )

@@ -157,6 +157,28 @@ def test_cells_and_images_that_are_not_there():
         middle_box(np.ones((3, 3)), Box(0, 0, 3, 3), 0)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_gradients_that_are_not_finite(value, tmp_path):
+    gradient = fields()[0].gradient.copy()
+    gradient[0, 0] = value
+    with pytest.raises(ValueError, match="gradient of 'one layer' must hold finite numbers"):
+        plot_receptive_fields(
+            tmp_path / "a.png", picture(), [Field("one layer", gradient, Box(3, 3, 3, 3))]
+        )
+    with pytest.raises(ValueError, match="gradient must hold finite numbers; got NaN or inf"):
+        measured_box(gradient)
+
+
+def test_a_box_may_be_four_numbers(tmp_path):
+    field = fields()[0]
+    for name, box in (("a.png", field.box), ("b.png", tuple(field.box))):
+        plot_receptive_fields(tmp_path / name, picture(), [field._replace(box=box)])
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    for box in ((1, 2, 3), (1, 2, 3.5, 4), 7):
+        with pytest.raises(TypeError, match="box of 'one layer' must be a Box or four whole"):
+            plot_receptive_fields(tmp_path / "c.png", picture(), [field._replace(box=box)])
+
+
 @pytest.mark.parametrize(
     ("own", "message"),
     [

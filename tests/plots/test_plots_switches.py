@@ -94,8 +94,8 @@ def test_every_number_is_in_its_cell(kernel, tmp_path, drawn):
     plot_ways_back(tmp_path / "a.png", plane, kernel)
     axes = drawn[0].axes[0]
     grids = [plane, pool(plane, kernel).values, *ways_back(plane, kernel).values()]
-    numbers = [text for text in texts(axes) if re.fullmatch(r"-?\d+", text)]
-    assert numbers == [f"{n:g}" for grid in grids for n in grid.ravel()]
+    numbers = [text for text in texts(axes) if re.fullmatch(r"−?\d+", text)]
+    assert numbers == [f"{n:g}".replace("-", "−") for grid in grids for n in grid.ravel()]
     assert len(squares(axes)) == plane.size
     computed = np.concatenate([grid.ravel() for grid in grids[1:]])
     for circle, value in zip(circles(axes), computed, strict=True):
@@ -104,6 +104,47 @@ def test_every_number_is_in_its_cell(kernel, tmp_path, drawn):
     same = np.concatenate([((g == plane) & (g != 0)).ravel() for g in grids[2:]])
     thick = [circle.get_linewidth() > 1 for circle in circles(axes)[grids[1].size :]]
     np.testing.assert_array_equal(thick, same)
+
+
+def test_windows_that_are_not_square(tmp_path, drawn):
+    plane = random_plane((4, 6))
+    plot_switches(tmp_path / "a.png", plane, (2, 3), stride=(2, 1))
+    plot_ways_back(tmp_path / "b.png", plane, (2, 3))
+    for figure in drawn:
+        assert "largest of each 2×3 window" in texts(figure.axes[0])
+    assert any(text.startswith("Stride 2×1.") for text in texts(drawn[0].axes[0]))
+    pooled = pool(plane, (2, 3))
+    expected = plane.reshape(2, 2, 2, 3).max(axis=(1, 3))
+    np.testing.assert_array_equal(pooled.values, expected)
+    nearest, nails, switched = ways_back(plane, (2, 3)).values()
+    np.testing.assert_array_equal(nearest, np.kron(expected, np.ones((2, 3))))
+    np.testing.assert_array_equal(nails, np.kron(expected, [[1, 0, 0], [0, 0, 0]]))
+    assert (switched.ravel()[pooled.switches] == expected).all()
+    with pytest.raises(ValueError, match=r"multiples of \(2, 4\); got shape \(4, 6\)"):
+        plot_ways_back(tmp_path / "c.png", plane, (2, 4))
+    with pytest.raises(TypeError, match="kernel_size must be a whole number or a pair of them"):
+        plot_ways_back(tmp_path / "c.png", plane, (2, 2, 2))
+
+
+@pytest.mark.parametrize("plot", [plot_switches, plot_ways_back])
+@pytest.mark.parametrize("scale", [1, 1000, 649_000, 1e-7])
+def test_numbers_fit_into_their_cells(plot, scale, tmp_path, drawn):
+    plane = np.random.default_rng(0).standard_normal((6, 6)) * scale
+    plot(tmp_path / "a.png", plane)
+    axes, renderer = drawn[0].axes[0], drawn[0].canvas.get_renderer()
+    side = squares(axes)[0].get_window_extent(renderer).width
+    numbers = [text for text in axes.texts if re.fullmatch(r"[−\d.e]+", text.get_text())]
+    assert len(numbers) >= 36 + 9
+    for number, value in zip(numbers, plane.ravel(), strict=False):
+        assert float(number.get_text().replace("−", "-")) == pytest.approx(value, rel=0.5)
+    for number in numbers:
+        assert number.get_window_extent(renderer).width < 0.95 * side
+        assert number.get_fontsize() >= 6.5
+
+
+def test_a_number_that_fits_into_no_cell(tmp_path):
+    with pytest.raises(ValueError, match="numbers that fit into their cells; got -6e-120"):
+        plot_switches(tmp_path / "a.png", np.full((2, 2), -6e-120))
 
 
 @pytest.mark.parametrize("plot", [plot_switches, plot_ways_back])
