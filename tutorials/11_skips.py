@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11. What do skips add?
 #
-# **Time:** 70 minutes; the code runs in 25 seconds. **Before:** 05, 06, 07, 09, 10.
+# **Time:** 70 minutes; the code runs in 30 seconds. **Before:** 05, 06, 07, 09, 10.
 #
 # You will build the network that this whole course is about, FCN-8s, by hand, and train it beside
 # two networks that lack a part of it. Then you will take one pixel's score apart. And you will

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 12. How does one do the whole job?
 #
-# **Time:** 30 minutes; the code runs in 45 seconds. **Before:** 01, 05, 06, 11.
+# **Time:** 30 minutes; the code runs in 50 seconds. **Before:** 01, 05, 06, 11.
 #
 # You will train an FCN-8s, kill it, and have it go on as if nothing had happened; evaluate it,
 # and use it on a picture of your own. Then you see what a network trained on a million photographs
