@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
-    from PIL.Image import Image
 
 DPI = 160
 """Dots per inch of every picture: 8 inches, a page's width, are 1280 pixels."""
@@ -21,6 +20,8 @@ GIF_DPI, GIF_COLOURS = 120, 48
 """Dots per inch, and colours, of an animation: fewer, since a GIF stores every frame."""
 
 _BOX = 0xFC  # the six bits of a colour that Pillow looks at
+
+_BARELY_COLOURED = 8  # how far the red, green and blue of a grey are apart
 
 _STYLE: Any = {
     "font.size": 9,
@@ -81,9 +82,17 @@ class Animation:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self.figure = figure
-        self.frames: list[tuple[Image, float]] = []
+        self.frames: list[bytes] = []
         self._canvas = FigureCanvasAgg(figure)
         self._still: Any = None
+        self._learnt: list[NDArray[np.uint8]] = []
+        self._colours: NDArray[np.int64] | None = None
+        self._shown: NDArray[np.uint8] | None = None
+
+    def learn(self) -> None:
+        """Let the palette have the colours of the figure as it looks now; before the first snap."""
+        self._canvas.draw()
+        self._learnt.append(self._pixels().copy())
 
     def snap(
         self, changed: Sequence["Artist"], passing: Sequence["Artist"], seconds: float
@@ -96,8 +105,6 @@ class Animation:
         changed: the artists that look otherwise from this frame on.
         passing: the artists that are in this frame only, in front of the others.
         """
-        from PIL import Image
-
         if self._still is None:
             self._canvas.draw()
         else:
@@ -107,8 +114,19 @@ class Animation:
         self._still = self._canvas.copy_from_bbox(self.figure.bbox)
         for artist in passing:
             self.figure.draw_artist(artist)
-        pixels = np.asarray(self._canvas.buffer_rgba())[:, :, :3]
-        self.frames.append((Image.fromarray(pixels), seconds))
+        self._keep(self._pixels(), seconds)
+
+    def _pixels(self) -> NDArray[np.uint8]:
+        return np.asarray(self._canvas.buffer_rgba())[:, :, :3]
+
+    def _keep(self, pixels: NDArray[np.uint8], seconds: float) -> None:
+        """Encode what changed, the rest of its rectangle transparent: hundreds of frames fit."""
+        if self._colours is None:
+            self._colours, self._learnt = _frequent_colours(self._learnt or [pixels]), []
+        shown, before = _quantized(pixels, self._colours), self._shown
+        differs = np.ones(shown.shape, bool) if before is None else shown != before
+        self.frames.append(_encoded(shown, differs, self._colours, seconds, before is None))
+        self._shown = shown
 
 
 @contextmanager
@@ -130,35 +148,71 @@ def animation_file(
         animation = Animation(Figure(figsize=(width, height), dpi=GIF_DPI, **options))
         yield animation
         with _replaced(path) as partial:
-            _write_gif(animation.frames, partial)
+            partial.write_bytes(b"".join([*animation.frames, b";"]))
 
 
-def _write_gif(frames: Sequence[tuple["Image", float]], path: Path) -> None:
+def _encoded(
+    shown: NDArray[np.uint8],
+    differs: NDArray[np.bool_],
+    colours: NDArray[np.int64],
+    seconds: float,
+    is_first: bool,
+) -> bytes:
+    """Return a frame as it stands in a GIF, the first with the header of the file.
+
+    Frame by frame, since Image.save would hold all of them in full. What does not differ from
+    the frame before is transparent: one colour in long runs, which take few bytes.
+
+    shown: which colour each pixel has, (H, W); differs: where that is new, (H, W).
+    """
+    from PIL import Image
+    from PIL.GifImagePlugin import getdata, getheader
+
+    left, top, right, bottom = _bounds(differs)
+    transparent = len(colours)
+    part = np.where(differs, shown, np.uint8(transparent))[top:bottom, left:right]
+    image = Image.fromarray(part)
+    image.putpalette([*colours.ravel().tolist(), 0, 0, 0])
+    header = getheader(image, info={"loop": 0, "optimize": False})[0] if is_first else []
+    options: dict[str, Any] = {} if is_first else {"transparency": transparent}
+    data = getdata(image, (left, top), duration=round(1000 * seconds), **options)
+    return b"".join([*header, *data])
+
+
+def _bounds(marked: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of what is marked; of one pixel if nothing is."""
+    rows, columns = (np.flatnonzero(marked.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return 0, 0, 1, 1
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _quantized(pixels: NDArray[np.uint8], colours: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Return which of the colours each pixel gets, (H, W)."""
     from PIL import Image
 
-    colours = _frequent_colours([frames[0][0], frames[-1][0]])
     boxes = Image.new("P", (1, 1))
     boxes.putpalette((colours & _BOX).ravel().tolist())
-    plain = [image.quantize(palette=boxes, dither=Image.Dither.NONE) for image, _ in frames]
-    for image in plain:
-        image.putpalette(colours.ravel().tolist())
-    milliseconds = [round(1000 * seconds) for _, seconds in frames]
-    options: dict[str, Any] = {"duration": milliseconds, "loop": 0, "save_all": True}
-    plain[0].save(path, format="GIF", append_images=plain[1:], **options)
+    return np.asarray(Image.fromarray(pixels).quantize(palette=boxes, dither=Image.Dither.NONE))
 
 
-def _frequent_colours(images: Sequence["Image"]) -> NDArray[np.int64]:
-    """Return the GIF_COLOURS colours (n, 3) that most pixels have.
+def _frequent_colours(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:
+    """Return the GIF_COLOURS colours (n, 3) that most pixels of pictures (H, W, 3) have.
 
-    So that white stays white: a palette of means would mix it with the soft edges of letters.
+    At most half of them are greys, and strong colours count more, or one small orange cell would
+    lose to the soft edges of many; and white stays white: a palette of means would mix it in.
     Pillow looks a colour up by its box of 4 x 4 x 4; of each box only the most frequent is taken.
     """
-    pixels = np.concatenate([np.asarray(image, np.int64).reshape(-1, 3) for image in images])
-    numbers, counts = np.unique(pixels @ [65536, 256, 1], return_counts=True)
-    frequent = numbers[np.argsort(-counts, kind="stable")]
-    colours = np.stack([frequent >> 16, frequent >> 8 & 255, frequent & 255], axis=1)
+    pixels = np.concatenate([picture.reshape(-1, 3).astype(np.int64) for picture in pictures])
+    numbers, counts = np.unique(pixels @ np.array([65536, 256, 1]), return_counts=True)
+    colours = np.stack([numbers >> 16, numbers >> 8 & 255, numbers & 255], axis=1)
+    weights = counts * (1 + np.ptp(colours, axis=1)) ** 2
+    colours = colours[np.argsort(-weights, kind="stable")]
     _, first = np.unique(colours & _BOX, axis=0, return_index=True)
-    return colours[np.sort(first)[:GIF_COLOURS]]
+    colours = colours[np.sort(first)]
+    grey = np.ptp(colours, axis=1) < _BARELY_COLOURED
+    half = GIF_COLOURS // 2
+    return np.concatenate([colours[~grey][:half], colours[grey][:half]])
 
 
 def check_path(path: str | os.PathLike[str], endings: Sequence[str] = (".png", ".svg")) -> Path:

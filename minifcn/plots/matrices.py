@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from minifcn import kernels
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import Pair, conv_remainder, output_pair, pair
-from minifcn.plots.canvas import figure_file
+from minifcn.kernels.geometry import Pair, check_window, conv_remainder, output_pair, pair
+from minifcn.plots.animations.number_grid import signs, written
+from minifcn.plots.canvas import check_path, figure_file
 from minifcn.plots.grids import BLUE, ORANGE, tint
 
 if TYPE_CHECKING:
@@ -21,8 +23,11 @@ LARGEST = 36
 """Rows and columns of a matrix at most, to be drawn with its numbers: an input of 6x6."""
 
 # Inches.
-_WIDTH, _LABELS, _TOP, _GAP, _BOTTOM = 8.0, 0.42, 0.78, 0.35, 0.3
+_WIDTH, _LABELS, _TOP, _GAP, _RIGHT, _BOTTOM = 8.0, 0.42, 0.78, 0.35, 0.12, 0.3
 _ROOMY, _NARROWEST = 0.25, 2.3
+
+_SIGNS_PER_INCH = 23
+"""Of the numbers: letters of 4 points."""
 
 
 def convolution_matrix(
@@ -46,8 +51,13 @@ def convolution_matrix(
 
     Returns:
         (OH * OW, H * W), in the order of ravel: row by row.
+
+    Raises:
+        ValueError: if no window fits, or weight is not finite or does not have 2 axes.
+        TypeError: if weight does not hold numbers, or another argument is not of whole numbers.
     """
     kernel, (h, w) = _kernel(weight), pair(size, "size", 1)
+    _output_size(weight, size, stride, padding, dilation)
     units = np.eye(h * w).reshape(h * w, 1, h, w)
     outputs = kernels.conv2d(units, kernel[None, None], stride, padding, dilation)
     return outputs.reshape(h * w, -1).T
@@ -74,6 +84,10 @@ def transposed_matrix(
 
     Returns:
         (H * W, OH * OW).
+
+    Raises:
+        ValueError: as convolution_matrix.
+        TypeError: likewise.
     """
     kernel, (oh, ow) = _kernel(weight), _output_size(weight, size, stride, padding, dilation)
     units = np.eye(oh * ow).reshape(oh * ow, 1, oh, ow)
@@ -105,17 +119,17 @@ def plot_matrices(
         dilation: likewise.
 
     Raises:
-        ValueError: if no window fits, a matrix has more than 36 rows or columns, or path does not
-            end in .png or .svg.
+        ValueError: if no window fits, a matrix has more than 36 rows or columns, the padding is
+            larger than 36, or path does not end in .png or .svg.
+        TypeError: if weight does not hold numbers, or another argument is not of whole numbers.
     """
+    check_path(path)
     settings = (stride, padding, dilation)
+    _check_drawable(weight, size, *settings)
     direct = convolution_matrix(weight, size, *settings)
-    if max(direct.shape) > LARGEST:
-        shape = "x".join(map(str, direct.shape))
-        raise ValueError(f"the matrix must be at most {LARGEST}x{LARGEST} to be drawn; got {shape}")
     transposed = transposed_matrix(weight, size, *settings)
     inputs, outputs = pair(size, "size", 1), _output_size(weight, size, *settings)
-    across = _WIDTH - 2 * _LABELS - _GAP
+    across = _WIDTH - 2 * _LABELS - _GAP - _RIGHT
     # Cᵀ is as wide as C is high, but at least as wide as its title.
     second = max(across * len(direct) / sum(direct.shape), _NARROWEST)
     cell = min((across - second) / direct.shape[1], 0.5)
@@ -136,27 +150,49 @@ def plot_matrices(
 
 
 def _kernel(weight: ArrayLike) -> np.ndarray:
-    kernel = np.asarray(weight, np.float64)
+    try:
+        kernel = np.asarray(weight)
+    except ValueError as error:
+        raise ValueError("weight must have rows of one length") from error
+    if kernel.dtype.kind not in "iuf":
+        raise TypeError(f"weight must hold numbers; got {kernel.dtype}")
     if kernel.ndim != 2 or not kernel.size:
         raise ValueError(f"weight must have 2 axes (KH, KW); got shape {kernel.shape}")
-    return kernel
+    if not np.isfinite(kernel).all():
+        raise ValueError("weight must hold finite numbers")
+    return kernel.astype(np.float64)
 
 
-def _output_size(
+def _axes(
     weight: ArrayLike, size: IntOrPair, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair
-) -> Pair:
-    kernel_size = pair(_kernel(weight).shape, "weight", 1)
-    others = (pair(n, "settings") for n in (stride, padding, dilation))
-    return output_pair(pair(size, "size", 1), kernel_size, *others)
+) -> tuple[Pair, Pair, Pair, Pair, Pair]:
+    """Return the sizes of the input and the kernel, and the settings, if a window fits."""
+    inputs, kernel_size = pair(size, "size", 1), pair(_kernel(weight).shape, "weight", 1)
+    strides, paddings = pair(stride, "stride", 1), pair(padding, "padding")
+    dilations = pair(dilation, "dilation", 1)
+    check_window(inputs, kernel_size, paddings, dilations, "weight")
+    return inputs, kernel_size, strides, paddings, dilations
 
 
-def _remainder(
-    weight: ArrayLike, size: IntOrPair, stride: IntOrPair, padding: IntOrPair, dilation: IntOrPair
-) -> Pair:
-    kernel_size = pair(_kernel(weight).shape, "weight", 1)
-    others = (pair(n, "settings") for n in (stride, padding, dilation))
-    top, left = map(conv_remainder, pair(size, "size", 1), kernel_size, *others)
+def _output_size(weight: ArrayLike, size: IntOrPair, *settings: IntOrPair) -> Pair:
+    return output_pair(*_axes(weight, size, *settings))
+
+
+def _remainder(weight: ArrayLike, size: IntOrPair, *settings: IntOrPair) -> Pair:
+    top, left = map(conv_remainder, *_axes(weight, size, *settings))
     return top, left
+
+
+def _check_drawable(weight: ArrayLike, size: IntOrPair, *settings: IntOrPair) -> None:
+    """Raise ValueError if a matrix is too large to be drawn; before it is made."""
+    inputs, _, _, padding, _ = _axes(weight, size, *settings)
+    rows, columns = math.prod(_output_size(weight, size, *settings)), math.prod(inputs)
+    if max(padding) > LARGEST:
+        raise ValueError(f"padding must be at most {LARGEST} to be drawn; got {max(padding)}")
+    if max(rows, columns) > LARGEST:
+        raise ValueError(
+            f"the matrix must be at most {LARGEST}x{LARGEST} to be drawn; got {rows}x{columns}"
+        )
 
 
 def _draw_matrix(
@@ -186,8 +222,8 @@ def _draw_matrix(
 
 
 def _draw_number(axes: Axes, number: float, place: tuple[float, float], cell: float) -> None:
-    text = f"{number:.3g}".replace("-", "−")
-    size = min(9.0, 45 * cell, 72 * cell / (0.62 * len(text)) * 0.85)
+    text = written(number, max(4, int(_SIGNS_PER_INCH * cell)))
+    size = min(9.0, 45 * cell, 72 * cell / (0.64 * signs(text)) * 0.85)
     style: Any = {"ha": "center", "va": "center_baseline", "color": "black" if number else "0.75"}
     axes.text(*place, text, fontsize=size, **style)
 

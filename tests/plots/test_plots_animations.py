@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from minifcn import kernels
-from minifcn.plots import animations, canvas
+from minifcn.plots import animations
 from minifcn.plots.animations import animate_convolution, animate_transposed
 from minifcn.plots.animations.number_grid import written
 from minifcn.plots.animations.steps import convolution_steps, kept, made_up, stamps
@@ -112,6 +112,10 @@ def pages(monkeypatch):
             super().say(count, sentences)
             seen.append({name: texts(getattr(self, name)) for name in GRIDS})
             seen[-1]["caption"] = [text.get_text() for text in self._caption]
+            seen[-1]["room"] = self.input._room
+            seen[-1]["outlines"] = {name: extent(getattr(self, name)) for name in GRIDS}
+            seen[-1]["hatched"] = {name: hatched(getattr(self, name)) for name in GRIDS}
+            seen[-1]["page"] = self
 
     monkeypatch.setattr(animations, "Page", Watched)
     return seen
@@ -120,25 +124,45 @@ def pages(monkeypatch):
 GRIDS = ("input", "kernel", "products", "output")
 
 
+def frames(pages):
+    """Without the two from which a GIF learns its colours."""
+    return pages[2:]
+
+
 def texts(grid):
     return [cell.number.get_text() for cell in grid._cells.values()]
 
 
-def shown(array):
-    return [written(number) for number in array.flat]
+def extent(grid):
+    """From which row and column to which (not included) the thick line of a grid reaches."""
+    left, top, cell = grid._place
+    segments = grid.line.get_segments()
+    if not segments:
+        return None
+    ends = (np.concatenate(segments) - [left, top]) / cell
+    (a, b), (c, d) = ends.min(axis=0), ends.max(axis=0)
+    return tuple(np.array([b, a, d, c]).round(6))
+
+
+def hatched(grid):
+    marks = [bool(cell.shape.get_hatch()) for cell in grid._cells.values()]
+    return np.reshape(marks, grid._hatched.shape)
+
+
+def shown(array, room):
+    return [written(number, room) for number in array.flat]
 
 
 def test_the_frames_of_a_convolution_show_its_numbers(tmp_path, pages):
     x, weight = numbers((4, 5), (2, 3))
     animate_convolution(tmp_path / "a.gif", x, weight, s=(1, 2), p=1, d=(2, 1))
     steps = convolution_steps(x, weight, (1, 2), 1, (2, 1))
-    assert len(pages) == len(steps)
-    for page, step in zip(pages, steps, strict=True):
-        assert page["input"] == shown(np.pad(x, 1))
-        assert page["kernel"] == shown(weight)
-        assert page["products"] == shown(step.products)
+    for page, step in zip(frames(pages), steps, strict=True):
+        assert page["input"] == shown(np.pad(x, 1), page["room"])
+        assert page["kernel"] == shown(weight, page["room"])
+        assert page["products"] == shown(step.products, page["room"])
         filled = [text for text in page["output"] if text]
-        assert filled == shown(step.output[~np.isnan(step.output)])
+        assert filled == shown(step.output[~np.isnan(step.output)], page["room"])
     with Image.open(tmp_path / "a.gif") as picture:
         assert (picture.format, picture.n_frames) == ("GIF", len(steps))
 
@@ -147,10 +171,9 @@ def test_the_frames_of_a_transposed_convolution_show_its_numbers(tmp_path, pages
     x, weight = numbers((3, 2), (3, 3))
     animate_transposed(tmp_path / "a.gif", x, weight, 2, 1, 1, (1, 0))
     found = stamps(x, weight, 2, 1, 1, (1, 0))
-    assert len(pages) == len(found)
-    for page, stamp in zip(pages, found, strict=True):
-        assert page["products"] == shown(stamp.products)
-        assert page["output"] == shown(stamp.after)
+    for page, stamp in zip(frames(pages), found, strict=True):
+        assert page["products"] == shown(stamp.products, page["room"])
+        assert page["output"] == shown(stamp.after, page["room"])
 
 
 def test_the_sum_is_written_out(tmp_path, pages):
@@ -172,6 +195,122 @@ def test_overlaps_are_written_out_where_they_are(tmp_path, pages, drawn):
     assert notes.count("5+6") == 1
 
 
+def test_the_window_and_the_output_of_a_step_are_outlined(tmp_path, pages):
+    x, weight = numbers((4, 5), (2, 3))
+    animate_convolution(tmp_path / "a.gif", x, weight, (1, 2), (1, 2), (2, 1))
+    steps = convolution_steps(x, weight, (1, 2), (1, 2), (2, 1))
+    for page, step in zip(frames(pages), steps, strict=True):
+        top, left = step.corner[0] + 1, step.corner[1] + 2  # the grid begins in the padding
+        row, column = step.place
+        assert page["outlines"]["input"] == (top, left, top + 3, left + 3)
+        assert page["outlines"]["output"] == (row, column, row + 1, column + 1)
+
+
+def test_the_pixel_and_the_stamp_of_a_step_are_outlined(tmp_path, pages):
+    x, weight = numbers((2, 3), (2, 3))
+    animate_transposed(tmp_path / "a.gif", x, weight, (3, 2), (0, 1), (2, 1))
+    found = stamps(x, weight, (3, 2), (0, 1), (2, 1))
+    for page, stamp in zip(frames(pages), found, strict=True):
+        (row, column), (top, left) = stamp.place, (stamp.corner[0], stamp.corner[1] + 1)
+        assert page["outlines"]["input"] == (row, column, row + 1, column + 1)
+        assert page["outlines"]["output"] == (top, left, top + 3, left + 3)
+
+
+def test_padding_is_hatched(tmp_path, pages):
+    animate_convolution(tmp_path / "a.png", (4, 5), 3, p=(1, 2))
+    animate_transposed(
+        tmp_path / "a.png", (2, 3), (2, 3), s=(3, 2), p=(1, 2), output_padding=(2, 0)
+    )
+    inside = np.pad(np.zeros((4, 5), bool), [(1, 1), (2, 2)], constant_values=True)
+    np.testing.assert_array_equal(pages[0]["hatched"]["input"], inside)
+    assert not pages[0]["hatched"]["output"].any()
+    cut = np.ones((6, 7), bool)
+    cut[1:, 2:-2] = False  # one of the two rows of output padding only cuts less
+    np.testing.assert_array_equal(pages[-1]["hatched"]["output"], cut)
+    assert not pages[-1]["hatched"]["input"].any()
+
+
+def test_rows_and_columns_are_numbered_from_the_first_pixel(tmp_path, pages, drawn):
+    animate_convolution(tmp_path / "a.png", (2, 3), 1, p=(1, 2), steps=[0])
+    animate_transposed(tmp_path / "a.png", (2, 3), 3, s=1, p=(1, 2), steps=[0])
+    for figure, page, name in zip(drawn, pages, ("input", "output"), strict=True):
+        grid, (axes,) = getattr(page["page"], name), figure.axes
+        found = {(t.get_text(), *np.round(t.get_position(), 3)) for t in axes.texts}
+        rows, columns = grid._hatched.shape
+        left, top, _ = grid._place
+        for n in range(rows):
+            y = grid._middle((n, 0))[1]
+            assert (written(n - 1), round(left - 0.06, 3), round(y, 3)) in found
+        for n in range(columns):
+            x = grid._middle((0, n))[0]
+            assert (written(n - 2), round(x, 3), round(top - 0.05, 3)) in found
+
+
+def test_dashes_stand_before_the_output_padding(tmp_path, pages):
+    animate_transposed(tmp_path / "a.png", (2, 3), 3, s=3, p=1, output_padding=(1, 2), steps=[0])
+    page = pages[0]["page"]
+    left, top, cell = page.output._place
+    across, down = ((line.get_xydata() - [left, top]) / cell for line in page._dashes)
+    height, width = 3 * 1 + 3 - 2 + 1, 3 * 2 + 3 - 2 + 2
+    np.testing.assert_allclose(across, [[1, height], [1 + width, height]])
+    np.testing.assert_allclose(down, [[1 + width - 2, 1], [1 + width - 2, 1 + height]])
+
+
+def test_captions_name_the_row_first(tmp_path, pages):
+    animate_convolution(tmp_path / "a.png", (3, 4), 2, p=(0, 1), s=(1, 2), steps=[5])
+    first, second = pages[-1]["caption"][:2]
+    assert first.startswith("The window begins at row 1, column 3 of")
+    assert second.startswith("output[1, 2] = ")
+    animate_transposed(tmp_path / "a.png", (2, 3), (2, 3), s=(2, 3), p=(0, 1), steps=[5])
+    assert pages[-1]["caption"][0].startswith("input[1, 2] = ")
+    assert "lands from row 2, column 5 of the output" in pages[-1]["caption"][0]
+    animate_transposed(tmp_path / "a.png", [[1, 2, 3]], [[4, 5]], s=1, p=(0, 1), steps=[2])
+    sentence = pages[-1]["caption"][1].replace("\N{NO-BREAK SPACE}", " ")
+    assert sentence == "Stamps overlap, and add up: [0, 1]: 10 + 12 = 22."
+
+
+def test_what_is_added_is_the_product_itself(tmp_path, pages):
+    """Not after - before, which has lost its digits."""
+    animate_transposed(tmp_path / "a.png", [[1e12, 1e-5]], [[1.0, 1.0]], 1, 0)
+    sentence = pages[-1]["caption"][1].replace("\N{NO-BREAK SPACE}", " ")
+    assert sentence.endswith("[0, 1]: 1e12 + 1e-5 = 1e12.".replace("-", "−"))
+
+
+# --- Numbers in their cells -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "room", "text"),
+    [
+        (3.0, 12, "3"), (-0.0, 12, "0"), (-7, 12, "−7"), (99999, 5, "99999"),
+        (-99999, 5, "−1e5"), (0.123456, 12, "0.123"), (-0.00736, 12, "−0.00736"),
+        (-0.00736, 7, "−0.0074"), (-0.00736, 6, "−0.007"), (-0.00736, 5, "−0.01"),
+        (0.0004, 5, "4e−4"), (1234.56, 6, "1.23e3"), (1e-7, 12, "1e−7"), (-1e-300, 2, "−1e−300"),
+    ],
+)  # fmt: skip
+def test_written(number, room, text):
+    assert written(number, room) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "scale"), [(3, 1), (3, 1e-3), (3, 127), (3, 1e-9), (3, 1e30), (12, 127)]
+)
+def test_numbers_and_notes_stay_in_their_cells(size, scale, tmp_path, pages, drawn):
+    x, weight = numbers((size, size), (3, 3))
+    if scale == 127:
+        x, weight = x.round(), weight.round()
+    animate_convolution(tmp_path / "a.png", scale * x, scale * weight, p=1, steps=[-1])
+    animate_transposed(tmp_path / "a.png", scale * x, scale * weight, steps=[-1])
+    for page, figure in zip(pages, drawn, strict=True):
+        for name in GRIDS:
+            grid = getattr(page["page"], name)
+            for cell in grid._cells.values():
+                for text in (cell.number, cell.note):
+                    wide = text.get_window_extent().width / figure.dpi
+                    assert wide <= grid._place.cell
+                    assert text.get_fontsize() > 3.6
+
+
 @pytest.mark.parametrize("ending", ["gif", "png", "svg"])
 def test_same_arguments_same_bytes(ending, tmp_path):
     for name in "ab":
@@ -182,35 +321,39 @@ def test_same_arguments_same_bytes(ending, tmp_path):
     assert first != (tmp_path / f"c.{ending}").read_bytes()
 
 
-def test_a_frame_is_what_a_still_of_its_step_would_be(tmp_path, monkeypatch):
-    """Only what changed is drawn again; the last frame must look as if drawn from scratch."""
-    snapped = []
-    monkeypatch.setattr(canvas, "_write_gif", lambda frames, path: snapped.append(frames[-1][0]))
-    monkeypatch.setattr(canvas.os, "replace", lambda *paths: None)
-    settings = {"i": 3, "k": 3, "s": 2, "p": 1, "output_padding": 1}
-    animate_transposed(tmp_path / "a.gif", **settings)
-    animate_transposed(tmp_path / "a.gif", **settings, steps=[-1])
-    apart = np.abs(np.subtract(*[np.asarray(image, np.int64) for image in snapped]))
-    assert apart.max() <= 64  # the soft edges of lines drawn twice
-    assert (apart > 8).mean() < 0.01
-
-
 @pytest.mark.parametrize(
     ("function", "arguments", "kind", "message"),
     [
         (animate_convolution, {"i": 3, "k": 4}, ValueError, "must fit into the padded input"),
         (animate_convolution, {"i": 13}, ValueError, "i must be at most 12x12; got 13x13"),
-        (animate_convolution, {"p": 16}, ValueError, "the padded input must be at most 36x36"),
+        (animate_convolution, {"p": 22}, ValueError, "the padded input must be at most 48x48"),
         (animate_convolution, {"i": 0}, ValueError, "i must be at least 1; got 0"),
         (animate_convolution, {"i": np.ones(3)}, ValueError, r"i must be a size or have 2 axes"),
         (animate_convolution, {"i": [["a"]]}, TypeError, "i must hold numbers; got <U1"),
         (animate_convolution, {"k": [[np.nan]]}, ValueError, "k must hold finite numbers"),
-        (animate_convolution, {"s": 0}, ValueError, "stride must be at least 1; got 0"),
+        (animate_convolution, {"s": 0}, ValueError, "s must be at least 1; got 0"),
         (animate_convolution, {"steps": [9]}, ValueError, "steps must be from 0 to 8"),
         (animate_convolution, {"steps": []}, ValueError, "steps must name at least one step"),
         (animate_transposed, {"i": 1, "k": 1}, ValueError, "padding .* leaves nothing"),
         (animate_transposed, {"output_padding": 2}, ValueError, "output_padding must be smaller"),
-        (animate_transposed, {"i": 12, "s": 4}, ValueError, "the output, .* at most 36x36; got 47"),
+        (animate_transposed, {"i": 12, "s": 5}, ValueError, "the output, .* at most 48x48; got 58"),
+        (animate_convolution, {"p": 10**9}, ValueError, "the padded input must be at most 48x48"),
+        (animate_convolution, {"d": 10**9}, ValueError, "must fit into the padded input"),
+        (animate_transposed, {"s": 10**9}, ValueError, "the output, .* at most 48x48"),
+        (animate_transposed, {"d": 10**9}, ValueError, "the output, .* at most 48x48"),
+        (animate_transposed, {"p": 10**9}, ValueError, "padding .* leaves nothing"),
+        (animate_transposed, {"output_padding": 10**9}, ValueError, "the output, .* 48x48"),
+        (animate_convolution, {"d": 0}, ValueError, "d must be at least 1; got 0"),
+        (animate_convolution, {"p": "a"}, TypeError, "p must be a whole number"),
+        (animate_convolution, {"i": "a"}, TypeError, "i must be a whole number"),
+        (animate_convolution, {"i": [[1, 2], [3]]}, ValueError, "i must have rows of one length"),
+        (animate_convolution, {"i": [[1e200]], "k": [[1e200]]}, ValueError, "i and k.* finite"),
+        (animate_transposed, {"i": [[1e200]], "k": [[1e200]]}, ValueError, "i and k.* finite"),
+        (animate_convolution, {"seed": -1}, ValueError, "seed must be at least 0; got -1"),
+        (animate_convolution, {"seed": 0.5}, TypeError, "seed must be a whole number; got 0.5"),
+        (animate_convolution, {"steps": 3}, TypeError, "steps must be a list of whole numbers"),
+        (animate_convolution, {"steps": [0.5]}, TypeError, "steps must be a list of whole"),
+        (animate_convolution, {"steps": "a"}, TypeError, "steps must be a list of whole numbers"),
     ],
 )
 def test_bad_input(function, arguments, kind, message, tmp_path):
@@ -219,25 +362,12 @@ def test_bad_input(function, arguments, kind, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_still_shows_a_dozen_steps_at_most(tmp_path):
+    with pytest.raises(ValueError, match="steps must be at most 12 in a still; got 13"):
+        animate_convolution(tmp_path / "a.png", 12, steps=range(13))
+    assert not list(tmp_path.iterdir())
+
+
 def test_wrong_ending(tmp_path):
     with pytest.raises(ValueError, match=r"path must end in \.gif or \.png or \.svg"):
         animate_convolution(tmp_path / "a.jpg")
-
-
-def test_a_gif_keeps_the_colours_of_areas(tmp_path, monkeypatch):
-    """White is white, and cells have the very colour that was drawn."""
-    snapped = []
-    write = canvas._write_gif
-
-    def keep(frames, path):
-        snapped.extend(frame for frame, _ in frames)
-        write(frames, path)
-
-    monkeypatch.setattr(canvas, "_write_gif", keep)
-    animate_convolution(tmp_path / "a.gif", p=1)
-    with Image.open(tmp_path / "a.gif") as picture:
-        for n, drawn_frame in enumerate(snapped):
-            picture.seek(n)
-            apart = np.abs(np.subtract(picture.convert("RGB"), drawn_frame, dtype=np.int64))
-            assert (apart > 0).any(axis=2).mean() < 0.1
-            assert apart.max() < 80

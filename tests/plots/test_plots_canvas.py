@@ -4,11 +4,13 @@ import subprocess
 import sys
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from minifcn.plots import figure_file
+from minifcn.plots import canvas, figure_file
+from minifcn.plots.animations import animate_convolution, animate_transposed
 from minifcn.plots.canvas import DPI, check_names, shortened
 
 
@@ -105,3 +107,66 @@ def test_names():
     check_names(["a", "b"], 2, "palette")
     with pytest.raises(ValueError, match="classes must be 3 names, as palette has, got 2"):
         check_names(["a", "b"], 3, "palette")
+
+
+# --- Animations -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def snapped(monkeypatch):
+    """The pixels of each frame as drawn, before they are given the colours of a palette."""
+    seen, keep = [], canvas.Animation._keep
+
+    def watched(animation, pixels, seconds):
+        seen.append(pixels.copy())
+        keep(animation, pixels, seconds)
+
+    monkeypatch.setattr(canvas.Animation, "_keep", watched)
+    return seen
+
+
+def test_a_frame_is_what_a_still_of_its_step_would_be(tmp_path, snapped):
+    """Only what changed is drawn again; the last frame must look as if drawn from scratch."""
+    settings = {"i": 3, "k": 3, "s": 2, "p": 1, "output_padding": 1}
+    animate_transposed(tmp_path / "a.gif", **settings)
+    last = snapped[-1]
+    animate_transposed(tmp_path / "a.gif", **settings, steps=[-1])
+    apart = np.abs(np.subtract(last, snapped[-1], dtype=np.int64))
+    assert apart.max() <= 64  # the soft edges of lines drawn twice
+    assert (apart > 8).mean() < 0.01
+
+
+def test_a_gif_keeps_the_colours_of_areas(tmp_path, snapped):
+    """White is white, and cells have the very colour that was drawn."""
+    animate_convolution(tmp_path / "a.gif", p=1)
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.n_frames == len(snapped)
+        for n, drawn_frame in enumerate(snapped):
+            picture.seek(n)
+            shown_frame = np.asarray(picture.convert("RGB"))
+            apart = np.abs(np.subtract(shown_frame, drawn_frame, dtype=np.int64))
+            assert (apart > 0).any(axis=2).mean() < 0.1
+            assert apart.max() < 80
+            white = (drawn_frame == 255).all(axis=2)
+            assert (shown_frame[white] == 255).all()
+
+
+def test_frames_last_as_long_as_they_are_to(tmp_path):
+    animate_transposed(tmp_path / "a.gif", 2, 2, 1, 0)
+    animate_convolution(tmp_path / "b.gif", 12, 1, steps=[0] * 80 + [1])
+    for name, expected in (("a", [1200] * 3 + [3000]), ("b", [490] * 80 + [3000])):
+        with Image.open(tmp_path / f"{name}.gif") as picture:
+            durations = []
+            for n in range(picture.n_frames):
+                picture.seek(n)
+                durations.append(picture.info["duration"])
+            assert picture.info["loop"] == 0
+        assert durations == expected
+
+
+def test_a_small_coloured_area_keeps_its_colour_beside_many_greys():
+    greys = np.arange(200, dtype=np.uint8).repeat(90).reshape(-1, 1, 1).repeat(3, axis=2)
+    orange = np.array([[[230, 159, 0]]], np.uint8)
+    colours = canvas._frequent_colours([greys, orange]).tolist()
+    assert [230, 159, 0] in colours
+    assert len(colours) <= canvas.GIF_COLOURS

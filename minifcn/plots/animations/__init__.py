@@ -12,14 +12,16 @@ from typing import TypeAlias
 import numpy as np
 
 from minifcn.kernels import IntOrPair, im2col
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.geometry import Pair, pair, whole_numbers
 from minifcn.plots.animations.number_grid import written
 from minifcn.plots.animations.page import CAPTION_LINES, Grids, Page, draw_on, layout
 from minifcn.plots.animations.steps import (
     Numbers,
     Stamp,
     WindowStep,
-    check_drawable,
+    check_convolution,
+    check_seed,
+    check_transposed,
     convolution_steps,
     kept,
     made_up,
@@ -33,6 +35,9 @@ _Draw: TypeAlias = Callable[[Page, int], None]
 
 _LONGEST_SECONDS, _SECONDS, _LAST = 40.0, (0.25, 1.2), 3.0
 """Of all frames together, roughly; of one frame, at least and at most; and of the last one."""
+
+_MOST_STILLS = 12
+"""Steps below each other in a picture that stands still."""
 
 
 def animate_convolution(
@@ -60,17 +65,19 @@ def animate_convolution(
         seed: of the made-up numbers.
 
     Raises:
-        ValueError: no window fits, the padded input is larger than 36x36, or there is no such
-            step, or path does not end in .gif, .png or .svg.
-        TypeError: i or k does not hold numbers.
+        ValueError: no window fits, the padded input is larger than 48x48, a product is not
+            finite, there is no such step, or there are more than 12 in a still, or path does not
+            end in .gif, .png or .svg.
+        TypeError: i or k does not hold numbers, or another argument is not of whole numbers.
     """
     check_path(path, (".gif", ".png", ".svg"))
+    check_seed(seed)
     x, weight = made_up(i, "i", 0, 3, seed), made_up(k, "k", 1, 3, seed + 1)
-    found = convolution_steps(x, weight, s, p, d)
-    padding = pair(p, "p")
+    stride, padding, dilation = pair(s, "s", 1), pair(p, "p"), pair(d, "d", 1)
+    check_convolution(x, weight, padding)
+    found = convolution_steps(x, weight, stride, padding, dilation)
+    chosen = _chosen(steps, len(found), path)
     padded = np.pad(x, [(n, n) for n in padding])
-    check_drawable("the padded input", padded.shape)
-    check_drawable("the output", found[-1].output.shape)
     marked = _windows(padded, weight, s, d)
 
     def draw(page: Page, n: int) -> None:
@@ -85,7 +92,7 @@ def animate_convolution(
         page.say(f"step {n + 1} of {len(found)}", _window_sentences(step, weight, page))
 
     grids = _convolution_grids(x, weight, padded, found, (s, p, d))
-    _render(path, grids, draw, _chosen(steps, len(found), path))
+    _render(path, grids, draw, chosen)
 
 
 def animate_transposed(
@@ -114,14 +121,19 @@ def animate_transposed(
 
     Raises:
         ValueError: the padding leaves nothing of the output, output_padding is not smaller than
-            the stride or the dilation, the output is larger than 36x36 before the padding is cut
-            off, or there is no such step, or path does not end in .gif, .png or .svg.
-        TypeError: i or k does not hold numbers.
+            the stride or the dilation, the output is larger than 48x48 before the padding is cut
+            off, a product is not finite, there is no such step, or there are more than 12 in a
+            still, or path does not end in .gif, .png or .svg.
+        TypeError: i or k does not hold numbers, or another argument is not of whole numbers.
     """
     check_path(path, (".gif", ".png", ".svg"))
+    check_seed(seed)
     x, weight = made_up(i, "i", 1, 4, seed), made_up(k, "k", 1, 3, seed + 1)
-    found = stamps(x, weight, s, p, d, output_padding)
-    check_drawable("the output, with what the padding cuts off,", found[-1].after.shape)
+    stride, padding, dilation = pair(s, "s", 1), pair(p, "p"), pair(d, "d", 1)
+    extra = pair(output_padding, "output_padding")
+    check_transposed(x, weight, stride, padding, dilation, extra)
+    found = stamps(x, weight, stride, padding, dilation, extra)
+    chosen = _chosen(steps, len(found), path)
 
     def draw(page: Page, n: int) -> None:
         stamp = found[n]
@@ -133,11 +145,11 @@ def animate_transposed(
         overlaps = stamp.lands & (stamp.hits > 1)
         page.output.write(stamp.after, _additions(stamp, overlaps))
         _mark(page, stamp.lands.shape, np.argwhere(stamp.lands), stamp.hits > 0)
-        sentences = _stamp_sentences(stamp, x[stamp.place], overlaps, pair(p, "p"), page)
+        sentences = _stamp_sentences(stamp, x[stamp.place], overlaps, padding, page)
         page.say(f"step {n + 1} of {len(found)}", sentences)
 
     grids = _transposed_grids(x, weight, found, (s, p, d, output_padding))
-    _render(path, grids, draw, _chosen(steps, len(found), path))
+    _render(path, grids, draw, chosen)
 
 
 _UNBROKEN = "\N{NO-BREAK SPACE}"
@@ -149,6 +161,9 @@ def _render(path: str | os.PathLike[str], grids: Grids, draw: _Draw, steps: list
         seconds = float(np.clip(_LONGEST_SECONDS / len(steps), *_SECONDS))
         with animation_file(path, width, height) as animation:
             page = Page(draw_on(animation.figure, 0, height, height, width), grids)
+            for n in (steps[-1], steps[0]):
+                draw(page, n)
+                animation.learn()
             for artist in page.artists():
                 artist.set_animated(True)
             for n in steps:
@@ -163,16 +178,20 @@ def _render(path: str | os.PathLike[str], grids: Grids, draw: _Draw, steps: list
 
 
 def _chosen(steps: Sequence[int] | None, count: int, path: str | os.PathLike[str]) -> list[int]:
-    """Return the numbers of the steps to show, or raise ValueError naming one that is not there."""
+    """Return the numbers of the steps to show, or raise an error naming one that is not there."""
+    is_gif = str(path).lower().endswith(".gif")
     if steps is None:
-        is_gif = str(path).lower().endswith(".gif")
         return list(range(count)) if is_gif else sorted({0, min(1, count - 1), count - 1})
+    if not isinstance(steps, (Sequence, np.ndarray)) or not whole_numbers(steps):
+        raise TypeError(f"steps must be a list of whole numbers; got {steps!r}")
     if not len(steps):
         raise ValueError("steps must name at least one step, got none")
+    if len(steps) > _MOST_STILLS and not is_gif:
+        raise ValueError(f"steps must be at most {_MOST_STILLS} in a still; got {len(steps)}")
     for n in steps:
         if not -count <= n < count:
             raise ValueError(f"steps must be from 0 to {count - 1}, or negative; got {n}")
-    return [n % count for n in steps]
+    return [int(n) % count for n in steps]
 
 
 def _windows(
@@ -202,11 +221,17 @@ def _mark(
 
 def _additions(stamp: Stamp, overlaps: np.ndarray) -> np.ndarray:
     """Return '3+4' where 4 is stamped onto 3, else nothing."""
-    notes = np.full(stamp.after.shape, "", dtype=object)
+    notes, new = np.full(stamp.after.shape, "", dtype=object), _landed(stamp)
     for place in map(tuple, np.argwhere(overlaps)):
-        old, new = stamp.before[place], stamp.after[place] - stamp.before[place]
-        notes[place] = f"{written(old)}+{_factor(new)}"
+        notes[place] = f"{written(stamp.before[place])}+{_factor(new[place])}"
     return notes
+
+
+def _landed(stamp: Stamp) -> np.ndarray:
+    """Return the products where they land: after - before would show them rounded."""
+    landed = np.zeros(stamp.after.shape)
+    landed[stamp.lands] = stamp.products.ravel()
+    return landed
 
 
 def _window_sentences(step: WindowStep, weight: np.ndarray, page: Page) -> list[str]:
@@ -236,7 +261,8 @@ def _stamp_sentences(
     places = [tuple(place) for place in np.argwhere(overlaps)]
     if not places:
         return [where, "No other stamp has been here before."]
-    sums = [_addition(stamp, place, padding) for place in places]
+    new = _landed(stamp)
+    sums = [_addition(stamp, place, new[place], padding) for place in places]
     for shown in range(len(sums), -1, -1):
         more = len(sums) - shown
         rest = [f"and {more} more"] if more else []
@@ -246,11 +272,10 @@ def _stamp_sentences(
     return [where, text]
 
 
-def _addition(stamp: Stamp, place: tuple[int, ...], padding: Pair) -> str:
-    old, new = stamp.before[place], stamp.after[place]
+def _addition(stamp: Stamp, place: tuple[int, ...], new: float, padding: Pair) -> str:
     name = f"[{written(place[0] - padding[0])}, {written(place[1] - padding[1])}]"
-    whole = f"{name}: {written(old)} + {_factor(new - old)} = {written(new)}"
-    return whole.replace(" ", _UNBROKEN)
+    old, both = written(stamp.before[place]), written(stamp.after[place])
+    return f"{name}: {old} + {_factor(new)} = {both}".replace(" ", _UNBROKEN)
 
 
 def _factor(number: float) -> str:
@@ -278,7 +303,7 @@ def _convolution_grids(
         (-top, -left),
         (0, 0),
         (f"input {_size(x)}", f"kernel {_size(weight)}", "window × kernel", f"output {_size(y)}"),
-        (_longest(x), _longest(weight), _longest(products), _longest(y)),
+        (x, weight, products, y),
         "Squares: input. Circles: output. Thick lines, dark: this step."
         + (" Hatched: the padding, zeros around the input." if (top, left) != (0, 0) else ""),
     )
@@ -312,7 +337,7 @@ def _transposed_grids(
             "stamp: pixel × kernel",
             f"output {_size(last.output)}",
         ),
-        (_longest(x), _longest(weight), _longest(products), _longest(last.after)),
+        (x, weight, products, np.array([stamp.after for stamp in found])),
         legend,
         extra,
     )
@@ -325,7 +350,3 @@ def _settings(k: str, **others: IntOrPair) -> str:
 
 def _size(array: np.ndarray) -> str:
     return f"{array.shape[0]}×{array.shape[1]}"
-
-
-def _longest(numbers: np.ndarray) -> int:
-    return max(len(written(number)) for number in numbers.flat)

@@ -22,6 +22,10 @@ _HATCH: dict[str, Any] = {**_PLAIN, "edgecolor": "0.75", "hatch": "/////"}
 _ROOMY = 0.38
 """Inches that a cell needs to have a note beside its number."""
 
+_SIGN, _SHARE, _SMALLEST = 0.64, 0.88, 6.0
+"""How wide a sign is, in heights of its font; how much of its cell a number may take; and points
+below which digits are left out rather than made smaller."""
+
 
 class Place(NamedTuple):
     """Where a grid stands on the axes, in inches from the top left, and the side of its cells."""
@@ -51,15 +55,17 @@ class NumberGrid:
         place: where it stands.
         hatched: bool (H, W), the cells that are no pixels: padding, or what is cut off.
         kind: 'input' or 'kernel' (squares), or 'output' (circles).
-        longest: how many signs the longest number has; they all get one size.
+        numbers: all that it ever shows: their letters get one size, in which each fits its cell.
     """
 
     def __init__(
-        self, axes: Axes, place: Place, hatched: np.ndarray, kind: str, longest: int
+        self, axes: Axes, place: Place, hatched: np.ndarray, kind: str, numbers: np.ndarray
     ) -> None:
         from matplotlib.collections import LineCollection
 
         self._place, self._hatched, self._kind = place, hatched, kind
+        self._room = signs_in(place.cell)
+        longest = max(signs(written(number, self._room)) for number in np.unique(numbers))
         self.line = LineCollection([], colors="black", linewidths=2.2, capstyle="projecting")
         axes.add_collection(self.line, autolim=False)
         self._cells = {cell: self._draw(axes, cell, longest) for cell in np.ndindex(hatched.shape)}
@@ -77,8 +83,8 @@ class NumberGrid:
     def write(self, numbers: np.ndarray, notes: np.ndarray | None = None) -> None:
         """Write numbers, none where NaN; notes (strings) stand above them where there is room."""
         for index, cell in self._cells.items():
-            number = "" if np.isnan(numbers[index]) else written(float(numbers[index]))
-            note = "" if notes is None or self._place.cell < _ROOMY else str(notes[index])
+            number = "" if np.isnan(numbers[index]) else written(float(numbers[index]), self._room)
+            note = "" if notes is None else self._fitting(str(notes[index]), cell)
             if (cell.number.get_text(), cell.note.get_text()) == (number, note):
                 continue
             self._changed.add(index)
@@ -86,6 +92,11 @@ class NumberGrid:
             cell.note.set_text(note)
             lowered = 0.14 * self._place.cell if note else 0.0
             cell.number.set_y(self._middle(index)[1] + lowered)
+
+    def _fitting(self, note: str, cell: _Cell) -> str:
+        """Return a note, or nothing where the cell is too small for it."""
+        wide = signs(note) * _SIGN * cell.note.get_fontsize() > 0.95 * 72 * self._place.cell
+        return "" if wide or self._place.cell < _ROOMY else note
 
     def fill(self, shares: np.ndarray) -> None:
         """Colour the cells, (H, W) from 0 (white) to 1; hatched ones stay as they are."""
@@ -103,7 +114,7 @@ class NumberGrid:
         segments = (class_boundaries(np.pad(marked, 1)) - 0.5) * cell
         self.line.set_segments(list(segments + np.array([left, top])))
 
-    def _draw(self, axes: Axes, index: tuple[int, ...], longest: int) -> _Cell:
+    def _draw(self, axes: Axes, index: tuple[int, ...], longest: float) -> _Cell:
         """Draw a cell without a number, on a white ground that covers what stood there before."""
         from matplotlib.patches import Circle, Rectangle
 
@@ -127,13 +138,37 @@ class NumberGrid:
         return left + (place[1] + 0.5) * cell, top + (place[0] + 0.5) * cell
 
 
-def written(number: float) -> str:
-    """Return a number with at most four digits, and a true minus sign."""
-    whole = number == int(number) and abs(number) < 1e5
-    return (str(int(number)) if whole else f"{number:.3g}").replace("-", "−")
+def written(number: float, room: int = 12) -> str:
+    """Return a number with a true minus sign: a whole one in full, others with three digits.
+
+    room: how many signs there is room for. Where it is less than that takes, fewer digits are
+    written; the fewest that there are if even they are too many.
+    """
+    texts = [str(int(number))] if number == int(number) and abs(number) < 1e5 else []
+    texts += [_compact(f"{number:.{digits}g}") for digits in (3, 2, 1)]
+    texts += [text for text in (f"{number:.2f}", f"{number:.1f}") if float(text)]
+    texts += [_compact(f"{number:.0e}")]
+    texts = [text.replace("-", "−") for text in texts]
+    return next((text for text in texts if len(text) <= room), min(texts, key=len))
 
 
-def _font_size(cell: float, longest: int) -> float:
+def _compact(text: str) -> str:
+    """Return 1e-07 as 1e-7, and 1e+05 as 1e5."""
+    digits, e, power = text.partition("e")
+    return f"{digits}e{int(power)}" if e else text
+
+
+def signs(text: str) -> float:
+    """Return how wide a number is, in digits: a minus is wider than one."""
+    return len(text) + 0.3 * text.count("−")
+
+
+def signs_in(cell: float) -> int:
+    """Return how many signs a cell of so many inches has room for: at least −1e−5 or −1234."""
+    return max(5, int(_SHARE * 72 * cell / (_SIGN * _SMALLEST)))
+
+
+def _font_size(cell: float, longest: float) -> float:
     """Return points: what the longest number leaves, of a size that suits the cell."""
     points = 72 * cell
-    return max(min(10.0, 0.5 * points, 0.86 * points / (0.62 * longest)), 3.5)
+    return min(10.0, 0.5 * points, _SHARE * points / (_SIGN * longest))

@@ -29,8 +29,8 @@ class Grids(NamedTuple):
 
     hatched_input, hatched_output: bool (H, W), cells that are no pixels; kernel: its size;
     first_input, first_output: the row and column of the first cell, negative in the padding;
-    titles: of the input, the kernel, the products and the output; longest: how many signs the
-    longest number of each of the four has; extra: how many rows and columns at the bottom and
+    titles: of the input, the kernel, the products and the output; numbers: all that each of the
+    four ever shows; extra: how many rows and columns at the bottom and
     right of the output's pixels are due to the output padding.
     """
 
@@ -41,7 +41,7 @@ class Grids(NamedTuple):
     first_input: Pair
     first_output: Pair
     titles: tuple[str, str, str, str]
-    longest: tuple[int, int, int, int]
+    numbers: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
     legend: str
     extra: Pair = (0, 0)
 
@@ -87,7 +87,7 @@ class Page:
         kinds = ("input", "kernel", "kernel", "output")
         self.input, self.kernel, self.products, self.output = (
             NumberGrid(axes, *each)
-            for each in zip(self._size.places, hatched, kinds, grids.longest, strict=True)
+            for each in zip(self._size.places, hatched, kinds, grids.numbers, strict=True)
         )
         self._grids = (self.input, self.kernel, self.products, self.output)
         for place, title in zip(self._size.places, grids.titles, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from minifcn import kernels
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.geometry import Pair, pair, transpose_output_pair, whole_numbers
 
 Numbers: TypeAlias = ArrayLike
 """Numbers of shape (H, W); or their size, a whole number or a pair: they are then made up."""
@@ -17,7 +18,7 @@ Numbers: TypeAlias = ArrayLike
 _Settings: TypeAlias = tuple[Pair, Pair, Pair, IntOrPair]
 """Stride, padding, output padding and dilation."""
 
-LARGEST_INPUT, LARGEST_GRID = 12, 36
+LARGEST_INPUT, LARGEST_GRID = 12, 48
 """Rows and columns of an input or a kernel at most; and of a grid as drawn, with its padding."""
 
 
@@ -139,14 +140,15 @@ def made_up(numbers: Numbers, name: str, least: int, most: int, seed: int) -> np
     """Return numbers as float64 (H, W); given a size, draw whole numbers from `least` to `most`.
 
     Raises:
-        TypeError: they are not numbers.
-        ValueError: they are not finite, not of two axes, or more than LARGEST_INPUT of one.
+        TypeError: they are not numbers, or seed is not a whole number.
+        ValueError: they are not finite, not of two axes, or more than LARGEST_INPUT of one; or
+            seed is negative.
     """
-    if isinstance(numbers, tuple) or np.ndim(numbers) == 0:
+    array = None if isinstance(numbers, tuple) else _array(numbers, name)
+    if array is None or array.ndim == 0:
         size = pair(numbers, name, 1)
         _check_largest(name, size, LARGEST_INPUT)
         return np.random.default_rng(seed).integers(least, most + 1, size).astype(np.float64)
-    array = np.asarray(numbers)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold numbers; got {array.dtype}")
     if array.ndim != 2 or not array.size:
@@ -157,9 +159,47 @@ def made_up(numbers: Numbers, name: str, least: int, most: int, seed: int) -> np
     return array.astype(np.float64)
 
 
-def check_drawable(name: str, size: tuple[int, ...]) -> None:
-    """Raise ValueError if a grid is too large to be drawn with its numbers."""
-    _check_largest(name, size, LARGEST_GRID)
+def check_seed(seed: int) -> None:
+    """Raise TypeError unless seed is a whole number, ValueError if it is negative."""
+    if not whole_numbers([seed]):
+        raise TypeError(f"seed must be a whole number; got {seed!r}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0; got {seed}")
+
+
+def check_convolution(x: np.ndarray, weight: np.ndarray, padding: Pair) -> None:
+    """Raise ValueError unless the steps can be drawn. The output is no larger than the input."""
+    height, width = (n + 2 * p for n, p in zip(x.shape, padding, strict=True))
+    _check_largest("the padded input", (height, width), LARGEST_GRID)
+    _check_products(x, weight)
+
+
+def check_transposed(
+    x: np.ndarray, weight: np.ndarray, stride: Pair, padding: Pair, dilation: Pair, extra: Pair
+) -> None:
+    """Raise ValueError unless the stamps can be drawn. extra: the output padding."""
+    size, kernel = pair(x.shape, "i"), pair(weight.shape, "k")
+    uncut = transpose_output_pair(size, kernel, stride, (0, 0), extra, dilation)
+    canvas = tuple(n - min(a, p) for n, a, p in zip(uncut, extra, padding, strict=True))
+    _check_largest("the output, with what the padding cuts off,", canvas, LARGEST_GRID)
+    _check_products(x, weight)
+
+
+def _array(numbers: Numbers, name: str) -> np.ndarray:
+    try:
+        return np.asarray(numbers)
+    except ValueError as error:
+        raise ValueError(f"{name} must have rows of one length") from error
+
+
+def _check_products(x: np.ndarray, weight: np.ndarray) -> None:
+    """Raise ValueError unless the largest sum of products that there could be is finite."""
+    largest, heaviest = float(np.abs(x).max()), float(np.abs(weight).max())
+    if not math.isfinite(largest * heaviest * max(x.size, weight.size)):
+        raise ValueError(
+            "the products of i and k, and their sums, must be finite;"
+            f" got numbers up to {largest:.3g} in i and {heaviest:.3g} in k"
+        )
 
 
 def _check_largest(name: str, size: tuple[int, ...], largest: int) -> None:
