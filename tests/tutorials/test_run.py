@@ -1,11 +1,12 @@
 """All tutorials run, as scripts and as notebooks."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
-from reading import TUTORIALS
+from reading import TUTORIALS, measured_in, plain
 
 from minifcn.tutorials import notebook
 
@@ -24,7 +25,8 @@ def test_runs_as_a_script(name, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert "picture: " in done.stdout
-    assert "(the text says " in done.stdout
+    said = re.findall(r"\(the text says (.*)\)$", done.stdout, re.MULTILINE)
+    assert {plain(text) for text in said} == set(measured_in(name))
     shown = [line.split(": ", 1)[1] for line in done.stdout.splitlines() if "picture: " in line]
     assert all((tmp_path / path).stat().st_size > 1000 for path in shown)
 
