@@ -21,7 +21,7 @@ _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
 _INSTALL = re.compile(r"(?:[\w.,\[\]-]+ @ )?[\w.+:/@=<>~!,\[\]#-]+", re.ASCII)
 
 ANSWERS = "answers"
-"""The tag of the last cell, which holds the answers to the exercises."""
+"""The tag of the cell that holds the answers to the exercises; in each tutorial it is the last."""
 
 _COLAB = """\
 # Google Colab comes without minifcn: this installs it there. Elsewhere it does nothing.
@@ -162,7 +162,9 @@ def notebook(tutorial: Tutorial, install: str) -> NotebookNode:
 
     book = jupytext.read(tutorial.path, fmt="py:percent")
     book.cells.insert(0, new_code_cell(_COLAB.format(install=install)))
-    _collapse(book.cells[-1])
+    for cell in book.cells:
+        if ANSWERS in cell.metadata.get("tags", []):
+            _collapse(cell)
     for number, cell in enumerate(book.cells):
         cell.id = f"cell-{number}"  # else drawn by lot, and another on each writing
     book.metadata = {
