@@ -9,7 +9,8 @@ from minifcn import plots
 from minifcn.checkpoint import load_arrays, save_arrays
 from minifcn.config import Config
 from minifcn.data import Shapes
-from minifcn.data.images import read_image, read_mask
+from minifcn.data.images import read_image
+from minifcn.data.labels import read_mask
 from minifcn.prediction import predict_resized
 from minifcn.training import load_model, predict
 

@@ -7,10 +7,11 @@ to train, 101 to validate, 233 to test. For personal and research use (CC BY-NC)
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from minifcn.data.dataset import check_split
-from minifcn.data.pairs import FilePairs, Pair, check_folder, pair_folders, read_lines
+from minifcn.data.classes import read_lines
+from minifcn.data.dataset import VOID, check_split
+from minifcn.data.files import FilePairs
+from minifcn.data.labels import Labels
+from minifcn.data.pairs import Pair, Paired, check_folder, pair_folders
 
 SPLITS = ("train", "val", "test")
 VOID_ID = 11
@@ -54,17 +55,18 @@ class CamVid(FilePairs):
         check_split(split, SPLITS)
         if root is None:
             raise ValueError(f"camvid needs --root, its folder; got none. Get {WHERE}")
-        palette = np.array(list(COLOURS.values()), np.uint8)
-        pairs = find_pairs(Path(root), split)
-        super().__init__(pairs, tuple(COLOURS), palette, size=size, void=VOID_ID)
+        ids = {i: i for i in range(len(COLOURS))} | {VOID_ID: VOID, VOID: VOID}
+        pairs, notes = find_pairs(Path(root), split)
+        labels = Labels(tuple(COLOURS), tuple(COLOURS.values()), ids=ids)
+        super().__init__(pairs, labels, size=size, notes=notes)
 
 
-def find_pairs(root: Path, split: str) -> list[Pair]:
+def find_pairs(root: Path, split: str) -> Paired:
     """The files of a split, from its list if there is one, or else from its two folders."""
     check_folder(root)
     listing = root / f"{split}.txt"
     if listing.is_file():
-        return read_listing(root, listing)
+        return Paired(read_listing(root, listing))
     if not (root / split).is_dir():
         raise ValueError(
             f"no {split}.txt and no folder {split} in {str(root)!r}; expected CamVid: {WHERE}"

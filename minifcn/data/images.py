@@ -1,11 +1,11 @@
-"""Reading and writing image and mask files; every bad file is a one-line ValueError."""
+"""Reading and writing image files; every bad file is a one-line ValueError that names it."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,15 @@ from minifcn.data.palettes import VOID_COLOUR
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Colour = tuple[int, int, int]
-Colours = Mapping[Colour, int] | Sequence[Colour]
+FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+PNG_DEPTH = 24
+"""Where a PNG says how many bits a sample has: in the chunk IHDR (PNG specification, 11.2.1)."""
 
-FORMATS = ("BMP", "JPEG", "PNG")
+ORIENTATION = 0x0112
+"""EXIF's tag of how an image must be turned to be upright."""
+
+TIFF_DEPTHS = 258
+"""The tag BitsPerSample (TIFF 6.0, section 8)."""
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -28,61 +33,55 @@ def read_image(path: str | PathLike) -> np.ndarray:
     """Read an image as RGB, uint8 (H, W, 3), upright as its EXIF orientation says.
 
     Grey becomes three equal channels and transparency is dropped. Raises ValueError for a file that
-    is missing, damaged, no image, too large to be meant, or deeper than 8 bits a channel.
+    is missing, damaged, no image, too large to be meant, deeper than 8 bits a channel, or holds
+    several images.
     """
     from PIL import ImageOps
 
-    with _opened(Path(path)) as picture:
-        if picture.mode[0] in "IF":
-            raise ValueError(f"pixels of mode {picture.mode}; expected 8 bits a channel")
+    with opened(Path(path)) as picture:
+        _check_is_image(picture, Path(path))
         picture = ImageOps.exif_transpose(picture)
         # A palette with transparency has no direct way to RGB.
         return np.array(picture.convert("RGBA" if picture.mode == "P" else "RGB"))[..., :3]
 
 
-def read_mask(path: str | PathLike, colours: Colours | None = None) -> np.ndarray:
-    """Read a PNG mask as class ids, uint8 (H, W).
+class Frame(NamedTuple):
+    """Height and width of an image: upright, as `read_image` gives it, and as the file stores it.
 
-    =========================  ====================================================================
-    palette (mode P)           the index of the colour. (Converting to grey instead would give the
-                               colour's brightness: VOC's 0, 15, 255 would become 0, 147, 220.)
-    grey, 1 to 8 bits          the value
-    grey, 16 bits              the value, if none is over 255
-    RGB, RGBA                  `colours[colour]`, or the colour's position if `colours` is a
-                               sequence
-    =========================  ====================================================================
-
-    Raises ValueError for a file that `read_image` refuses, any format but PNG (JPEG changes ids),
-    other pixels, an RGB mask without `colours`, and a colour that `colours` lacks.
+    `orientation` is EXIF's: 1 is upright, 2 to 4 are mirrored or upside down, and 5 to
+    8 lie on a side.
     """
-    path = Path(path)
-    with _opened(path) as picture:
-        if picture.format != "PNG":
-            raise ValueError(f"a {picture.format} file; expected a PNG, which keeps ids exactly")
-        return _mask_reader(picture.mode)(picture, path, colours)
+
+    upright: tuple[int, int]
+    stored: tuple[int, int]
+    orientation: int
 
 
-def check_pair(image: np.ndarray, mask: np.ndarray, path: str | PathLike) -> None:
-    """Raise ValueError unless the mask, read from `path`, has its image's height and width."""
-    if image.shape[:2] != mask.shape:
-        raise ValueError(
-            f"mask {str(path)!r} is {_size(mask)} but its image is {_size(image)}; "
-            "expected equal sizes (height x width)"
-        )
+def check_image(path: str | PathLike) -> Frame:
+    """Decode an image, as roughly as its format allows, to see that `read_image` can read it.
+
+    A JPEG is decoded at an eighth of its size, which still finds a file that was cut off. Raises
+    ValueError as `read_image` does.
+    """
+    with opened(Path(path)) as picture:
+        _check_is_image(picture, Path(path))
+        stored = picture.height, picture.width
+        orientation = picture.getexif().get(ORIENTATION, 1)
+        picture.draft("RGB", (stored[1] // 8, stored[0] // 8))
+        picture.load()
+    upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    return Frame(upright, stored, orientation)
 
 
-def check_ids(mask: np.ndarray, num_classes: int, path: str | PathLike) -> None:
-    """Raise ValueError if the mask, read from `path`, has an id that is no class and not VOID."""
-    wrong = (mask >= num_classes) & (mask != VOID)
-    if wrong.any():
-        raise ValueError(
-            f"mask {str(path)!r} has id {mask[wrong].max()}; "
-            f"expected 0 to {num_classes - 1}, or {VOID} for void"
-        )
+def image_shape(path: str | PathLike) -> tuple[int, int]:
+    """The height and width that `read_image` gives, from the file's header alone."""
+    with opened(Path(path)) as picture:
+        turned = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+        return (picture.width, picture.height) if turned else (picture.height, picture.width)
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[Image]":
+def opened(path: Path) -> "Iterator[Image]":
     """Open `path` with Pillow; whatever fails inside becomes a one-line ValueError naming it."""
     from PIL import Image
 
@@ -94,6 +93,31 @@ def _opened(path: Path) -> "Iterator[Image]":
                 yield picture
     except Exception as error:  # decoders meet damaged bytes with exceptions of many types
         raise ValueError(f"cannot read {str(path)!r}: {_reason(error)}") from error
+
+
+def bits_per_sample(picture: "Image", path: Path) -> int:
+    """The most bits of any channel. Pillow's mode does not tell: it reads 16-bit RGB as 8 bits."""
+    if picture.format == "PNG":
+        with path.open("rb") as file:
+            return file.read(PNG_DEPTH + 1)[PNG_DEPTH]
+    depths = getattr(picture, "tag_v2", {}).get(TIFF_DEPTHS, 8)
+    return max(depths) if isinstance(depths, tuple) else depths
+
+
+def check_one_frame(picture: "Image") -> None:
+    """Raise ValueError for a file of several images; a photo's own preview in it does not count."""
+    count = getattr(picture, "n_frames", 1)
+    if count > 1 and picture.format not in ("JPEG", "MPO"):
+        raise ValueError(f"{count} images in one file; expected one")
+
+
+def _check_is_image(picture: "Image", path: Path) -> None:
+    if picture.mode[0] in "IF":
+        raise ValueError(f"pixels of mode {picture.mode}; expected 8 bits a channel")
+    bits = bits_per_sample(picture, path)
+    if bits > 8:
+        raise ValueError(f"{bits} bits a channel; expected 8: convert the image")
+    check_one_frame(picture)
 
 
 def _check_file(path: Path) -> None:
@@ -115,70 +139,18 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _size(array: np.ndarray) -> str:
-    return f"{array.shape[0]}x{array.shape[1]}"
-
-
-# -- From a mask's pixels to ids -----------------------------------------------------------------
-
-
-def _mask_reader(mode: str) -> "Callable[[Image, Path, Colours | None], np.ndarray]":
-    readers = {"P": _plain, "1": _plain, "L": _grey, "RGB": _coloured, "RGBA": _coloured}
-    reader = _deep if mode.startswith("I") else readers.get(mode)
-    if reader is None:
-        raise ValueError(f"pixels of mode {mode}; expected palette, grey or RGB")
-    return reader
-
-
-def _plain(picture: "Image", path: Path, colours: Colours | None) -> np.ndarray:
-    return np.array(picture, dtype=np.uint8)
-
-
-def _grey(picture: "Image", path: Path, colours: Colours | None) -> np.ndarray:
-    # Pillow stretches grey of 2 and 4 bits to 0..255; an id must come back as it was written.
-    return np.array(picture) // (255 // (2 ** _bit_depth(path) - 1))
-
-
-def _bit_depth(path: Path) -> int:
-    """Bits a sample of a PNG: byte 24, in the header chunk IHDR (PNG specification, 11.2.1)."""
-    with path.open("rb") as file:
-        return file.read(25)[24]
-
-
-def _deep(picture: "Image", path: Path, colours: Colours | None) -> np.ndarray:
-    ids = np.array(picture)
-    if ids.max() > 255:
-        raise ValueError(f"16-bit id {ids.max()}; expected ids of at most 255")
-    return ids.astype(np.uint8)
-
-
-def _coloured(picture: "Image", path: Path, colours: Colours | None) -> np.ndarray:
-    if colours is None:
+def check_pair(image: np.ndarray, mask: np.ndarray, path: str | PathLike) -> None:
+    """Raise ValueError unless the mask, read from `path`, has its image's height and width."""
+    if image.shape[:2] != mask.shape:
         raise ValueError(
-            "an RGB mask, but no colour table; expected a mask of ids, or a classes.txt "
-            "that gives each class its colour, as in 'road 128 64 128'"
+            f"mask {str(path)!r} is {shape_text(mask.shape)} but its image is"
+            f" {shape_text(image.shape)}; expected equal sizes (height x width)"
         )
-    table = colours if isinstance(colours, Mapping) else {c: i for i, c in enumerate(colours)}
-    return _ids_of_colours(np.array(picture)[..., :3], table)
 
 
-def _ids_of_colours(pixels: np.ndarray, table: Mapping[Colour, int]) -> np.ndarray:
-    # One number a colour, so that the few distinct colours are looked up and not every pixel.
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    present, where, counts = np.unique(codes.ravel(), return_inverse=True, return_counts=True)
-    found = [(code >> 16, code >> 8 & 255, code & 255) for code in present.tolist()]
-    _check_known(dict(zip(found, counts.tolist(), strict=True)), table)
-    return np.array([table[colour] for colour in found], np.uint8)[where].reshape(codes.shape)
-
-
-def _check_known(found: Mapping[Colour, int], table: Mapping[Colour, int]) -> None:
-    unknown = sorted((-count, colour) for colour, count in found.items() if colour not in table)
-    if unknown:
-        named = ", ".join(f"{colour} in {-count} pixels" for count, colour in unknown[:3])
-        raise ValueError(
-            f"{len(unknown)} colours that the colour table lacks ({named}); "
-            f"expected its {len(table)} colours only"
-        )
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Height x width."""
+    return f"{shape[0]}x{shape[1]}"
 
 
 # -- Writing -------------------------------------------------------------------------------------

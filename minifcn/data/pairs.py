@@ -1,16 +1,24 @@
-"""Datasets of files: each sample is an image file and a mask file."""
+"""Which image and which mask belong together, and what is left over: nothing is passed over."""
 
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+COMMON_SUFFIXES = {".png", ".jpg", ".jpeg"}
 
-from minifcn.data.dataset import VOID, Sample
-from minifcn.data.images import Colours, check_ids, check_pair, read_image, read_mask
-from minifcn.data.transforms import check_size, resize_pair
+SYSTEM_FILES = {"thumbs.db", "desktop.ini"}
+"""Files that Windows leaves in folders of pictures."""
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
-MASK_SUFFIXES = (".png",)
+ADDED = re.compile(
+    r"[-_. ](masks?|labels?|labelids|gt|gtfine[-_]labelids|seg|segmentation|annotations?|l"
+    r"|leftimg8bit)$|^(images?|img|photo|masks?|labels?)[-_ ]"
+)
+"""What tools add to the name of a mask, or of an image."""
 
 
 class Pair(NamedTuple):
@@ -20,75 +28,153 @@ class Pair(NamedTuple):
     mask: Path
 
 
-class FilePairs:
-    """Images and masks in files; what CamVid, PASCAL VOC and a folder of your own have in common.
+class Paired(NamedTuple):
+    """Pairs sorted by name, and what there is to say about files that did not simply match."""
 
-    `size` = (H, W) resizes every sample, `colours` translates RGB masks, and `void` is an id
-    that the files use for void. Reading a sample raises a one-line ValueError that names the file
-    if it is damaged, if image and mask differ in size, or if the mask has an id that is no class.
-    """
-
-    def __init__(
-        self,
-        pairs: list[Pair],
-        classes: tuple[str, ...],
-        palette: np.ndarray,
-        *,
-        size: tuple[int, int] | None = None,
-        colours: Colours | None = None,
-        void: int = VOID,
-    ):
-        if size is not None:
-            check_size(size)
-        self.pairs, self.classes, self.palette = pairs, classes, palette
-        self.size, self.colours, self.void = size, colours, void
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def name(self, i: int) -> str:
-        """The image's file name without its suffix."""
-        return self.pairs[i].image.stem
-
-    def __getitem__(self, i: int) -> Sample:
-        image, mask = read_image(self.pairs[i].image), self._mask(self.pairs[i].mask)
-        check_pair(image, mask, self.pairs[i].mask)
-        return resize_pair(image, mask, self.size) if self.size else (image, mask)
-
-    def _mask(self, path: Path) -> np.ndarray:
-        mask = read_mask(path, self.colours)
-        mask[mask == self.void] = VOID
-        check_ids(mask, len(self.classes), path)
-        return mask
+    pairs: list[Pair]
+    notes: tuple[str, ...] = ()
 
 
-def pair_folders(images: Path, masks: Path) -> list[Pair]:
+def pair_folders(images: Path, masks: Path) -> Paired:
     """The image and the mask of each stem, sorted by it.
 
-    Raises ValueError if a folder is missing or empty, a stem occurs twice, or has only one file.
+    Names may differ in Unicode's normal form, in case, and in what tools add (`s1_mask.png`), as
+    long as no other file could be meant. Raises ValueError if a folder is missing or empty, a stem
+    occurs twice, or has only one file.
     """
-    image_files, mask_files = _by_stem(images, IMAGE_SUFFIXES), _by_stem(masks, MASK_SUFFIXES)
-    for stem in sorted(image_files.keys() ^ mask_files.keys()):
-        have, lack = ("image", masks) if stem in image_files else ("mask", images)
-        raise ValueError(f"{have} {stem!r} has no partner of the same name in {str(lack)!r}")
-    return [Pair(image_files[stem], mask_files[stem]) for stem in sorted(image_files)]
+    found = _Files.of(images, IMAGE_SUFFIXES), _Files.of(masks, MASK_SUFFIXES)
+    image_files, mask_files = (files.by_stem for files in found)
+    exact = image_files.keys() & mask_files.keys()
+    loose = _pair_loosely(
+        {s: p for s, p in image_files.items() if s not in exact},
+        {s: p for s, p in mask_files.items() if s not in exact},
+        found,
+    )
+    pairs = [Pair(image_files[stem], mask_files[stem]) for stem in exact] + loose
+    return Paired(sorted(pairs, key=lambda pair: pair.image.stem), _notes(pairs, loose, found))
 
 
-def _by_stem(folder: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    check_folder(folder)
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes and not path.name.startswith("."):
-            _check_new(path, files)
-            files[path.stem] = path
-    if not files:
-        raise ValueError(f"no {', '.join(suffixes)} files in {str(folder)!r}")
-    return files
+class _Files(NamedTuple):
+    """The files of a folder: those that are read, by stem, and those that are not."""
+
+    folder: Path
+    suffixes: tuple[str, ...]
+    by_stem: dict[str, Path]
+    unread: list[Path]
+
+    @classmethod
+    def of(cls, folder: Path, suffixes: tuple[str, ...]) -> "_Files":
+        check_folder(folder)
+        visible = [path for path in sorted(folder.iterdir()) if is_visible(path)]
+        files = cls(folder, suffixes, {}, [])
+        for path in visible:
+            if path.suffix.lower() not in suffixes:
+                files.unread.append(path)
+            elif path.is_file():
+                files.add(path)
+        if not files.by_stem:
+            raise ValueError(f"no {', '.join(suffixes)} files in {str(folder)!r}{files.others()}")
+        return files
+
+    def add(self, path: Path) -> None:
+        stem = unicodedata.normalize("NFC", path.stem)
+        if stem in self.by_stem:
+            raise ValueError(
+                f"{str(path)!r} and {self.by_stem[stem].name!r} have the same stem; rename one,"
+                " and its partner, or take it away"
+            )
+        self.by_stem[stem] = path
+
+    def others(self) -> str:
+        """Say which endings there are instead, if any."""
+        endings = Counter(path.suffix.lower() for path in self.unread if path.is_file())
+        if not endings:
+            return ""
+        counted = ", ".join(f"{n} end in {e or 'nothing'}" for e, n in endings.most_common(3))
+        advice = ": JPEG changes ids, export masks as PNG" if self.suffixes == MASK_SUFFIXES else ""
+        return f"; {counted}{advice}"
 
 
-def _check_new(path: Path, files: dict[str, Path]) -> None:
-    if path.stem in files:
-        raise ValueError(f"{str(path)!r} and {files[path.stem].name!r} have the same stem")
+def is_visible(path: Path) -> bool:
+    """Whether a file is one that the user put there; systems leave hidden ones of their own."""
+    return not path.name.startswith(".") and path.name.lower() not in SYSTEM_FILES
+
+
+# -- Names that are not quite equal --------------------------------------------------------------
+
+
+def _pair_loosely(
+    images: dict[str, Path], masks: dict[str, Path], found: tuple[_Files, _Files]
+) -> list[Pair]:
+    """Pair what is left by the core of its name; raise ValueError unless each has one partner."""
+    by_core: dict[str, tuple[list[Path], list[Path]]] = {}
+    for side, files in enumerate((images, masks)):
+        for stem, path in files.items():
+            by_core.setdefault(core(stem), ([], []))[side].append(path)
+    for alike in by_core.values():
+        if (len(alike[0]), len(alike[1])) != (1, 1):
+            raise _no_partner(alike, found)
+    return [Pair(image[0], mask[0]) for image, mask in by_core.values()]
+
+
+def core(stem: str) -> str:
+    """A name without case, normal form, a second ending, and what tools add to it."""
+    name = unicodedata.normalize("NFC", stem).casefold()
+    name = re.sub(rf"({'|'.join(map(re.escape, IMAGE_SUFFIXES))})$", "", name)
+    return ADDED.sub("", name)
+
+
+def _no_partner(alike: tuple[list[Path], list[Path]], found: tuple[_Files, _Files]) -> ValueError:
+    side = 0 if alike[0] else 1
+    path, other = alike[side][0], found[1 - side]
+    what = ("image", "mask")[side]
+    unread = [p for p in other.unread if core(p.stem) == core(path.stem)]
+    if alike[0] and alike[1]:
+        names = ", ".join(repr(p.name) for p in [*alike[0], *alike[1]][:4])
+        return ValueError(
+            f"{what} {path.stem!r} in {str(path.parent)!r} has several possible partners:"
+            f" {names}; give each image and its mask one name"
+        )
+    if unread:
+        reason = f"{unread[0].name!r} is there, but files ending in {unread[0].suffix} are not read"
+        advice = f"; expected {', '.join(other.suffixes)}"
+    else:
+        reason, advice = "add it, or take this one away", ""
+    return ValueError(
+        f"{what} {path.stem!r} has no partner of the same name in {str(other.folder)!r}:"
+        f" {reason}{advice}"
+    )
+
+
+# -- What there is to say ------------------------------------------------------------------------
+
+
+def _notes(pairs: list[Pair], loose: list[Pair], found: tuple[_Files, _Files]) -> tuple[str, ...]:
+    notes = []
+    if loose:
+        image, mask = loose[0]
+        notes.append(
+            f"{len(loose)} of {len(pairs)} masks are paired by similar names, such as"
+            f" {mask.name!r} with {image.name!r}"
+        )
+    for what, files in zip(("images", "masks"), found, strict=True):
+        notes += [_endings(what, files.by_stem.values()), left_out(files.folder, files.unread)]
+    return tuple(note for note in notes if note)
+
+
+def _endings(what: str, paths: Iterable[Path]) -> str:
+    endings = Counter(path.suffix.lower() for path in paths)
+    if endings.keys() <= COMMON_SUFFIXES:
+        return ""
+    return f"{what}: " + ", ".join(f"{n} {ending}" for ending, n in sorted(endings.items()))
+
+
+def left_out(folder: Path, paths: list[Path]) -> str:
+    """Say which files and folders of a folder are not used; '' if there are none."""
+    if not paths:
+        return ""
+    names = ", ".join(repr(path.name) for path in paths[:3]) + ", ..." * (len(paths) > 3)
+    return f"left out in {str(folder)!r}: {len(paths)} that are no samples ({names})"
 
 
 def check_folder(folder: Path) -> None:
@@ -96,19 +182,3 @@ def check_folder(folder: Path) -> None:
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
         raise ValueError(f"folder {str(folder)!r} {what}")
-
-
-def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a text file that are not blank, stripped, each with its number from 1.
-
-    Raises ValueError if the file cannot be read or has no such line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {str(path)!r}: {error}; expected UTF-8 text") from error
-    numbered = enumerate(text.splitlines(), start=1)
-    lines = [(number, line.strip()) for number, line in numbered if line.strip()]
-    if not lines:
-        raise ValueError(f"{str(path)!r} is empty; expected a line for each entry")
-    return lines

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn.data import VOID, CamVid
-from minifcn.data.images import read_mask
+from minifcn.data.labels import read_mask
 
 NAMES = ("0001TP_006690", "0001TP_006720", "Seq05VD_f00000")
 
@@ -39,11 +39,11 @@ def test_folders(folders):
 
 
 def test_id_11_is_void(folders, save_mask):
-    save_mask("valannot/v.png", [[0, 10, 11, 255]] * 6, (6, 4))
+    save_mask("valannot/v.png", [[0, 10, 11, 255] * 2] * 6)
     ids = read_mask(folders / "valannot" / "v.png")
-    assert ids[0].tolist() == [0, 10, 11, 255]
+    assert ids[0].tolist() == [0, 10, 11, 255] * 2
     dataset = CamVid(folders, "val")
-    assert dataset._mask(folders / "valannot" / "v.png")[0].tolist() == [0, 10, VOID, VOID]
+    assert dataset[0][1][0].tolist() == [0, 10, VOID, VOID] * 2
 
 
 def test_id_12_is_an_error(folders, save_mask):

@@ -59,7 +59,7 @@ def test_size(flat):
 
 @pytest.mark.parametrize("split", ["tset", "test"])
 def test_unknown_split(flat, split):
-    with pytest.raises(ValueError, match=f"split must be one of train, val; got '{split}'"):
+    with pytest.raises(ValueError, match=f"split must be one of train, val, all; got '{split}'"):
         Folder(flat, split)
 
 
@@ -92,6 +92,8 @@ def test_classes_by_name(flat, save_text):
 def test_rgb_masks(flat, save_image, save_text):
     save_text("classes.txt", "road 128 64 128\nvoid 0 0 0\ntraffic light 250 170 30\n")
     colours = np.array([[[250, 170, 30], [0, 0, 0]], [[128, 64, 128], [128, 64, 128]]], np.uint8)
+    for name in NAMES:
+        save_image(f"masks/{name}.png", pixels=np.full((6, 8, 3), colours[0, 0]))
     save_image("images/a.png", (2, 2))
     save_image("masks/a.png", pixels=colours)
     dataset = Folder(flat)
@@ -148,7 +150,7 @@ def test_missing_folders(tmp_path):
 def test_empty_folder(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
-    with pytest.raises(ValueError, match=r"no .png, .jpg, .jpeg, .bmp files in .*images'"):
+    with pytest.raises(ValueError, match=r"no .png, .jpg, .jpeg, .bmp, .tif, .tiff, .webp files in .*images'"):
         Folder(tmp_path)
 
 

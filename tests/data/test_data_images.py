@@ -8,13 +8,12 @@ import pytest
 from PIL import Image
 
 from minifcn.data.images import (
-    check_ids,
     check_pair,
     read_image,
-    read_mask,
     write_image,
     write_mask,
 )
+from minifcn.data.labels import Labels, read_labels, read_mask
 from minifcn.data.palettes import VOID_COLOUR, voc_palette
 
 IDS = np.array([[0, 15, 255], [1, 0, 2]], np.uint8)
@@ -229,9 +228,9 @@ def test_jpeg_mask_is_refused(save_image):
 
 
 def test_mask_of_another_mode_is_refused(tmp_path):
-    Image.new("LA", (2, 2)).save(tmp_path / "a.png")
-    message = error_of(read_mask, tmp_path / "a.png")
-    assert "mode LA; expected palette, grey or RGB" in message
+    Image.new("CMYK", (2, 2)).save(tmp_path / "a.tif")
+    message = error_of(read_mask, tmp_path / "a.tif")
+    assert "mode CMYK; expected palette, grey or RGB" in message
 
 
 # -- RGB masks -----------------------------------------------------------------------------------
@@ -280,10 +279,12 @@ def test_check_pair_names_both_sizes():
         check_pair(image, np.zeros((6, 4), np.uint8), "m.png")
 
 
-def test_check_ids_names_the_id():
-    check_ids(IDS, 16, "m.png")
-    with pytest.raises(ValueError, match=r"'m.png' has id 15; expected 0 to 14, or 255"):
-        check_ids(IDS, 15, "m.png")
+def test_an_id_that_is_no_class_is_named(save_mask):
+    labels = Labels((), (), ids={i: i for i in (*range(16), 255)})
+    np.testing.assert_array_equal(read_labels(save_mask("m.png", IDS), labels), IDS)
+    del labels.ids[15]
+    message = error_of(read_labels, save_mask("m.png", IDS), labels)
+    assert "has id 15; expected 0 to 14, or 255" in message
 
 
 def test_written_image_comes_back(tmp_path):

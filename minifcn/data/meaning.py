@@ -1,0 +1,382 @@
+"""One place decides what a folder's masks mean: by ids or by colours, after a look at all of them.
+
+What is clear is done, and said in a note; what could mean two things is an error that says what to
+write into classes.txt. The habits behind the rules are those of the tools that export masks: 0 and
+255 for two classes, palettes in any order, edges that were smoothed, one pixel of a wrong id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from minifcn.data.classes import Class, ClassList, Colour
+from minifcn.data.dataset import VOID
+from minifcn.data.labels import Labels, as_colours, mixed_colours
+from minifcn.data.masks import NO_ID, Values
+from minifcn.data.palettes import default_palette
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+BINARY = ClassList((Class("background", BLACK), Class("foreground", WHITE)), "the masks")
+
+SPARSE = 8
+"""Without classes.txt, values with more than so many ids to each found are none: 0 and 128."""
+
+STRAY_SHARE = 0.01
+"""An id after a gap, in one mask alone and in less of its pixels than this, is a slip."""
+
+MOST_IDS = 200
+"""Without classes.txt, more different values than this are no ids, but a picture."""
+
+SOFT_SHARE, SOFT_COLOURS = 0.1, 4
+"""A soft edge is made of at least so many colours, and all edges cover at most this share."""
+
+SHOWN = 12
+"""How many values an error lists."""
+
+
+@dataclass
+class Found:
+    """In how many pixels of how many masks a value is, in which one first, and its largest share."""
+
+    first: Path
+    pixels: int = 0
+    masks: int = 0
+    share: float = 0.0
+
+    def add(self, count: int, of: int) -> None:
+        """Count a mask that has the value in `count` of its pixels."""
+        self.pixels, self.masks = self.pixels + count, self.masks + 1
+        self.share = max(self.share, count / of)
+
+
+@dataclass
+class Seen:
+    """The values of all masks, gathered.
+
+    Attributes:
+        masks: how many there are.
+        ids, colours: each id and each colour that occurs.
+        pairs: the colours that stand for an id, for each id.
+        without_id: the first mask with a colour that is no shade of grey, if there is one.
+        blurred: whether two ids of one mask have the same colour, so that colours say too little.
+    """
+
+    masks: int = 0
+    ids: dict[int, Found] = field(default_factory=dict)
+    colours: dict[Colour, Found] = field(default_factory=dict)
+    pairs: dict[int, dict[Colour, Path]] = field(default_factory=dict)
+    without_id: Path | None = None
+    blurred: bool = False
+
+    def add(self, path: Path, values: Values) -> None:
+        """Take in the values of one mask."""
+        self.masks += 1
+        colours, size = as_colours(values.colours), int(values.counts.sum())
+        for i, colour, count in zip(
+            values.ids.tolist(), colours, values.counts.tolist(), strict=True
+        ):
+            self.colours.setdefault(colour, Found(path)).add(count, size)
+            if i == NO_ID:
+                self.without_id = self.without_id or path
+                continue
+            self.ids.setdefault(i, Found(path)).add(count, size)
+            if values.is_palette:
+                self.pairs.setdefault(i, {}).setdefault(colour, path)
+        self.blurred |= len(set(colours)) < len(colours)
+
+    @property
+    def disagreeing(self) -> tuple[int, dict[Colour, Path]] | None:
+        """An index that is one colour in one mask and another in another."""
+        return next((pair for pair in self.pairs.items() if len(pair[1]) > 1), None)
+
+    @property
+    def is_black_and_white(self) -> bool:
+        """Whether all masks are black and white, and nothing else."""
+        return self.colours.keys() == {BLACK, WHITE}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What was decided, and what there is to say about it."""
+
+    labels: Labels
+    notes: tuple[str, ...] = ()
+
+
+def decide(masks: Sequence[tuple[Path, Values]], listed: ClassList | None = None) -> Meaning:
+    """Decide what the values of all `masks` mean, with classes.txt (`listed`) or without.
+
+    - Colours in classes.txt are looked up in masks of every mode; for a palette its colours count,
+      not their order. If none of the colours is meant, the values may be ids.
+    - Else values are ids. Masks of 0 and 255 alone, black and white, are two classes.
+    - Colours between two others, few and many of them, are soft edges: VOID.
+
+    Raises ValueError if masks could mean two things, or nothing; it names a mask and what to do.
+    """
+    seen = Seen()
+    for path, values in masks:
+        seen.add(path, values)
+    if listed is None and set(seen.ids) <= {VOID} and seen.without_id is None:
+        raise ValueError(
+            f"all {seen.masks} masks are void ({VOID}) in every pixel: nothing to learn"
+        )
+    if listed and listed.has_colours:
+        return _with_colours(seen, listed)
+    if binary := _black_and_white(seen, listed):
+        return binary
+    if seen.without_id or seen.disagreeing:
+        raise _colours_wanted(seen, listed)
+    return _ids(seen, listed)
+
+
+# -- With colours in classes.txt -----------------------------------------------------------------
+
+
+def _with_colours(seen: Seen, listed: ClassList) -> Meaning:
+    table = listed.colour_ids
+    unknown = {colour: found for colour, found in seen.colours.items() if colour not in table}
+    by_colour = Labels(listed.names, _palette(listed, listed.names), colours=table)
+    if not unknown and not seen.blurred:
+        return Meaning(by_colour, ("masks are read by their colours",))
+    if unknown and not seen.blurred and _are_soft(unknown, seen, list(table)):
+        return _soft(by_colour, unknown, seen)
+    if _are_ids(seen, listed):
+        note = f"masks hold ids; the colours of {listed.source} are those of pictures"
+        return Meaning(_labels_by_id(listed), (note,))
+    raise _unknown_colours(unknown or seen.colours, seen, listed)
+
+
+def _are_ids(seen: Seen, listed: ClassList) -> bool:
+    """Whether all values are good ids, and no colour says otherwise."""
+    labels, table = _labels_by_id(listed), listed.colour_ids
+    if seen.without_id or not set(seen.ids) <= set(labels.ids):
+        return False
+    if seen.blurred and not seen.disagreeing:
+        return True
+    names = dict(enumerate(labels.classes))
+    meant = {colour: listed.names[i] for colour, i in table.items() if i != VOID}
+    for i in seen.ids:
+        for colour in seen.pairs.get(i, {(i, i, i): None}):
+            if colour in table and meant.get(colour, "void") != names.get(i, "void"):
+                return False
+    return not seen.disagreeing
+
+
+def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
+    first = next(iter(unknown.values())).first
+    lines = [f"'NAME {r} {g} {b}'" for r, g, b in _frequent(unknown)]
+    return ValueError(
+        f"mask {str(first)!r} has {len(unknown)} colours that {listed.source} lacks"
+        f" ({_counted(unknown)}); add a line for each, such as {lines[0]}, or {_void_line(lines)}"
+        f"{_ids_hint(seen, listed)}"
+    )
+
+
+def _void_line(lines: list[str]) -> str:
+    return lines[0].replace("NAME", "void") + " for pixels that should not count"
+
+
+def _ids_hint(seen: Seen, listed: ClassList) -> str:
+    if seen.without_id:
+        return ""
+    return (
+        f"; as ids the masks hold {_range(sorted(seen.ids))}, and {len(listed.entries)} are named"
+    )
+
+
+# -- Without: ids, or black and white ------------------------------------------------------------
+
+
+def _black_and_white(seen: Seen, listed: ClassList | None) -> Meaning | None:
+    """Masks of 0 and 255 alone: two classes. Were 255 void there, one class would be left."""
+    greys = {
+        colour: found for colour, found in seen.colours.items() if colour not in (BLACK, WHITE)
+    }
+    soft = bool(greys) and not (seen.pairs or seen.without_id) and _is_smoothed(greys, seen)
+    if not (seen.is_black_and_white or soft):
+        return None
+    if set(seen.ids) <= {0, 1} and not seen.disagreeing:  # one bit, or a palette: good ids
+        return None
+    names = listed.lines_with_void if listed else tuple(entry.name for entry in BINARY.entries)
+    if len(names) != 2 or (listed and len(listed.names) != 2):
+        raise _not_two(seen, listed)
+    table = {BLACK: 0, WHITE: 1}
+    labels = Labels(names, _palette(listed, names), colours=table)
+    note = f"masks hold 0 and {VOID} alone, read as two classes: 0 is {names[0]}, 255 is {names[1]}"
+    if not soft:
+        return Meaning(labels, (note,))
+    whole = _soft(labels, greys, seen)
+    return Meaning(whole.labels, (note.replace(" alone", ""), *whole.notes))
+
+
+def _is_smoothed(greys: dict[Colour, Found], seen: Seen) -> bool:
+    """Whether greys beside black and white are smoothed edges: many, dark to light, and rare."""
+    if not {BLACK, WHITE} <= seen.colours.keys():
+        return False
+    levels = sorted(colour[0] for colour in greys)
+    return len(levels) >= 8 and levels[0] < 64 and levels[-1] >= 192 and _share(greys, seen) <= 0.2
+
+
+def _not_two(seen: Seen, listed: ClassList | None) -> ValueError:
+    assert listed is not None
+    first = seen.colours[WHITE].first
+    return ValueError(
+        f"mask {str(first)!r} holds 0 and {VOID}, as all masks do, where {listed.source} names"
+        f" {len(listed.names)} classes; {VOID} would be void, and 0 all that is left: name two"
+        f" classes, or give colours: 'NAME 0 0 0', 'NAME {VOID} {VOID} {VOID}'"
+    )
+
+
+def _ids(seen: Seen, listed: ClassList | None) -> Meaning:
+    if listed:
+        labels = _labels_by_id(listed)
+        if not set(seen.ids) <= set(labels.ids):
+            raise _unnamed_id(seen, listed, labels)
+        return Meaning(labels, ("masks are read by their ids",))
+    found = sorted(set(seen.ids) - {VOID})
+    _check_plausible(seen, found)
+    entries = tuple(Class(f"class {i}") for i in range(found[-1] + 1))
+    missing = [i for i in range(found[-1] + 1) if i not in seen.ids]
+    gaps = (f"id {_range(missing)} never occurs",) if missing else ()
+    note = f"masks are read by their ids, {_range(found)}; classes.txt would name them"
+    return Meaning(_labels_by_id(ClassList(entries, "the masks")), (note, *gaps))
+
+
+def _check_plausible(seen: Seen, found: list[int]) -> None:
+    """Raise ValueError where, without classes.txt, values are hardly ids."""
+    if len(found) > MOST_IDS or found[-1] + 1 > SPARSE * len(found):
+        raise _not_ids(seen, found, f"{len(found)} values up to {found[-1]} are hardly ids")
+    alone = [i for i in found if i and i - 1 not in seen.ids and _is_stray(seen.ids[i])]
+    if alone and seen.masks >= 3:
+        pixels = seen.ids[alone[0]].pixels
+        why = f"id {alone[0]} is in {pixels} pixels of this mask and in no other mask"
+        raise _not_ids(seen, found, why, seen.ids[alone[0]].first)
+
+
+def _is_stray(found: Found) -> bool:
+    return found.masks == 1 and found.share < STRAY_SHARE
+
+
+def _not_ids(seen: Seen, found: list[int], why: str, mask: Path | None = None) -> ValueError:
+    mask = mask or seen.ids[found[-1]].first
+    return ValueError(
+        f"mask {str(mask)!r}: {why}; the masks hold {_listed(seen.ids)}. If they are ids, name"
+        f" them all in classes.txt, a line for each from 0 to {found[-1]}; if they are shades of"
+        f" grey, write {_ready(seen)}; else mend the mask"
+    )
+
+
+def _unnamed_id(seen: Seen, listed: ClassList, labels: Labels) -> ValueError:
+    wrong = sorted(set(seen.ids) - set(labels.ids))
+    found, last = seen.ids[wrong[-1]], len(listed.entries) - 1
+    if sorted(set(seen.ids) - {VOID}) == list(range(1, last + 2)):
+        advice = f"ids start from 0, so {listed.source} needs a first line for id 0"
+    else:
+        advice = f"{listed.source} needs a line for each id up to {wrong[-1]}, or the mask a repair"
+    if wrong[-1] > SPARSE * len(seen.ids):
+        advice += f"; if these are shades of grey, write {_ready(seen)}"
+    return ValueError(
+        f"mask {str(found.first)!r} has id {wrong[-1]}; expected 0 to {last}, or {VOID} for void:"
+        f" it has it in {found.pixels} pixels, and all masks hold {_listed(seen.ids)}; {advice}"
+    )
+
+
+def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
+    """Colours, and nobody said which class each one is."""
+    if seen.without_id:
+        what = f"mask {str(seen.without_id)!r}: an RGB mask, but no colour table"
+    else:
+        assert seen.disagreeing is not None
+        index, (first, second) = seen.disagreeing[0], list(seen.disagreeing[1].items())[:2]
+        what = (
+            f"mask {str(second[1])!r}: index {index} is the colour {second[0]} of its palette, but"
+            f" {first[0]} in {first[1].name!r}, so ids are not what these masks mean"
+        )
+    if listed:
+        names = ", ".join(f"{r} {g} {b}" for r, g, b in _frequent(seen.colours))
+        return ValueError(
+            f"{what}; write after each name in {listed.source} its colour, of {names}"
+        )
+    return ValueError(f"{what}; write {_ready(seen)}, with your names")
+
+
+# -- Soft edges ----------------------------------------------------------------------------------
+
+
+def _are_soft(unknown: dict[Colour, Found], seen: Seen, known: list[Colour]) -> bool:
+    """Whether the unknown colours are mixtures of known ones: many, and few pixels in all."""
+    if len(unknown) < SOFT_COLOURS or _share(unknown, seen) > SOFT_SHARE:
+        return False
+    return bool(mixed_colours(np.array(list(unknown)), known).all())
+
+
+def _soft(labels: Labels, mixed: dict[Colour, Found], seen: Seen) -> Meaning:
+    names = labels.classes, labels.palette
+    note = (
+        f"masks have soft edges: {len(mixed)} colours between others, in"
+        f" {100 * _share(mixed, seen):.2g} % of the pixels, count as void"
+    )
+    return Meaning(Labels(*names, colours=labels.colours, mixed=True), (note,))
+
+
+def _share(part: dict[Colour, Found], seen: Seen) -> float:
+    whole = sum(found.pixels for found in seen.colours.values())
+    return sum(found.pixels for found in part.values()) / max(whole, 1)
+
+
+# -- Tables and words ----------------------------------------------------------------------------
+
+
+def _labels_by_id(listed: ClassList) -> Labels:
+    names = listed.lines_with_void
+    ids = {i: i for i in range(len(names))} | dict.fromkeys(listed.void_ids, VOID)
+    return Labels(names, _palette(listed, names), ids=ids)
+
+
+def _palette(listed: ClassList | None, names: tuple[str, ...]) -> tuple[Colour, ...]:
+    """The colours of classes.txt where it gives them, or else the default ones."""
+    given = {entry.name: entry.colour for entry in listed.entries} if listed else {}
+    default = as_colours(default_palette(len(names)))
+    return tuple(given.get(name) or colour for name, colour in zip(names, default, strict=True))
+
+
+def _frequent(colours: dict[Colour, Found]) -> list[Colour]:
+    """The most frequent colours, black first: it is the background of most."""
+    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)[:SHOWN]
+    return sorted(ordered, key=lambda colour: colour != BLACK)
+
+
+def _ready(seen: Seen) -> str:
+    """A classes.txt of the colours that were found, in one line of text."""
+    colours = _frequent(seen.colours)
+    lines = [f"'class{i} {r} {g} {b}'" for i, (r, g, b) in enumerate(colours)]
+    more = len(seen.colours) - len(lines)
+    rest = f" (and {more} rarer colours, if they are not smoothed edges)" if more else ""
+    return f"into classes.txt, a line each: {', '.join(lines)}{rest}"
+
+
+def _counted(colours: dict[Colour, Found]) -> str:
+    shown = sorted(colours, key=lambda colour: -colours[colour].pixels)[:3]
+    more = ", ..." if len(colours) > len(shown) else ""
+    return ", ".join(f"{c} in {colours[c].pixels} pixels" for c in shown) + more
+
+
+def _listed(ids: dict[int, Found]) -> str:
+    values = sorted(ids)
+    return _range(values) if len(values) <= SHOWN else f"{len(values)} values, {_range(values)}"
+
+
+def _range(values: list[int]) -> str:
+    """'0 to 3, 7' of 0, 1, 2, 3, 7."""
+    parts: list[list[int]] = []
+    for value in values:
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1].append(value)
+        else:
+            parts.append([value])
+    words = [f"{p[0]} to {p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts]
+    return ", ".join(words[:SHOWN]) + (", ..." if len(words) > SHOWN else "")
