@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -55,16 +55,20 @@ def train(choices: argparse.Namespace) -> None:
     """Train, or go on training, then evaluate and draw the pictures."""
     from minifcn.metrics import format_table
     from minifcn.progress import Progress
-    from minifcn.report import write_report
+    from minifcn.report import remarks, write_report
 
     run = _resumed(choices) if choices.resume else _started(choices)
+    for note in run.notes:
+        _say(note)
     _say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
     try:
         with Progress(run.config.iterations, run.iteration) as progress:
             run.train(progress)
     except Interrupted as error:
         raise Interrupted(f"{error}; go on with: minifcn train --resume {run.folder}") from None
-    summary = write_report(run.folder, device=run.device)
+    summary = write_report(run.folder, run.val_data, device=run.device)
+    for remark in remarks(run.log, summary):
+        _say(remark)
     print(
         json.dumps({"run": str(run.folder), **summary}) if choices.json else format_table(summary)
     )
@@ -83,7 +87,7 @@ def _describe(run: Run) -> str:
 def _started(choices: argparse.Namespace) -> Run:
     config = Config.make(**_config_choices(choices))
     folder = choices.out or _new_folder(f"{Path(config.data).name}-{config.model}")
-    return Run.start(config, folder, minifcn.__version__)
+    return Run.start(config, folder, minifcn.__version__, _looking)
 
 
 def _resumed(choices: argparse.Namespace) -> Run:
@@ -110,21 +114,27 @@ def _new_folder(name: str) -> Path:
 
 
 def evaluate(choices: argparse.Namespace) -> None:
-    """Score a run, and print the scores."""
-    from minifcn.data import open_dataset
+    """Score a run, and print the scores and of how many images they are."""
     from minifcn.metrics import format_table
     from minifcn.report import evaluate_run
+    from minifcn.run_data import open_scored
 
     config = Config.load(choices.run / "config.json")
-    data, root = choices.data or config.data, choices.root or config.root
-    dataset = open_dataset(
-        data, choices.split, root=root if data == "camvid" else choices.root, size=config.size
-    )
-    matrix = evaluate_run(
+    place = (choices.data, choices.root, choices.split)
+    dataset, notes = open_scored(config, choices.run, *place, track=_looking)
+    summary = evaluate_run(
         choices.run, dataset, checkpoint=choices.checkpoint, device=choices.device
     )
-    summary = matrix.summary(dataset.classes)
+    for note in notes:
+        _say(note)
     print(json.dumps(summary) if choices.json else format_table(summary))
+
+
+def _looking(loop: Iterable[Any]) -> Iterable[Any]:
+    """Show, on a terminal, how far a look at all files has come."""
+    from tqdm import tqdm
+
+    return tqdm(loop, desc="looking at files", disable=None, leave=False, delay=0.5)
 
 
 def predict(choices: argparse.Namespace) -> None:

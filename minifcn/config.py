@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import reprlib
 import sys
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 
 from minifcn.backend import DEVICES
 from minifcn.checkpoint import read_json
-from minifcn.data import VOID, Dataset, open_dataset
+from minifcn.data import VOID, Dataset, folder_size, is_folder, open_dataset
 from minifcn.models import FCN
 
 MODELS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}
@@ -93,10 +94,19 @@ class Config:
 
     @classmethod
     def make(cls, data: str | None = None, **choices: Any) -> Config:
-        """Take the recipe for `data` (shapes by default), changed by the choices that are given."""
-        data = data or "shapes"
+        """Take the recipe for `data` (shapes by default), changed by the choices that are given.
+
+        A folder is written with its whole path, so that a run does not depend on where it was
+        started. The size for a folder of images has their aspect (see `data.folder_size`).
+        """
+        data = "shapes" if data is None else data
         recipe = RECIPES.get(data, FOLDER_RECIPE)
         given = {name: value for name, value in choices.items() if value is not None}
+        if data == "camvid" and "root" in given and Path(given["root"]).is_dir():
+            given["root"] = os.path.abspath(given["root"])
+        if is_folder(data):
+            data = os.path.abspath(data)
+            given.setdefault("size", folder_size(data, recipe.size[0] * recipe.size[1]))
         if "iterations" in given:  # look at the validation scores ten times, in a long run
             given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
         if "size" in given and recipe.crop:
@@ -132,9 +142,16 @@ class Config:
         """Return the text of config.json."""
         return json.dumps({"minifcn": version, **dataclasses.asdict(self)}, indent=2) + "\n"
 
-    def open_dataset(self, split: str) -> Dataset:
-        """Open a split of this run's data. Scenes of shapes do not depend on the run's seed."""
-        return open_dataset(self.data, split, root=self.root, size=self.size)
+    def open_dataset(self, split: str, **known: Any) -> Dataset:
+        """Open a split of this run's data; `known` is what `data.open_dataset` may be told.
+
+        Scenes of shapes do not depend on the run's seed.
+        """
+        return open_dataset(self.data, split, root=self.root, size=self.size, **known)
+
+    def is_data(self, data: str) -> bool:
+        """Whether `data` names this run's own data, a folder in whichever way it is written."""
+        return data == self.data or (is_folder(data) and os.path.abspath(data) == self.data)
 
     def with_classes_of(self, dataset: Dataset) -> Config:
         """Remember the data's classes; raise ValueError where others are remembered already."""
@@ -231,4 +248,4 @@ RECIPES = {
 FOLDER_RECIPE = dataclasses.replace(
     RECIPES["camvid"], size=(128, 128), crop=None, iterations=1000, evaluate_every=100
 )
-"""For a folder of your own: the size suits a laptop; give the one that your objects need."""
+"""For a folder of your own: as many pixels suit a laptop; give the size that your objects need."""

@@ -152,7 +152,7 @@ def format_table(summary: Summary) -> str:
     """Return the scores of `ConfusionMatrix.summary` as lines of text, in percent.
 
     One line per class, then the means with the baseline beneath the mean IU; a score that is
-    undefined reads "absent" for a class and "-" for a mean.
+    undefined reads "absent" for a class and "-" for a mean. Last the number of images, if known.
     """
     classes = [(name, _percent(iu, "absent")) for name, iu in summary["iu"].items()]
     totals = [(title, _percent(summary[key], "-")) for key, title in _TOTALS.items()]
@@ -160,6 +160,8 @@ def format_table(summary: Summary) -> str:
     rule = "-" * (width + 8)
     lines = [f"{name:<{width}}  {score:>6}" for name, score in classes + totals]
     header = f"{'class':<{width}}  {'IU %':>6}"
+    if "images" in summary:
+        lines.append(f"{'images':<{width}}  {summary['images']:>6}")
     return "\n".join([header, rule, *lines[: len(classes)], rule, *lines[len(classes) :]])
 
 

@@ -75,7 +75,10 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.description = "Score a trained run: mean IU and its companions, beside the baseline."
     parser.add_argument("run", type=Path, help="folder of the run")
     _add_data_options(parser)
-    parser.add_argument("--split", default="val", help="default: val")
+    parser.add_argument(
+        "--split",
+        help="train, val, test or all; default: val; of another folder without splits, all",
+    )
     _add_model_options(parser)
     parser.add_argument("--json", action="store_true", help="print the scores as JSON")
     parser.set_defaults(command="evaluate")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,30 @@ from minifcn.training import evaluate, load_model, predict, read_log
 
 
 def evaluate_run(
-    folder: Path,
-    dataset: Dataset | None = None,
-    split: str = "val",
-    checkpoint: str = "best",
-    device: str = "cpu",
-) -> ConfusionMatrix:
-    """Evaluate a run's network on a split of its own data, or on another data set.
+    folder: Path, dataset: Dataset, checkpoint: str = "best", device: str = "cpu"
+) -> dict[str, Any]:
+    """Score a run's network on a data set (see `run_data.open_scored`).
 
     Raises:
         ValueError: the run or the data cannot be read, their classes differ, or the device cannot
             be used.
     """
     config, model = load_model(folder, checkpoint, device)
-    dataset = config.open_dataset(split) if dataset is None else dataset
     config.with_classes_of(dataset)
-    return evaluate(model, dataset)
+    return _scores(evaluate(model, dataset), dataset)
 
 
-def write_report(folder: Path, samples: int = 4, device: str = "cpu") -> dict[str, Any]:
-    """Evaluate a run's best weights, write metrics.json and all pictures, return the scores."""
-    config, model = load_model(folder, device=device)
-    dataset = config.open_dataset("val")
+def _scores(matrix: ConfusionMatrix, dataset: Dataset) -> dict[str, Any]:
+    return matrix.summary(dataset.classes) | {"images": len(dataset)}
+
+
+def write_report(
+    folder: Path, dataset: Dataset, samples: int = 4, device: str = "cpu"
+) -> dict[str, Any]:
+    """Score a run's best weights on its validation data; write metrics.json and all pictures."""
+    _, model = load_model(folder, device=device)
     matrix = evaluate(model, dataset)
-    summary = matrix.summary(dataset.classes)
+    summary = _scores(matrix, dataset)
     write_atomically(folder / "metrics.json", (json.dumps(summary, indent=2) + "\n").encode())
     log = read_log(folder / "log.csv")
     columns = {name: [row[name] for row in log] for name in log[0]}
@@ -50,6 +51,23 @@ def write_report(folder: Path, samples: int = 4, device: str = "cpu") -> dict[st
     shown = _shown(model, dataset, samples)
     plots.plot_predictions(folder / "predictions.png", shown, dataset.classes, dataset.palette)
     return summary
+
+
+def remarks(log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any]) -> list[str]:
+    """What is too good, or too bad, to be left unsaid about a run that is done."""
+    said = []
+    exact = [row["iteration"] for row in log if row["loss"] == 0]
+    if exact:
+        said.append(
+            f"the loss was exactly 0 in {len(exact)} of {len(log)} iterations, first in iteration"
+            f" {exact[0]}: there was nothing to learn; look at the masks"
+        )
+    scores = [iu for iu in summary["iu"].values() if iu is not None]
+    if scores and min(scores) == 1:
+        said.append("every IU is 100 %: too good to be true; look at the masks and the split")
+    if not scores:
+        said.append("no pixel could be scored: the validation masks are void")
+    return said
 
 
 def _shown(model: Module, dataset: Dataset, count: int) -> list[tuple[Any, Any, Any]]:

@@ -32,9 +32,10 @@ from minifcn.checkpoint import (
     write_atomically,
 )
 from minifcn.config import Config
-from minifcn.data import VOID, Batches, Dataset
+from minifcn.data import VOID, Batches, Dataset, Track
 from minifcn.data.transforms import normalise
 from minifcn.metrics import ConfusionMatrix
+from minifcn.run_data import RECORD, RunData, open_new, open_recorded
 from minifcn.tensor import Tensor, no_grad
 
 LOG_COLUMNS = ("iteration", "loss", "lr", "mean_iu", "pixel_accuracy")
@@ -54,18 +55,21 @@ class Run:
     Args:
         config: what to train.
         folder: where; it must hold config.json (see `start`).
+        data: on what.
         device: where to compute, if not where the config says.
 
     Attributes:
         device: 'cpu' or 'cuda', where it computes.
+        notes: what a user should be told about the data.
         iteration: how many iterations are done.
         log: a row for each iteration, with the names of LOG_COLUMNS.
     """
 
-    def __init__(self, config: Config, folder: Path, device: str | None = None) -> None:
+    def __init__(
+        self, config: Config, folder: Path, data: RunData, device: str | None = None
+    ) -> None:
         self.device = choose_device(device or config.device)
-        self.train_data = config.open_dataset("train")
-        self.val_data = config.open_dataset("val")
+        self.train_data, self.val_data, self.notes = data.train, data.val, data.notes
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
         self.config = config
@@ -84,8 +88,10 @@ class Run:
         self.log: list[dict[str, float | None]] = []
 
     @classmethod
-    def start(cls, config: Config, folder: Path, version: str) -> Run:
-        """Begin a run in a new folder, or an empty one.
+    def start(cls, config: Config, folder: Path, version: str, track: Track = iter) -> Run:
+        """Begin a run in a new folder, or an empty one, once every file of its data was read.
+
+        track: shows the progress of that.
 
         Raises:
             ValueError: the folder holds something already.
@@ -93,9 +99,12 @@ class Run:
         """
         if folder.exists() and not (folder.is_dir() and _is_empty(folder)):
             raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
-        run = cls(config, folder)
+        data = open_new(config, track)
+        run = cls(config, folder, data)
         run.batches.batch(0)  # data that cannot be read should not leave a folder behind
         folder.mkdir(parents=True, exist_ok=True)
+        if data.record is not None:
+            write_atomically(folder / RECORD, data.record.to_json().encode())
         write_atomically(folder / "config.json", run.config.to_json(version).encode())
         return run
 
@@ -109,7 +118,8 @@ class Run:
             ValueError: no run is in the folder, its files are damaged or do not fit together, or
                 its device cannot be used.
         """
-        run = cls(Config.load(folder / "config.json"), folder, device)
+        config = Config.load(folder / "config.json")
+        run = cls(config, folder, open_recorded(config, folder), device)
         path = folder / "last.safetensors"
         if path.exists():
             run._restore(path)

@@ -30,6 +30,7 @@ FLOORS = [
     ["models"],
     ["plots"],
     ["config"],
+    ["run_data"],
     ["training"],
     ["experiments"],
     ["lesson", "progress", "report", "prediction", "export", "doctor", "bench", "tutorials"],

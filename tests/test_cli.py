@@ -20,7 +20,7 @@ from minifcn.data import CamVid
 from minifcn.progress import Progress
 from minifcn.training import read_log
 
-KEYS = ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu", "iu", "baseline_mean_iu"]
+KEYS = ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu", "iu", "baseline_mean_iu", "images"]
 PICTURES = ("curves.png", "iou.png", "confusion.png", "predictions.png")
 
 
@@ -124,7 +124,7 @@ def test_ctrl_c_elsewhere(cli, finished_run, monkeypatch):
     def interrupt(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("minifcn.data.open_dataset", interrupt)
+    monkeypatch.setattr("minifcn.config.open_dataset", interrupt)
     assert cli("eval", finished_run) == (130, "", "minifcn: interrupted\n")
 
 
@@ -133,7 +133,7 @@ def test_too_little_memory_is_one_line(cli, finished_run, monkeypatch, error):
     def allocate(*arguments, **options):
         raise error
 
-    monkeypatch.setattr("minifcn.data.open_dataset", allocate)
+    monkeypatch.setattr("minifcn.config.open_dataset", allocate)
     said = "Unable to allocate 8 TiB" if error.args else "MemoryError"
     assert cli("eval", finished_run) == (1, "", f"minifcn: {said}\n")
 

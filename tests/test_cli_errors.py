@@ -329,7 +329,10 @@ FOLDERS = {
         "image '3' has no partner",
     ),
     "other size": (lambda data: save(data / "masks" / "3.png", 32, 31), "but its image is 32x32"),
-    "RGB mask": (lambda data: save(data / "masks" / "3.png", 32, 32, 3), "an RGB mask"),
+    "RGB mask": (
+        lambda data: save(data / "masks" / "3.png", 32, 32, 3, value=(9, 0, 0)),
+        "an RGB mask",
+    ),
     "truncated image": (lambda data: cut(data / "images" / "3.png", 0.5), "3.png': "),
     "truncated mask": (lambda data: cut(data / "masks" / "3.png", 0.5), "3.png': "),
     "id that is no class": (

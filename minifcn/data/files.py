@@ -17,6 +17,9 @@ from minifcn.data.transforms import check_size, resize_pair
 Track = Callable[[Iterable[Any]], Iterable[Any]]
 """Shows the progress of a loop, as tqdm does."""
 
+STRETCHED = 1.1
+"""By what factor the aspect of an image may change before that is said."""
+
 TURNED = {2: "mirrored", 3: "upside down", 4: "upside down and mirrored"} | {
     5: "on its side and mirrored",
     6: "on its side",
@@ -73,7 +76,7 @@ class FilePairs:
         for pair, seen in zip(self.pairs, looks, strict=True):
             counts += count_classes(self.labels, seen.values, pair.mask)
         notes = check_turns(self.pairs, frames, looks)
-        return [*notes, *_about_classes(counts, self.classes)]
+        return [*notes, *_about_classes(counts, self.classes), *_about_size(frames, self.size)]
 
 
 # -- A look at each mask -------------------------------------------------------------------------
@@ -118,6 +121,22 @@ def _about_classes(counts: np.ndarray, classes: tuple[str, ...]) -> list[str]:
         return []
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     return [f"never in these masks: {', '.join(absent[:5])}{more} (of {len(classes)} classes)"]
+
+
+def _about_size(frames: Sequence[Frame], size: tuple[int, int] | None) -> list[str]:
+    """Say how many images are stretched when they are resized to `size`, and how much at most."""
+    if size is None:
+        return []
+    given = size[1] / size[0]
+    ratios = [frame.upright[1] / frame.upright[0] / given for frame in frames]
+    changes = [max(ratio, 1 / ratio) for ratio in ratios]
+    stretched = sum(change > STRETCHED for change in changes)
+    if not stretched:
+        return []
+    return [
+        f"{stretched} of {len(frames)} images lose their aspect at {shape_text(size)}, by a factor"
+        f" of up to {max(changes):.2f}; --size HxW sets another"
+    ]
 
 
 # -- Images that lie on their side ---------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.data.classes import Colour
+from minifcn.data.classes import Class, ClassList, Colour
 from minifcn.data.dataset import VOID
 from minifcn.data.masks import NO_ID, Values, read_raw_mask
 
@@ -70,6 +70,15 @@ class Labels:
                 f" ({counted}); expected its {len(self.colours)} colours only"
             )
         return [VOID if c is None else c for c in found]
+
+    def as_list(self, source: str) -> ClassList:
+        """The classes as classes.txt would list them, with colours if masks are read by those."""
+        colours = {i: colour for colour, i in self.colours.items() if i != VOID}
+        entries = [Class(name, colours.get(i)) for i, name in enumerate(self.classes)]
+        if self.ids.get(len(entries)) == VOID and len(entries) < VOID:
+            entries.append(Class("void"))
+        void = next((colour for colour, i in self.colours.items() if i == VOID), None)
+        return ClassList(tuple(entries), source, void)
 
     def to_json(self) -> dict[str, Any]:
         """These labels as values that JSON knows."""

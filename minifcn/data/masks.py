@@ -134,9 +134,11 @@ def _greys(levels: np.ndarray) -> np.ndarray:
 def _present(codes: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Number the different codes below `limit`: each pixel's number, the codes, their counts.
 
-    A table of all possible codes is faster than sorting the pixels: 12 million of them take a
-    fraction of a second.
+    For many pixels a table of all possible codes is faster than sorting them.
     """
+    if codes.size < limit // 32:
+        present, where, counts = np.unique(codes, return_inverse=True, return_counts=True)
+        return where.reshape(codes.shape), present.astype(np.int64), counts
     numbers = np.zeros(limit, np.int32)
     numbers[codes] = 1
     present = np.flatnonzero(numbers).astype(np.int64)

@@ -40,7 +40,7 @@ SHOWN = 12
 
 @dataclass
 class Found:
-    """In how many pixels of how many masks a value is, in which one first, and its largest share."""
+    """In how many pixels of how many masks a value is, the first of them, and its largest share."""
 
     first: Path
     pixels: int = 0

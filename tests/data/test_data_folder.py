@@ -150,7 +150,9 @@ def test_missing_folders(tmp_path):
 def test_empty_folder(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
-    with pytest.raises(ValueError, match=r"no .png, .jpg, .jpeg, .bmp, .tif, .tiff, .webp files in .*images'"):
+    with pytest.raises(
+        ValueError, match=r"no .png, .jpg, .jpeg, .bmp, .tif, .tiff, .webp files in .*images'"
+    ):
         Folder(tmp_path)
 
 

@@ -1,0 +1,100 @@
+"""What a run remembers of its data: which files there were, and what their masks mean.
+
+With it a run that goes on need not look at every mask again, and sees that the data has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from minifcn.data.files import FilePairs
+from minifcn.data.labels import Labels
+from minifcn.data.meaning import Meaning
+
+Sizes = dict[str, tuple[int, int]]
+"""The bytes of a sample's image and mask, by its name."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The samples of each split by name, with their files' sizes, and what the masks mean."""
+
+    splits: dict[str, Sizes]
+    labels: Labels
+
+    @classmethod
+    def of(cls, splits: Mapping[str, FilePairs]) -> Record:
+        """Take down the splits of a data set, which has one set of labels."""
+        labels = next(iter(splits.values())).labels
+        return cls({split: _sizes(dataset) for split, dataset in splits.items()}, labels)
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the masks mean, as it was decided when the run began."""
+        return Meaning(self.labels)
+
+    @property
+    def digest(self) -> str:
+        """A number for all names and sizes: other files, another digest."""
+        return hashlib.sha256(json.dumps(self.splits, sort_keys=True).encode()).hexdigest()
+
+    def to_json(self) -> str:
+        """Return the text of data.json."""
+        values = {"digest": self.digest, "labels": self.labels.to_json(), "splits": self.splits}
+        return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, values: Any) -> Record:
+        """Take the record from what `to_json` wrote. Raises ValueError for anything else."""
+        try:
+            splits = {
+                split: {name: (int(image), int(mask)) for name, (image, mask) in sizes.items()}
+                for split, sizes in values["splits"].items()
+            }
+            record = cls(splits, Labels.from_json(values["labels"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ValueError(f"not a record of data: {error!r}") from error
+        if record.digest != values.get("digest"):
+            raise ValueError("not a record of data: its digest does not fit")
+        return record
+
+    def changes(self, now: Record) -> str:
+        """Say how the data differs `now`; '' if it does not."""
+        if self.digest == now.digest and self.labels == now.labels:
+            return ""
+        old, new = _together(self.splits), _together(now.splits)
+        resized = [name for name in old.keys() & new.keys() if old[name] != new[name]]
+        learnt = self.splits.get("train", {}).keys() & now.splits.get("val", {}).keys()
+        parts = [
+            _count(old.keys() - new.keys(), "gone"),
+            _count(new.keys() - old.keys(), "new"),
+            _count(resized, "of another size"),
+            _count(learnt, "for validation now and trained on before"),
+            "" if self.labels == now.labels else "masks mean something else",
+        ]
+        said = "; ".join(part for part in parts if part) or "samples are in another split"
+        return f"the data has changed since the run began: {said}"
+
+
+def _sizes(dataset: FilePairs) -> Sizes:
+    return {
+        dataset.name(i): (pair.image.stat().st_size, pair.mask.stat().st_size)
+        for i, pair in enumerate(dataset.pairs)
+    }
+
+
+def _together(splits: Mapping[str, Sizes]) -> Sizes:
+    return {name: sizes for samples in splits.values() for name, sizes in samples.items()}
+
+
+def _count(names: Any, what: str) -> str:
+    """Say '3 samples are gone (a, b, c)'."""
+    some = sorted(names)
+    if not some:
+        return ""
+    shown = ", ".join(some[:3]) + (", ..." if len(some) > 3 else "")
+    return f"{len(some)} sample{' is' if len(some) == 1 else 's are'} {what} ({shown})"
