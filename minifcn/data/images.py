@@ -67,7 +67,7 @@ def check_image(path: str | PathLike) -> Frame:
         _check_is_image(picture, Path(path))
         stored = picture.height, picture.width
         orientation = picture.getexif().get(ORIENTATION, 1)
-        picture.draft("RGB", (stored[1] // 8, stored[0] // 8))
+        picture.draft("RGB", (max(1, stored[1] // 8), max(1, stored[0] // 8)))
         picture.load()
     upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
     return Frame(upright, stored, orientation)
