@@ -1,7 +1,12 @@
 """minifcn: semantic segmentation with fully convolutional networks, from scratch."""
 
-from minifcn import functional, nn, optim
-from minifcn.tensor import Tensor, grad, no_grad, tensor
+from minifcn import terminal
+
+if terminal.is_command():  # before the imports that take a moment, NumPy's first of all
+    terminal.quit_on_ctrl_c()
+
+from minifcn import functional, nn, optim  # noqa: E402
+from minifcn.tensor import Tensor, grad, no_grad, tensor  # noqa: E402
 
 __version__ = "0.1.0"
 

@@ -88,6 +88,18 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ValueError(f"{path}: not a readable safetensors file ({reason})") from error
 
 
+def check_finite(weights: Mapping[str, np.ndarray]) -> None:
+    """Raise ValueError if a number is NaN or infinite."""
+    for name, array in weights.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} is not finite")
+
+
+def with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Return the arrays whose names start with a prefix, without it."""
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
 def generator_state(generator: np.random.Generator) -> str:
     """Return the state of a random generator as JSON."""
     return json.dumps(generator.bit_generator.state)

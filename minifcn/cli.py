@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,25 @@ import minifcn
 from minifcn import experiments
 from minifcn.config import Config
 from minifcn.export import export_run
+from minifcn.folders import folder_for
 from minifcn.options import build_parser
+from minifcn.terminal import Output, check_printed, interruptible, plain_warnings, unbreakable
 from minifcn.training import Interrupted, Run, TrainingDivergedError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    choices = build_parser().parse_args(arguments)
     try:
-        COMMANDS[choices.command](choices)
+        with interruptible(), unbreakable("stderr"), plain_warnings():
+            return _run(arguments)
+    except KeyboardInterrupt:  # one more, while the first was answered
+        return 130
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        with unbreakable("stdout") as output:
+            _run_command(arguments, output)
     except (ValueError, TypeError, OverflowError, OSError) as error:
         return _fail(2, _one_line(error))
     except (TrainingDivergedError, FloatingPointError, MemoryError) as error:
@@ -38,6 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
     return 0
+
+
+def _run_command(arguments: Sequence[str] | None, output: Output) -> None:
+    try:
+        choices = build_parser().parse_args(arguments)
+        COMMANDS[choices.command](choices)
+    except SystemExit:  # of the parser, which has printed help or an error
+        check_printed(output)
+        raise
+    check_printed(output)
 
 
 def _fail(code: int, message: str) -> int:
@@ -53,26 +73,41 @@ def _one_line(error: BaseException) -> str:
 
 def train(choices: argparse.Namespace) -> None:
     """Train, or go on training, then evaluate and draw the pictures."""
+    if choices.resume:
+        _finish(_resumed(choices), choices.json)
+        return
+    config = Config.make(**_config_choices(choices))
+    with folder_for(choices.out, f"{Path(config.data).name}-{config.model}") as folder:
+        _finish(Run.start(config, folder, minifcn.__version__, _looking), choices.json)
+
+
+def _finish(run: Run, as_json: bool) -> None:
+    """Train a run to its end, and show what it has come to."""
     from minifcn.metrics import format_table
     from minifcn.progress import Progress
     from minifcn.report import remarks, write_report
 
-    run = _resumed(choices) if choices.resume else _started(choices)
     for note in run.notes:
         _say(note)
     _say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
     try:
         with Progress(run.config.iterations, run.iteration) as progress:
             run.train(progress)
+        summary = write_report(run.folder, run.val_data, device=run.device)
     except Interrupted as error:
-        raise Interrupted(f"{error}; go on with: minifcn train --resume {run.folder}") from None
-    summary = write_report(run.folder, run.val_data, device=run.device)
+        raise Interrupted(f"{error}; {_go_on(run)}") from None
+    except KeyboardInterrupt:
+        if run.iteration == 0:  # nothing is left to go on with
+            raise
+        raise Interrupted(f"interrupted; {_go_on(run)}") from None
     for remark in remarks(run.log, summary):
         _say(remark)
-    print(
-        json.dumps({"run": str(run.folder), **summary}) if choices.json else format_table(summary)
-    )
+    print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
     _say(f"pictures, weights and log are in {run.folder}")
+
+
+def _go_on(run: Run) -> str:
+    return f"go on with: minifcn train --resume {run.folder}"
 
 
 def _describe(run: Run) -> str:
@@ -82,12 +117,6 @@ def _describe(run: Run) -> str:
         f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
         f" of {run.config.batch_size} images of {height}x{width}, on {run.device}, in {run.folder}"
     )
-
-
-def _started(choices: argparse.Namespace) -> Run:
-    config = Config.make(**_config_choices(choices))
-    folder = choices.out or _new_folder(f"{Path(config.data).name}-{config.model}")
-    return Run.start(config, folder, minifcn.__version__, _looking)
 
 
 def _resumed(choices: argparse.Namespace) -> Run:
@@ -102,15 +131,6 @@ def _resumed(choices: argparse.Namespace) -> Run:
 def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:
     others = ("command", "out", "resume", "json")
     return {name: value for name, value in vars(choices).items() if name not in others}
-
-
-def _new_folder(name: str) -> Path:
-    """The first of runs/NAME, runs/NAME-2, ... that is not there yet."""
-    folder, number = Path("runs") / name, 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / f"{name}-{number}"
-    return folder
 
 
 def evaluate(choices: argparse.Namespace) -> None:
@@ -169,34 +189,12 @@ def heatmap(choices: argparse.Namespace) -> None:
 
 @contextmanager
 def _results_folder(out: Path | None, name: str) -> Iterator[Path]:
-    """Give the folder of results, made and tried before any work; by default a new one in runs/.
-
-    What was made here is taken away again if the work ends with an error and it is still empty.
-    """
-    made = out is None or not out.exists()
-    folder = out or _own_folder(f"experiment-{name}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    """Give the folder of results, made and tried before any work; by default a new one in runs/."""
+    with folder_for(out, f"experiment-{name}") as folder:
         str(folder).encode()  # results name their pictures, in UTF-8
         with tempfile.TemporaryFile(dir=folder):
             pass
         yield folder
-    except BaseException:
-        if made:
-            with suppress(OSError):
-                folder.rmdir()
-                if out is None:
-                    folder.parent.rmdir()
-        raise
-
-
-def _own_folder(name: str) -> Path:
-    """Make a new folder in runs/, that no other command that runs now makes too."""
-    while True:
-        with suppress(FileExistsError):
-            folder = _new_folder(name)
-            folder.mkdir(parents=True)
-            return folder
 
 
 def _show_results(result: Any, values: dict[str, Any], out: Path, as_json: bool) -> None:

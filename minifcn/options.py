@@ -58,22 +58,25 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--device", choices=DEVICES, help="default: auto, a GPU if one works")
     add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
     add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
-    add("--out", type=Path, metavar="DIR", help="folder of the run; default: a new one in runs/")
-    add("--resume", type=Path, metavar="DIR", help="go on with the run in DIR, as it was set")
+    add("--out", type=_path, metavar="DIR", help="folder of the run; default: a new one in runs/")
+    add("--resume", type=_path, metavar="DIR", help="go on with the run in DIR, as it was set")
     add("--json", action="store_true", help="print the scores as JSON")
     parser.set_defaults(command="train")
 
 
 def _add_data_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", metavar="DATA", help="shapes, camvid, or a folder with images/ and masks/"
+        "--data",
+        type=_name,
+        metavar="DATA",
+        help="shapes, camvid, or a folder with images/ and masks/",
     )
-    parser.add_argument("--root", metavar="DIR", help="folder of the CamVid data set")
+    parser.add_argument("--root", type=_name, metavar="DIR", help="folder of the CamVid data set")
 
 
 def _add_eval(parser: argparse.ArgumentParser) -> None:
     parser.description = "Score a trained run: mean IU and its companions, beside the baseline."
-    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("run", type=_path, help="folder of the run")
     _add_data_options(parser)
     parser.add_argument(
         "--split",
@@ -86,9 +89,11 @@ def _add_eval(parser: argparse.ArgumentParser) -> None:
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.description = "Segment images: writes NAME-mask.png (class ids) and NAME-overlay.png."
-    parser.add_argument("run", type=Path, help="folder of the run")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("run", type=_path, help="folder of the run")
+    parser.add_argument(
+        "images", type=_path, nargs="+", metavar="IMAGE", help="image, or folder of images"
+    )
+    parser.add_argument("--out", type=_path, required=True, metavar="DIR")
     _add_model_options(parser)
     parser.set_defaults(command="predict")
 
@@ -102,11 +107,11 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.description = "Write a run's weights to one file, named as in a PyTorch state_dict."
-    parser.add_argument("run", type=Path, help="folder of the run")
+    parser.add_argument("run", type=_path, help="folder of the run")
     parser.add_argument("--format", choices=FORMATS, help="default: safetensors, or as --out ends")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: weights.FORMAT in the run's folder"
+        "--out", type=_path, metavar="FILE", help="default: weights.FORMAT in the run's folder"
     )
     parser.set_defaults(command="export")
 
@@ -135,7 +140,12 @@ def _add_experiment(parser: argparse.ArgumentParser) -> None:
 
 def _add_heatmap(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("image", metavar="IMAGE", help=f"a file, or one of the photos {', '.join(PHOTOS)}")
+    add(
+        "image",
+        type=_name,
+        metavar="IMAGE",
+        help=f"a file, or one of the photos {', '.join(PHOTOS)}",
+    )
     add("--model", choices=NETWORKS, default=next(iter(NETWORKS)), help="default: %(default)s")
     add(
         "--class",
@@ -152,7 +162,10 @@ def _add_heatmap(parser: argparse.ArgumentParser) -> None:
 
 def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="folder of the results; default: a new one in runs/"
+        "--out",
+        type=_path,
+        metavar="DIR",
+        help="folder of the results; default: a new one in runs/",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -169,7 +182,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add("--against", choices=("torch",), help="compare with PyTorch, where it is installed")
     add("--threads", type=int, metavar="N", help="of each side; default: all cores")
     add("--rounds", type=int, metavar="N", default=5, help="turns of each side; default: 5")
-    add("--plot", type=Path, metavar="FILE", help="draw the times as bars, into a PNG")
+    add("--plot", type=_path, metavar="FILE", help="draw the times as bars, into a PNG")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(command="bench")
 
@@ -180,9 +193,7 @@ def _add_tutorials(parser: argparse.ArgumentParser) -> None:
         " and Google Colab."
     )
     add = parser.add_argument
-    add(
-        "--notebooks", type=_folder, metavar="DIR", help="write a notebook of each into this folder"
-    )
+    add("--notebooks", type=_path, metavar="DIR", help="write a notebook of each into this folder")
     add(
         "--install",
         metavar="WHAT",
@@ -199,10 +210,15 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command="doctor")
 
 
-def _folder(text: str) -> Path:
+def _path(text: str) -> Path:
+    return Path(_name(text))
+
+
+def _name(text: str) -> str:
+    """Refuse '', as of a shell's variable that is not set: as a path it would be this folder."""
     if not text:
-        raise argparse.ArgumentTypeError("must be a folder; got ''")
-    return Path(text)
+        raise argparse.ArgumentTypeError("must be a path; got ''")
+    return text
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from glob import glob
 from pathlib import Path
 
 import numpy as np
 
 from minifcn import nn, plots
-from minifcn.data.images import read_image, write_image, write_mask
+from minifcn.data.images import FORMATS, read_image, write_image, write_mask
 from minifcn.data.transforms import resize_pair
 from minifcn.training import load_model, predict
 
@@ -19,7 +20,8 @@ def predict_files(
     """Segment each image; write NAME-mask.png and NAME-overlay.png into `out`; yield their paths.
 
     An image is resized to the size that the run was trained on, and its mask back to the size of
-    the image. All images are read and checked before the first file is written.
+    the image. All images are read before the first file is written, so that a damaged one stops
+    nothing halfway; but only one is held at a time, and so each is read twice.
 
     Raises:
         ValueError: the run or an image cannot be read, two results would have one name, or the
@@ -29,15 +31,44 @@ def predict_files(
     config, model = load_model(run, checkpoint, device)
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder; got the file {out}")
-    targets = _targets(images, out)
-    pictures = [read_image(path) for path in images]
+    paths = [path for image in images for path in find_images(image)]
+    targets = _targets(paths, out)
+    for path in paths:
+        read_image(path)
     out.mkdir(parents=True, exist_ok=True)
-    for image, (mask_path, overlay_path) in zip(pictures, targets, strict=True):
+    for path, (mask_path, overlay_path) in zip(paths, targets, strict=True):
+        image = read_image(path)
         mask = predict_resized(model, image, config.size)
         write_mask(mask_path, mask, config.palette)
         yield mask_path
         write_image(overlay_path, plots.overlay(image, mask, config.palette))
         yield overlay_path
+
+
+def find_images(path: Path) -> list[Path]:
+    """Return the image itself, the images in a folder, or those that a pattern such as *.jpg means.
+
+    The shell of Windows leaves patterns to its programs.
+
+    Raises:
+        ValueError: there is no image in the folder.
+    """
+    if path.is_dir():
+        endings = _endings()
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        if not found:
+            raise ValueError(
+                f"cannot read {str(path)!r}: a folder; expected an image file, or a folder with"
+                f" some, ending in {', '.join(endings)}"
+            )
+        return found
+    return [path] if path.exists() else sorted(map(Path, glob(str(path)))) or [path]
+
+
+def _endings() -> list[str]:
+    from PIL.Image import registered_extensions
+
+    return [ending for ending, format in registered_extensions().items() if format in FORMATS]
 
 
 def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -51,12 +82,13 @@ def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) 
 def _targets(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """The two files to write for each image; no two images, and no input, may share one."""
     targets = [(out / f"{p.stem}-mask.png", out / f"{p.stem}-overlay.png") for p in images]
-    taken = {path.resolve(): path for path in images}
+    taken = {path.resolve(): f"the image {path}" for path in images}
     for image, pair in zip(images, targets, strict=True):
         for target in pair:
             if target.resolve() in taken:
                 raise ValueError(
-                    f"{image}: its result {target} would replace {taken[target.resolve()]}"
+                    f"{image}: its result {target} would replace {taken[target.resolve()]}; rename"
+                    " one, or choose another --out for it"
                 )
-            taken[target.resolve()] = target
+            taken[target.resolve()] = f"that of {image}"
     return targets

@@ -7,17 +7,12 @@ going on from a checkpoint computes exactly what the run would have computed wit
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import TextIO
 
 import numpy as np
 
@@ -25,20 +20,31 @@ from minifcn import functional as F
 from minifcn import nn, optim
 from minifcn.backend import choose_device, to_device
 from minifcn.checkpoint import (
+    check_finite,
     generator_state,
     load_arrays,
     restore_generator,
     save_arrays,
+    with_prefix,
     write_atomically,
 )
 from minifcn.config import Config
 from minifcn.data import VOID, Batches, Dataset, Track
 from minifcn.data.transforms import normalise
+from minifcn.folders import (
+    STARTED,
+    Lock,
+    is_unused,
+    make_folder,
+    remove_empty,
+    remove_files,
+    stamp,
+)
+from minifcn.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
 from minifcn.metrics import ConfusionMatrix
 from minifcn.run_data import RECORD, RunData, open_new, open_recorded
 from minifcn.tensor import Tensor, no_grad
-
-LOG_COLUMNS = ("iteration", "loss", "lr", "mean_iu", "pixel_accuracy")
+from minifcn.terminal import stop_requests
 
 
 class TrainingDivergedError(RuntimeError):
@@ -72,6 +78,7 @@ class Run:
         self.train_data, self.val_data, self.notes = data.train, data.val, data.notes
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
+        _check_batch(config)
         self.config = config
         self.generator = np.random.default_rng(config.seed)
         self.model = config.build_model(self.generator).to(self.device)
@@ -86,26 +93,39 @@ class Run:
         )
         self.iteration, self.best_mean_iu = 0, -1.0
         self.log: list[dict[str, float | None]] = []
+        self._lock: Lock
+        self._undo = ExitStack()
+        self._saved: tuple[int, ...] = ()
 
     @classmethod
     def start(cls, config: Config, folder: Path, version: str, track: Track = iter) -> Run:
-        """Begin a run in a new folder, or an empty one, once every file of its data was read.
+        """Begin a run in a new folder, or an empty one, or where a start came to nothing.
 
-        track: shows the progress of that.
+        First every file of its data is read; `track` shows the progress of that. The run holds the
+        folder until `train` ends. What fails before the first step is done leaves nothing behind,
+        so that the next try can have the same folder.
 
         Raises:
-            ValueError: the folder holds something already.
+            ValueError: the folder holds something already, or another process uses it.
             OSError: it cannot be written.
         """
-        if folder.exists() and not (folder.is_dir() and _is_empty(folder)):
+        if folder.exists() and not folder.is_dir():
             raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
-        data = open_new(config, track)
-        run = cls(config, folder, data)
-        run.batches.batch(0)  # data that cannot be read should not leave a folder behind
-        folder.mkdir(parents=True, exist_ok=True)
-        if data.record is not None:
-            write_atomically(folder / RECORD, data.record.to_json().encode())
-        write_atomically(folder / "config.json", run.config.to_json(version).encode())
+        with ExitStack() as undo:
+            undo.callback(remove_empty, make_folder(folder))
+            lock = Lock(folder)
+            undo.callback(lock.release)
+            if not is_unused(folder):
+                raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
+            data = open_new(config, track)
+            run = cls(config, folder, data)
+            run._lock = lock
+            run.batches.batch(0)  # data that cannot be read should not leave a folder behind
+            undo.callback(remove_files, folder, STARTED)
+            if data.record is not None:
+                write_atomically(folder / RECORD, data.record.to_json().encode())
+            write_atomically(folder / "config.json", run.config.to_json(version).encode())
+            run._undo = undo.pop_all()
         return run
 
     @classmethod
@@ -115,46 +135,80 @@ class Run:
         On another `device` than before it goes on just as well, but not with the same bits.
 
         Raises:
-            ValueError: no run is in the folder, its files are damaged or do not fit together, or
-                its device cannot be used.
+            ValueError: no run is in the folder, its files are damaged or do not fit together,
+                another process trains there, or its device cannot be used.
         """
         config = Config.load(folder / "config.json")
-        run = cls(config, folder, open_recorded(config, folder), device)
-        path = folder / "last.safetensors"
-        if path.exists():
-            run._restore(path)
-            run.log = read_log(folder / "log.csv")[: run.iteration]
-            if len(run.log) < run.iteration:
-                raise ValueError(f"{folder / 'log.csv'}: rows before {run.iteration} are missing")
+        with ExitStack() as undo:
+            lock = Lock(folder)
+            undo.callback(lock.release)
+            run = cls(config, folder, open_recorded(config, folder), device)
+            run._lock = lock
+            if (folder / "last.safetensors").exists():
+                run._restore(folder / "last.safetensors")
+            undo.pop_all()
         return run
 
     def train(self, report: Callable[[dict[str, float | None]], None] = lambda row: None) -> None:
-        """Train until the configured number of iterations is done.
+        """Train until the configured number of iterations is done, then let the folder go.
 
-        report: called after each iteration with its row of the log.
+        report: called after each iteration with its row of the log; a score that it hears of is
+            that of weights that are on the disk.
 
         Raises:
             Interrupted: Ctrl-C was pressed; the run was saved after the current iteration.
             TrainingDivergedError: the loss or a weight is not finite any more.
+            ValueError: another process uses the folder, or has trained there since.
         """
-        write_atomically(self.folder / "log.csv", format_log(self.log).encode())
-        with open(self.folder / "log.csv", "a", newline="") as file, _ctrl_c() as stop_requested:
-            while self.iteration < self.config.iterations:
-                row = self._step()
-                self.iteration += 1
-                done = self.iteration == self.config.iterations
-                if done or self.iteration % self.config.evaluate_every == 0:
-                    self._validate(row)
-                self.log.append(row)
-                file.write(_format_row(row))
-                file.flush()
-                stop = stop_requested()
-                if done or stop or self.iteration % self.config.checkpoint_every == 0:
-                    os.fsync(file.fileno())  # a checkpoint is of no use without its log
-                    self.save()
-                report(row)
-                if stop and not done:
-                    raise Interrupted(f"stopped after iteration {self.iteration}")
+        self._hold()
+        try:
+            write_atomically(self.folder / "log.csv", format_log(self.log).encode())
+            with open(self.folder / "log.csv", "a", newline="") as file, stop_requests() as stop:
+                while self.iteration < self.config.iterations:
+                    self._iterate(file, stop, report)
+        except BaseException:
+            if self.iteration == 0:
+                self._undo.close()
+            raise
+        finally:
+            self._lock.release()
+
+    def _hold(self) -> None:
+        """Hold the folder again, after an interrupt, unless somebody went on with the run."""
+        if self._lock.held:
+            return
+        self._lock = Lock(self.folder)
+        if stamp(self.folder / "last.safetensors") != self._saved:
+            self._lock.release()
+            raise ValueError(f"{self.folder} was trained on elsewhere since; take it up anew")
+
+    def _iterate(
+        self,
+        file: TextIO,
+        stop_requested: Callable[[], bool],
+        report: Callable[[dict[str, float | None]], None],
+    ) -> None:
+        """One iteration, and what becomes of it: scores, a checkpoint, a row of the log.
+
+        The checkpoint comes first and has the row with it: a score in the log without its weights
+        would be of no use, and a row that is missing in the log is found in the checkpoint.
+        """
+        row = self._step()
+        self.iteration += 1
+        done = self.iteration == self.config.iterations
+        validate = done or self.iteration % self.config.evaluate_every == 0
+        if validate:
+            self._validate(row)
+        self.log.append(row)
+        stop = stop_requested()
+        if validate or stop or self.iteration % self.config.checkpoint_every == 0:
+            os.fsync(file.fileno())  # a checkpoint is of no use without the rows before
+            self.save()
+        file.write(format_row(row))
+        file.flush()
+        report(row)
+        if stop and not done:
+            raise Interrupted(f"stopped after iteration {self.iteration}")
 
     def _step(self) -> dict[str, float | None]:
         """One iteration: forward, loss, backward, update."""
@@ -196,15 +250,18 @@ class Run:
             "iteration": str(self.iteration),
             "best_mean_iu": repr(self.best_mean_iu),
             "generator": generator_state(self.generator),
+            "row": "".join(map(format_row, self.log[-1:])),
         }
         save_arrays(self.folder / "last.safetensors", arrays, metadata)
+        self._saved = stamp(self.folder / "last.safetensors")
 
     def _restore(self, path: Path) -> None:
+        self._saved = stamp(path)
         arrays, metadata = load_arrays(path)
         try:
-            self.model.load_state_dict(_with_prefix(arrays, "model."))
-            self.optimizer.load_state_dict(_with_prefix(arrays, "optimizer."))
-            _check_finite(self.model.state_dict())
+            self.model.load_state_dict(with_prefix(arrays, "model."))
+            self.optimizer.load_state_dict(with_prefix(arrays, "optimizer."))
+            check_finite(self.model.state_dict())
             restore_generator(self.generator, metadata["generator"])
             self.iteration = int(metadata["iteration"])
             self.best_mean_iu = float(metadata["best_mean_iu"])
@@ -213,6 +270,16 @@ class Run:
             raise ValueError(f"{path}: not the checkpoint of a run; {error} is missing") from error
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
+        self._restore_log(metadata.get("row", ""))
+
+    def _restore_log(self, last: str) -> None:
+        """Read the rows up to the checkpoint; the last may be missing, but is in the checkpoint."""
+        path = self.folder / "log.csv"
+        self.log = read_log(path)[: self.iteration]
+        if last and len(self.log) == self.iteration - 1:
+            self.log += filter(None, [read_row(last, self.folder / "last.safetensors")])
+        if len(self.log) < self.iteration:
+            raise ValueError(f"{path}: rows before {self.iteration} are missing")
 
     def _check_progress(self) -> None:
         if not 0 <= self.iteration <= self.config.iterations:
@@ -226,7 +293,7 @@ class Run:
         """The network's state, to be saved; raise TrainingDivergedError if it is not finite."""
         weights = self.model.state_dict()
         try:
-            _check_finite(weights)
+            check_finite(weights)
         except ValueError as error:
             raise self._diverged(str(error)) from error
         return weights
@@ -237,6 +304,17 @@ class Run:
         return TrainingDivergedError(
             f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
             f" {self.config.lr}"
+        )
+
+
+def _check_batch(config: Config) -> None:
+    """Raise ValueError where batch norm, at 1/32 of the size, would see one value a channel."""
+    height, width = config.crop or config.size
+    if config.batch_size == 1 and max(height, width) <= 32:
+        raise ValueError(
+            f"batch_size must be at least 2 for images of {height}x{width}; got 1: input must have"
+            " more than 1 value a channel in training, for batch norm; give --batch-size 2 or a"
+            " larger --size"
         )
 
 
@@ -262,21 +340,6 @@ def train_step(
     return value
 
 
-def _is_empty(folder: Path) -> bool:
-    """Whether nothing is in a folder but what a run left that was killed as it started."""
-    return all(path.name.startswith(".config.json.") for path in folder.iterdir())
-
-
-def _check_finite(weights: dict[str, np.ndarray]) -> None:
-    for name, array in weights.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} is not finite")
-
-
-def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-
-
 def load_model(
     folder: Path, checkpoint: str = "best", device: str = "cpu"
 ) -> tuple[Config, nn.Module]:
@@ -296,8 +359,8 @@ def load_model(
         raise ValueError(f"{path}: not there before the first validation; try --checkpoint last")
     arrays, _ = load_arrays(path)
     try:
-        model.load_state_dict(_with_prefix(arrays, "model.") if checkpoint == "last" else arrays)
-        _check_finite(model.state_dict())
+        model.load_state_dict(with_prefix(arrays, "model.") if checkpoint == "last" else arrays)
+        check_finite(model.state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return config, model.to(device).eval()
@@ -332,70 +395,3 @@ def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> Confus
             images, truths = zip(*part, strict=True)
             matrix.update(np.stack(truths), predict(model, images))
     return matrix
-
-
-def format_log(rows: list[dict[str, float | None]]) -> str:
-    """Return rows of a log as CSV with a header."""
-    return ",".join(LOG_COLUMNS) + "\r\n" + "".join(map(_format_row, rows))
-
-
-def _format_row(row: dict[str, float | None]) -> str:
-    text = io.StringIO()
-    csv.DictWriter(text, LOG_COLUMNS).writerow(row)  # floats as repr: nothing is rounded
-    return text.getvalue()
-
-
-def read_log(path: Path) -> list[dict[str, float | None]]:
-    """Read a log.csv back, up to the first row that a killed run left incomplete.
-
-    Raises:
-        ValueError: the file is missing, has other columns, or a cell that is no number.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable log ({type(error).__name__})") from error
-    if not lines or lines[0].strip() != ",".join(LOG_COLUMNS):
-        raise ValueError(f"{path}: must start with the columns {', '.join(LOG_COLUMNS)}")
-    rows: list[dict[str, float | None]] = []
-    for line in lines[1:]:
-        cells = line.rstrip("\r\n").split(",")
-        if not line.endswith("\n") or len(cells) != len(LOG_COLUMNS):
-            break
-        numbers = [_number(cell, path) for cell in cells]
-        rows.append(dict(zip(LOG_COLUMNS, numbers, strict=True)))
-    return rows
-
-
-def _number(cell: str, path: Path) -> float | None:
-    if not cell:
-        return None
-    try:
-        return int(cell) if cell.isdecimal() else float(cell)
-    except ValueError as error:
-        raise ValueError(f"{path}: a cell must be a number; got {cell!r}") from error
-
-
-@contextmanager
-def _ctrl_c() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request that is answered between iterations.
-
-    A KeyboardInterrupt in the middle of an update would leave half-changed weights. A second
-    Ctrl-C interrupts at once, as usual. In a background job, where Ctrl-C is ignored, it stays so.
-    """
-    requests: list[int] = []
-    previous = signal.getsignal(signal.SIGINT)
-
-    def on_signal(number: int, frame: FrameType | None) -> Any:
-        requests.append(number)
-        signal.signal(signal.SIGINT, previous)
-
-    in_main_thread = threading.current_thread() is threading.main_thread()  # others get no signals
-    if not in_main_thread or previous in (signal.SIG_IGN, None):
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield lambda: bool(requests)
-    finally:
-        signal.signal(signal.SIGINT, previous)

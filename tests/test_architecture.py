@@ -15,6 +15,7 @@ ROOT = Path(minifcn.__file__).parent
 
 # From the bottom up. A module may import from the floors below its own, and from its own package.
 FLOORS = [
+    ["terminal"],
     ["backend", "machine"],
     ["cuda_on_cpu"],
     ["kernels.geometry"],
@@ -25,17 +26,18 @@ FLOORS = [
     ["functional"],
     ["gradcheck"],
     ["nn", "optim"],
-    ["metrics", "phases", "data", "checkpoint"],
+    ["metrics", "phases", "data", "checkpoint", "log"],
     ["weights", "boundaries"],
     ["models"],
     ["plots"],
     ["config"],
-    ["run_data"],
+    ["run_data", "folders"],
     ["training"],
     ["experiments"],
     ["lesson", "progress", "report", "prediction", "export", "doctor", "bench", "tutorials"],
     ["options"],
     ["cli"],
+    ["__main__"],
 ]
 HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")
 

@@ -6,12 +6,14 @@ import pickle
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_runs import TINY, rewrite, spoiled
 
+from minifcn import options
 from minifcn.checkpoint import load_arrays
 
 # -- Wrong options -------------------------------------------------------------------------------
@@ -74,6 +76,39 @@ def test_wrong_options(refused, tmp_path, monkeypatch, case):
     monkeypatch.setenv("MINIFCN_BACKEND", "numpy")
     assert message in refused(*arguments)
     assert not list(tmp_path.iterdir())
+
+
+EMPTY = [
+    ["train", "--data", ""],
+    ["train", "--data", "camvid", "--root", ""],
+    ["train", "--out", ""],
+    ["train", "--out="],
+    ["train", "--resume", ""],
+    ["eval", ""],
+    ["eval", "run", "--data", ""],
+    ["eval", "run", "--root", ""],
+    ["predict", "", "x.png", "--out", "o"],
+    ["predict", "run", "x.png", "", "--out", "o"],
+    ["predict", "run", "x.png", "--out", ""],
+    ["export", ""],
+    ["export", "run", "--out", ""],
+    ["experiment", "skips", "--out", ""],
+    ["experiment", "heatmap", ""],
+    ["experiment", "heatmap", "x.png", "--out", ""],
+    ["bench", "--plot", ""],
+    ["tutorials", "--notebooks", ""],
+]
+
+
+@pytest.mark.parametrize("arguments", EMPTY, ids=" ".join)
+def test_an_empty_path_is_never_this_folder(refused, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert "must be a path; got ''" in refused(*arguments)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_option_takes_a_path_in_another_way():
+    assert "type=Path" not in Path(options.__file__).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("command", ["train", "eval", "predict", "doctor"])

@@ -1,3 +1,4 @@
+import weakref
 import zlib
 
 import numpy as np
@@ -5,13 +6,13 @@ import pytest
 from PIL import Image
 from small_runs import spoiled
 
-from minifcn import plots
+from minifcn import plots, prediction
 from minifcn.checkpoint import load_arrays, save_arrays
 from minifcn.config import Config
 from minifcn.data import Shapes
 from minifcn.data.images import read_image
 from minifcn.data.labels import read_mask
-from minifcn.prediction import predict_resized
+from minifcn.prediction import predict_files, predict_resized
 from minifcn.training import load_model, predict
 
 CLASSES = 6
@@ -106,6 +107,51 @@ def test_a_run_without_its_data_still_predicts(cli, run_folder, tmp_path):
     assert cli("predict", run_folder, image, "--out", tmp_path).code == 0
 
 
+def test_a_folder_and_a_pattern_stand_for_the_images_in_them(cli, finished_run, tmp_path):
+    photos = tmp_path / "photos [1]"
+    for name in ("b.png", "a.JPG", "c.bmp"):
+        write(photos / name, Image.fromarray(draw(5, 5, 3)))
+    (photos / "notes.txt").touch()
+    expected = [f"{stem}-{kind}.png" for stem in "abc" for kind in ("mask", "overlay")]
+    for i, images in enumerate(([photos], [tmp_path / "*" / "[ab].*", photos / "c.bmp"])):
+        out = tmp_path / f"out{i}"
+        assert cli("predict", finished_run, *images, "--out", out).code == 0
+        assert sorted(path.name for path in out.iterdir()) == expected
+
+
+def test_a_name_with_the_letters_of_a_pattern_is_a_name(cli, finished_run, tmp_path):
+    image = write(tmp_path / "a[1]*.png", Image.fromarray(draw(5, 5, 3)))
+    assert cli("predict", finished_run, image, "--out", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "a[1]*-mask.png").exists()
+
+
+def test_one_image_at_a_time_is_held(finished_run, tmp_path, monkeypatch):
+    """Each is read once before any file is written, and once more for its own results."""
+    images = [write(tmp_path / f"{i}.png", Image.fromarray(draw(9, 9, 3))) for i in range(5)]
+    pictures, alive = [], []
+
+    def read(path):
+        picture = read_image(path)
+        pictures.append(weakref.ref(picture))
+        alive.append(sum(picture() is not None for picture in pictures))
+        return picture
+
+    monkeypatch.setattr(prediction, "read_image", read)
+    assert len(list(predict_files(finished_run, images, tmp_path / "out"))) == 10
+    assert (len(alive), max(alive)) == (10, 2)  # two, while the next one takes the name of the last
+
+
+def test_an_image_that_is_damaged_meanwhile_costs_no_other(finished_run, tmp_path):
+    images = [write(tmp_path / f"{i}.png", Image.fromarray(draw(50, 50, 3))) for i in range(3)]
+    written = predict_files(finished_run, images, tmp_path / "out")
+    next(written)
+    truncated(images[1])
+    with pytest.raises(ValueError, match=r"cannot read .*1\.png"):
+        list(written)
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"0-mask.png", "0-overlay.png"}
+
+
 # -- Refused, before anything is written ---------------------------------------------------------
 
 
@@ -163,6 +209,15 @@ def test_results_never_replace_an_input_or_each_other(refused, finished_run, tmp
             line = refused("predict", finished_run, *images, "--out", out)
             assert "would replace" in line, (first, second, out)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.jpg", "a.png"), ("one/a.png", "two/a.png")])
+def test_two_images_of_one_name_are_both_named(refused, finished_run, tmp_path, first, second):
+    images = [write(tmp_path / name, Image.fromarray(draw(4, 4, 3))) for name in (first, second)]
+    line = refused("predict", finished_run, *images, "--out", tmp_path / "out")
+    assert f"{images[1]}: its result {tmp_path / 'out' / 'a-mask.png'} would replace" in line
+    assert f"that of {images[0]}; rename one" in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_result_that_cannot_be_written(refused, finished_run, tmp_path):

@@ -170,6 +170,8 @@ def test_a_log_that_is_missing_or_too_short_for_its_checkpoint(short_run, tmp_pa
         Run.resume(tmp_path)
     rows = read_log(short_run / "log.csv")
     (tmp_path / "log.csv").write_text(format_log(rows[:-1]), newline="")
+    assert Run.resume(tmp_path).log == rows  # the checkpoint has the last one
+    (tmp_path / "log.csv").write_text(format_log(rows[:-2]), newline="")
     with pytest.raises(ValueError, match=r"log.csv: rows before 4 are missing"):
         Run.resume(tmp_path)
     later = [*rows, *({**row, "iteration": 9} for row in itertools.islice(rows, 2))]

@@ -143,7 +143,7 @@ def test_the_command_writes_notebooks(tmp_path, capsys):
 def test_wrong_usage(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["tutorials", "--notebooks", ""])
-    assert "--notebooks: must be a folder; got ''" in capsys.readouterr().err
+    assert "--notebooks: must be a path; got ''" in capsys.readouterr().err
     assert main(["tutorials", "--install", "minifcn"]) == 2
     assert (
         "--install says what notebooks install; it needs --notebooks DIR" in capsys.readouterr().err

@@ -8,6 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 CORRECT = (225, 225, 225)
 """Light grey: in an error map the eye should rest on what is wrong."""
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+_ROOM = 48  # of 255: what a colour needs to be seen at all on white or black
+
 WRONG = (178, 24, 43)
 """Dark red: dark in greyscale too, and told from grey by readers who do not see red."""
 
@@ -49,7 +53,16 @@ def overlay(
     alpha: float = 0.5,
     ignore_index: int = 255,
 ) -> NDArray[np.uint8]:
-    """Blend the class colours over an image: (1 - alpha) image + alpha colour.
+    """Tint an image with its class colours, as bright as it is.
+
+    Y is the brightness of a colour (ITU-R BT.601), and a colour less its Y is its tint:
+
+        tint   = (1 - alpha) (image - Y(image)) + alpha (colour - Y(colour))
+        result = Y' + k tint
+
+    where k <= 1 is the largest for which the result is in 0 .. 255, so that Y(result) = Y'. And Y'
+    is Y(image), but at least `_ROOM` alpha and at most 255 - `_ROOM` alpha: white and black have no
+    tint. Blending the colours themselves would darken a photo wherever its class is black.
 
     Ignored pixels show the image alone.
 
@@ -72,8 +85,21 @@ def overlay(
     pixels = check_image("image", image)
     colours = colour_mask(mask, palette, ignore_index=ignore_index)
     _check_same_shape("mask", colours[..., 0], pixels[..., 0])
-    weight = alpha * (np.asarray(mask) != ignore_index)[..., np.newaxis]
-    return np.rint((1 - weight) * pixels + weight * colours).astype(np.uint8)
+    tinted = _tinted(pixels.astype(np.float32), colours.astype(np.float32), alpha)
+    known = (np.asarray(mask) != ignore_index)[..., np.newaxis]
+    return np.where(known, np.rint(tinted), pixels).astype(np.uint8)
+
+
+def _tinted(
+    image: NDArray[np.float32], colours: NDArray[np.float32], alpha: float
+) -> NDArray[np.float32]:
+    brightness = (image @ _LUMA)[..., np.newaxis]
+    tint = (1 - alpha) * (image - brightness) + alpha * (colours - (colours @ _LUMA)[..., None])
+    brightness = brightness.clip(_ROOM * alpha, 255 - _ROOM * alpha)
+    room = np.where(tint > 0, 255 - brightness, brightness)
+    size = np.abs(tint)
+    share = np.divide(room, size, out=np.ones_like(size), where=size > room).min(-1, keepdims=True)
+    return brightness + share * tint
 
 
 def error_map(

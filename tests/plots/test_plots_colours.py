@@ -44,13 +44,57 @@ def test_colour_mask_names_a_wrong_argument(mask, palette, error, message):
         colour_mask(np.array(mask), palette)
 
 
-@pytest.mark.parametrize("alpha", [0, 0.25, 0.5, 1])
-def test_overlay_blends_and_leaves_ignored_pixels(alpha):
-    image = np.array([[[100, 100, 100], [10, 20, 30]]], np.uint8)
-    blended = overlay(image, np.array([[1, VOID]]), PALETTE, alpha)
-    expected = np.rint((1 - alpha) * 100 + alpha * np.array(PALETTE[1]))
-    assert blended.dtype == np.uint8
-    assert blended.tolist() == [[expected.tolist(), [10, 20, 30]]]
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def test_overlay_adds_the_tint_of_the_class_and_leaves_ignored_pixels():
+    """The colour (200, 100, 50) has brightness 124.2, so its tint is (75.8, -24.2, -74.2)."""
+    image = np.array([[[100, 110, 90], [10, 20, 30]]], np.uint8)
+    brightness = image[0, 0] @ LUMA
+    for alpha in (0, 0.25, 0.5, 1):
+        own = image[0, 0] - brightness
+        expected = brightness + (1 - alpha) * own + alpha * np.array([75.8, -24.2, -74.2])
+        tinted = overlay(image, np.array([[1, VOID]]), PALETTE, alpha)
+        assert tinted.dtype == np.uint8
+        assert tinted.tolist() == [[np.rint(expected).tolist(), [10, 20, 30]]]
+
+
+def scenery(seed):
+    """A smooth picture with dark and light parts, as a photo has."""
+    rows, columns = np.mgrid[0:40, 0:60]
+    waves = np.stack([np.sin(rows / (3 + k + seed)) + np.cos(columns / (4 + k)) for k in range(3)])
+    return np.uint8(127.5 + 60 * waves.transpose(1, 2, 0))
+
+
+PALETTES = {
+    "all black": np.zeros((4, 3), int),
+    "black and colours": np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]]),
+    "strong": np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0]]),
+    "all white": np.full((4, 3), 255),
+    "greys": np.array([[0] * 3, [80] * 3, [160] * 3, [240] * 3]),
+    "dark": np.array([[0, 0, 60], [40, 0, 0], [0, 30, 0], [20, 0, 20]]),
+}
+
+
+@pytest.mark.parametrize("name", PALETTES)
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_overlay_keeps_the_brightness_of_every_pixel(name, seed):
+    image = scenery(seed)
+    mask = np.random.default_rng(seed).integers(0, 4, image.shape[:2])
+    tinted = overlay(image, mask, PALETTES[name])
+    before, after = image @ LUMA, tinted @ LUMA
+    middle = (before > 24) & (before < 231)
+    assert middle.mean() > 0.8
+    np.testing.assert_allclose(after[middle], before[middle], atol=0.51)
+    assert abs(after.mean() - before.mean()) < 2
+
+
+def test_classes_are_told_apart_on_every_brightness():
+    for brightness in (0, 30, 128, 230, 255):
+        image = np.full((1, 3, 3), brightness, np.uint8)
+        tinted = overlay(image, [[0, 1, 2]], [[200, 0, 0], [0, 200, 0], [0, 0, 200]]).astype(int)
+        apart = [np.abs(tinted[0, i] - tinted[0, j]).max() for i, j in ((0, 1), (0, 2), (1, 2))]
+        assert min(apart) > 25, brightness
 
 
 @pytest.mark.parametrize(

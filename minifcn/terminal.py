@@ -1,0 +1,185 @@
+"""The terminal may go away: Ctrl-C at any moment, a reader that left, letters it cannot show.
+
+Nothing of minifcn is imported here, nor NumPy, so that it can come before all other imports.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+GONE = (errno.EPIPE, errno.EINVAL, errno.EIO)
+"""What writing fails with once nobody reads: a closed pipe, one on Windows, a closed terminal."""
+
+
+# -- Ctrl-C --------------------------------------------------------------------------------------
+
+
+def is_command() -> bool:
+    """Whether this process is `minifcn` or `python -m minifcn`, not a program that imports it."""
+    if sys.argv[:1] == ["-m"]:  # as it stands there while Python looks for the module
+        rest = sys.orig_argv[1:]
+        return any(word in ("minifcn", "minifcn.cli", "-mminifcn") for word in rest)
+    return Path(sys.argv[0] if sys.argv else "").stem in ("minifcn", "minifcn-script")
+
+
+def quit_on_ctrl_c() -> None:
+    """Let Ctrl-C end the process at once, without a traceback: while there is nothing to undo.
+
+    A KeyboardInterrupt in the middle of an import would be shown with a traceback, or be lost.
+    Where Ctrl-C is ignored, as in a background job, or is handled already, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _quit)
+
+
+def _quit(number: int, frame: FrameType | None) -> None:
+    with suppress(OSError):
+        os.write(2, b"minifcn: interrupted\n")
+    os._exit(130)
+
+
+def _raise_or_quit(number: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt, but not out of an import: matplotlib's parts in C crash on it."""
+    while frame is not None:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            _quit(number, frame)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt within the block, where it quits outside of it."""
+    if signal.getsignal(signal.SIGINT) is not _quit:
+        yield
+        return
+    signal.signal(signal.SIGINT, _raise_or_quit)
+    before, sys.unraisablehook = sys.unraisablehook, _quit_if_interrupted
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, _quit)
+        sys.unraisablehook = before
+
+
+def _quit_if_interrupted(unraisable: Any) -> None:
+    """Where nothing can be raised, as in a finaliser, a Ctrl-C would be shown and then be lost."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        _quit(signal.SIGINT, None)
+    sys.__unraisablehook__(unraisable)
+
+
+@contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request that is answered between iterations.
+
+    A KeyboardInterrupt in the middle of an update would leave half-changed weights. A second
+    Ctrl-C interrupts at once, as usual. In a background job, where Ctrl-C is ignored, it stays so.
+    """
+    requests: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
+
+    def on_signal(number: int, frame: FrameType | None) -> Any:
+        requests.append(number)
+        signal.signal(signal.SIGINT, previous)
+
+    in_main_thread = threading.current_thread() is threading.main_thread()  # others get no signals
+    if not in_main_thread or previous in (signal.SIG_IGN, None):
+        yield lambda: False
+        return
+    signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: bool(requests)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+# -- Output --------------------------------------------------------------------------------------
+
+
+class Output:
+    """A text stream that never stops the work: what it cannot take is dropped.
+
+    Letters that the terminal lacks are written as escapes, such as \\xdf. Once a write fails,
+    `error` says why, and all the rest goes nowhere.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.error: OSError | None = None
+        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, as of a text stream."""
+        try:
+            self.stream.write(text)
+        except OSError as error:
+            self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, as of a text stream."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        """Let the file's number mean a place where all can be written: so what waits is, too."""
+        self.error = self.error or error
+        with suppress(OSError, AttributeError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.stream.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def unbreakable(name: str) -> Iterator[Output]:
+    """Make sys.stdout or sys.stderr, by its name, an Output within the block.
+
+    A stream that was closed from the start, which Python has as None, writes nowhere.
+    """
+    before = getattr(sys, name)
+    with nullcontext(before) if before is not None else open(os.devnull, "w") as stream:
+        output = Output(stream)
+        setattr(sys, name, output)
+        try:
+            yield output
+        finally:
+            output.flush()
+            setattr(sys, name, before)
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Show warnings as the command shows errors: in a line, without a path in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *where: print(
+            f"minifcn: warning: {message}", file=sys.stderr
+        )
+        yield
+
+
+def check_printed(output: Output) -> None:
+    """Raise OSError if results could not be printed though somebody wanted to read them.
+
+    A reader that left, such as `head`, has had what it wanted. The command went on, and did all
+    of its work, so that ends as it would have: with exit code 0 and not a word.
+    """
+    output.flush()
+    if output.error and output.error.errno not in GONE:
+        raise OSError(output.error.errno, output.error.strerror, "standard output")
