@@ -116,9 +116,8 @@ def test_every_override_is_tried():
 )
 def test_kernels_that_fit_are_named_but_no_reason_for_advice(computer, flags, kernels):
     computer(flags, library(kernels), OPENBLAS_CORETYPE=kernels)
-    assert machine.effects() == [
-        f"OPENBLAS_CORETYPE={kernels}: OpenBLAS runs its {kernels} kernels, whatever the processor is"
-    ]
+    (effect,) = machine.effects()
+    assert effect.startswith(f"OPENBLAS_CORETYPE={kernels}: OpenBLAS runs its {kernels} kernels")
     assert machine.advice() is None
     assert "OPENBLAS_CORETYPE" in machine.warning("minifcn bench")
 
