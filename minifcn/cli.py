@@ -206,11 +206,13 @@ def bench(choices: argparse.Namespace) -> None:
     """Compare, print a table, and draw it."""
     from tqdm import tqdm
 
-    from minifcn import plots
+    from minifcn import machine, plots
     from minifcn.bench import compare, format_table
 
     if choices.plot:
         plots.check_path(choices.plot)
+    if warning := machine.warning("minifcn bench"):
+        _say(f"warning: {warning}")
     bar = partial(tqdm, disable=None, leave=False)  # on a terminal only
     settings = (choices.against, choices.part, choices.threads, choices.rounds)
     results = compare(*settings, track=bar, device=choices.device)

@@ -28,6 +28,7 @@ def diagnose() -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "blas": machine.blas(),
         "threads": _threads(),
+        **({"environment": "; ".join(effects)} if (effects := machine.effects()) else {}),
         "matrix product": f"{_gflops():.0f} GFLOP/s (float32, 1024 x 1024)",
         **({"advice": advice} if (advice := machine.advice()) else {}),
         "gpu": _gpu(),

@@ -44,9 +44,8 @@ def write_report(
     log = read_log(folder / "log.csv")
     columns = {name: [row[name] for row in log] for name in log[0]}
     plots.plot_curves(folder / "curves.png", columns, summary["baseline_mean_iu"])
-    plots.plot_iou(
-        folder / "iou.png", summary["iu"], summary["mean_iu"], summary["baseline_mean_iu"]
-    )
+    means = (summary["mean_iu"], summary["baseline_mean_iu"])
+    plots.plot_iou(folder / "iou.png", summary["iu"], *means, dataset.palette)
     plots.plot_confusion(folder / "confusion.png", matrix.counts, dataset.classes)
     shown = _shown(model, dataset, samples)
     plots.plot_predictions(folder / "predictions.png", shown, dataset.classes, dataset.palette)

@@ -352,6 +352,20 @@ def test_doctor(cli, monkeypatch):
     assert lines[0].split() == ["minifcn", minifcn.__version__]
 
 
+def test_doctor_names_what_slows_this_machine_down(cli, monkeypatch):
+    for name in (*machine.OVERRIDES, *machine.THREAD_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(doctor, "_gflops", lambda: 7.0)
+    assert "environment" not in json.loads(cli("doctor", "--json").out)
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "AVX2")
+    effect = "NPY_DISABLE_CPU_FEATURES=AVX2: NumPy leaves out its code for AVX2"
+    facts = json.loads(cli("doctor", "--json").out)
+    assert facts["environment"] == effect
+    assert facts["advice"] == machine.advice()
+    assert "-u NPY_DISABLE_CPU_FEATURES" in facts["advice"] or "set NPY_DIS" in facts["advice"]
+    assert f"environment     {effect}" in cli("doctor").out.splitlines()
+
+
 def test_doctor_says_what_is_not_there(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("no-package-has-this-name",))
     monkeypatch.setenv("PATH", "")

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from minifcn import machine
 from minifcn.bench import PARTS, format_table
 
 ROW = {"name": "conv2d 3x3", "gflop": 0.5, "megabytes": None, "minifcn_ms": 5.0, "torch_ms": 4.0,
@@ -16,6 +17,13 @@ RESULTS = {
     "rows": [ROW],
     "memory": [{"name": "step", "minifcn_bytes": 2**20, "torch_bytes": 2**21, "ratio": 0.5}],
 }
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Nothing in the environment decides for the matrix library."""
+    for name in machine.OVERRIDES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -58,6 +66,17 @@ def test_bench_json_is_all_that_is_printed(cli, asked):
     result = cli("bench", "--json")
     assert (result.code, result.err) == (0, "")
     assert json.loads(result.out) == RESULTS
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("network", "--against", "torch")])
+def test_bench_warns_once_where_something_decides_for_numpy(cli, asked, monkeypatch, options):
+    plain = cli("bench", *options)
+    assert plain.err == ""
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "AVX512F")
+    warned = cli("bench", *options)
+    assert (warned.code, warned.out) == (0, plain.out)
+    assert warned.err == f"warning: {machine.warning('minifcn bench')}\n"
+    assert "NPY_DISABLE_CPU_FEATURES=AVX512F" in warned.err
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -235,5 +235,11 @@ def _environment(threads: int, sides: Sequence[str], device: str) -> dict[str, A
         "cores": machine.cores(),
         "threads": threads,
         "blas": machine.blas(),
+        **({"overrides": _overrides()} if machine.overrides() else {}),
         **({"gpu": machine.gpu()} if device == "cuda" else {}),
     }
+
+
+def _overrides() -> str:
+    """The variables that are set and decide for the matrix library: 'NAME=value NAME=value'."""
+    return " ".join(f"{name}={value}" for name, value in machine.overrides().items())

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from minifcn.data.palettes import default_palette
 from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.colours import check_palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; line styles differ as well.
-_BLUE, _SKY, _ORANGE, _GREY = "#0072B2", "#56B4E9", "#D55E00", "#767676"
+_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
 
 _WIDTH = 8.0
 _BASELINE = "baseline (one class everywhere)"
@@ -85,26 +87,35 @@ def plot_iou(
     iu: Mapping[str, float | None],
     mean_iu: float | None,
     baseline_mean_iu: float | None,
+    palette: ArrayLike | None = None,
 ) -> None:
     """Draw the IU of each class as a bar with its value, the mean and the baseline as lines.
+
+    A bar has its class's colour, so that no class is taken for another one of another picture.
 
     Args:
         path: the PNG to write.
         iu: the IU (0 .. 1) by class name, top to bottom; None or NaN for an absent class.
         mean_iu: the mean over the classes, or None.
         baseline_mean_iu: the mean IU of predicting one class everywhere, or None.
+        palette: one RGB colour per class, shape (C, 3), values 0 .. 255; by default
+            data.palettes.default_palette, as for masks.
 
     Raises:
-        ValueError: if iu is empty, or path is not a PNG in an existing folder.
+        TypeError: if palette does not hold integers.
+        ValueError: if iu is empty, palette has not as many colours, or path is not a PNG in an
+            existing folder.
     """
     if not iu:
         raise ValueError("iu must hold at least one class, got none")
     scores = _numbers(list(iu.values()))
+    colours = check_palette(default_palette(len(iu)) if palette is None else palette)
+    check_names(list(iu), len(colours), "palette")
     with figure_file(path, _WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
         axes = figure.subplots()
-        _draw_bars(axes, [shortened(name) for name in iu], scores)
-        _draw_line(axes.axvline, "mean", mean_iu, _ORANGE, "--")
-        _draw_line(axes.axvline, _BASELINE, baseline_mean_iu, "black", ":")
+        _draw_bars(axes, [shortened(name) for name in iu], scores, colours)
+        _draw_line(axes.axvline, "mean", mean_iu, _GREY, "--")  # grey is seen on black bars too
+        _draw_line(axes.axvline, _BASELINE, baseline_mean_iu, _GREY, ":")
         axes.set(xlim=(0, 1.09), xticks=np.linspace(0, 1, 6), xlabel="intersection over union")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(**_ABOVE)
@@ -244,9 +255,12 @@ def _draw_line(draw: Any, name: str, score: float | None, colour: str, style: st
         draw(score, color=colour, linestyle=style, linewidth=1.2, label=f"{name} {score:.3f}")
 
 
-def _draw_bars(axes: "Axes", names: Sequence[str], scores: NDArray[Any]) -> None:
+def _draw_bars(
+    axes: "Axes", names: Sequence[str], scores: NDArray[Any], colours: NDArray[np.uint8]
+) -> None:
     places = np.arange(len(names))
-    axes.barh(places, np.nan_to_num(scores), color=_SKY, height=0.7)
+    thin: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
+    axes.barh(places, np.nan_to_num(scores), color=colours / 255, height=0.7, **thin)
     axes.set_yticks(places, names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     for place, score in zip(places, scores, strict=True):

@@ -153,6 +153,7 @@ def plot_contributions(
     terms: Mapping[str, ArrayLike],
     pixels: Mapping[str, tuple[int, int]],
     name: str,
+    colour: ArrayLike = (140, 140, 140),
 ) -> None:
     """Draw what each term adds to the scores of one class, and their sum, as maps of one scale.
 
@@ -167,9 +168,10 @@ def plot_contributions(
         terms: by name, what is added to the score of each pixel, (H, W).
         pixels: by description, (row, column).
         name: of the class.
+        colour: of the class, RGB, values 0 .. 255; grey where the classes have none.
 
     Raises:
-        TypeError: the image is not uint8.
+        TypeError: the image is not uint8, or the colour does not hold integers.
         ValueError: there are no terms, or shapes, pixels or path do not fit.
     """
     picture = check_image("image", image)
@@ -177,10 +179,12 @@ def plot_contributions(
     _check_shape("truth", outline, picture.shape[:2])
     maps = _checked_terms(terms, picture.shape[:2])
     _check_pixels(pixels, picture.shape[:2])
+    (own_colour,) = check_palette(np.asarray(colour)[np.newaxis])
+    coloured = np.where(outline[..., np.newaxis], own_colour, 255)
     limit = max(float(np.abs(own).max()) for own in maps.values()) or 1.0
     with figure_file(path, _WIDTH, 6.0, layout="constrained") as figure:
         grid = figure.subplots(2, max(3, len(terms)), squeeze=False)
-        _draw_scene(grid[0], picture, outline, name, pixels)
+        _draw_scene(grid[0], picture, coloured, name, pixels)
         panels = [*grid[1][: len(terms)], grid[0][2]]
         for axis, (title, own) in zip(panels, maps.items(), strict=True):
             shown = _draw_map(axis, own, limit)
@@ -232,7 +236,7 @@ def _draw_scene(
     """Draw the image and, beside it, where the class is."""
     axes[0].imshow(image, interpolation="nearest")
     axes[0].set_title("image")
-    axes[1].imshow(np.where(truth, 0.55, 1.0), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes[1].imshow(truth, interpolation="nearest")
     axes[1].set_title(f"truth: {shortened(name)}")
     axes[1].set_xlabel("   ".join(f"{letter} {where}" for letter, where, _ in _letters(pixels)))
     for axis in axes[:2]:

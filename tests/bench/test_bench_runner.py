@@ -55,7 +55,9 @@ def gone(processes):
 # -- Real processes -------------------------------------------------------------------------------
 
 
-def test_compare_without_pytorch(processes):
+def test_compare_without_pytorch(processes, monkeypatch):
+    for name in runner.machine.OVERRIDES:
+        monkeypatch.delenv(name, raising=False)
     results = compare(part="all", threads=1, rounds=1)
     assert len(processes) == 3  # minifcn, the limits, and minifcn's memory
     assert gone(processes)
@@ -78,6 +80,14 @@ def test_compare_without_pytorch(processes):
     if sys.platform == "linux":
         assert 0 < memory["minifcn_bytes"] < 2**30
     assert json.loads(json.dumps(results)) == results
+
+
+def test_what_decides_for_the_matrix_library_is_part_of_the_environment(monkeypatch):
+    variables = {"OPENBLAS_CORETYPE": "Zen", "OPENBLAS_L2_SIZE": "512"}
+    monkeypatch.setattr(runner.machine, "overrides", lambda: variables)
+    environment = runner._environment(1, ["minifcn"], "cpu")
+    assert list(environment) == [*ENVIRONMENT, "overrides"]
+    assert environment["overrides"] == "OPENBLAS_CORETYPE=Zen OPENBLAS_L2_SIZE=512"
 
 
 @pytest.mark.oracle
@@ -139,8 +149,8 @@ def test_threads_are_set_before_a_library_is_loaded(monkeypatch):
     monkeypatch.setattr("subprocess.Popen", start)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     expected = dict(os.environ)
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        expected[name] = "3"
+    for name in ("OMP", "OPENBLAS", "MKL", "BLIS", "GOTO"):
+        expected[f"{name}_NUM_THREADS"] = "3"
     for name in runner.TF32_VARIABLES:  # these would decide what is compared
         monkeypatch.setenv(name, "1")
         expected.pop(name, None)

@@ -9,6 +9,7 @@ from minifcn.experiments.checkerboard import findings, layers, pictures, tables
 from minifcn.experiments.checkerboard.layers import KERNELS, Downsampling, Upsampling
 from minifcn.experiments.experiment import Settings
 from minifcn.nn.init import bilinear_kernel
+from minifcn.phases import phase_share
 
 SIZES = [(2, 2), (3, 2), (4, 2), (5, 2), (4, 3), (5, 3), (6, 3), (7, 4)]  # k, s
 
@@ -359,6 +360,50 @@ def test_what_is_drawn_of_the_outputs():
     row = pictures.output_row("Disc", layers.disc(18), "Gaussian", 3)
     assert [plane.shape for plane in row.outputs] == [(112, 112)] * 4
     assert not row.from_zero
+
+
+@pytest.mark.parametrize(("kind", "depth"), [("positive", 1), ("positive", 3), ("Gaussian", 1)])
+@pytest.mark.parametrize("layer", pictures.SHOWN[:2], ids=lambda layer: layer.name)
+def test_the_seed_that_is_drawn_is_the_one_nearest_to_the_mean(layer, kind, depth):
+    seeds, image = range(2, 9), np.repeat(layers.disc(18), layers.CHANNELS, axis=1)
+    plane, values = pictures.typical_output(image, [layer] * depth, kind, seeds)
+    border, shares, planes = 2 * 2**depth, {}, {}
+    for seed in seeds:
+        y = layers.upsample(image, [layer] * depth, KERNELS[kind], rng(seed))
+        planes[seed] = y[0, 0, border:-border, border:-border]
+        shares[seed] = phase_share(planes[seed], 2**depth)
+    mean = sum(shares.values()) / 7
+    nearest = min(seeds, key=lambda seed: abs(shares[seed] - mean))
+    np.testing.assert_array_equal(plane, planes[nearest])
+    assert values[0] == shares[nearest]
+    assert sorted(values) == sorted(shares.values())
+    row = pictures.output_row("Disc", image, kind, depth, seeds)
+    assert f"Q {shares[nearest]:.3f}, mean {mean:.3f}" in row.captions
+
+
+def test_of_a_constant_image_the_variation_decides():
+    image = np.ones((1, layers.CHANNELS, 18, 18))
+    stack = [Upsampling("transposed", 4)]
+    plane, values = pictures.typical_output(image, stack, "positive", range(5))
+    assert values[0] == pytest.approx(window(plane, 4, 2).std() / window(plane, 4, 2).mean())
+    assert len(set(values)) == 5
+    assert pictures.caption(values, True) == f"CV {values[0]:.3f}, mean {np.mean(values):.3f}"
+
+
+def test_the_picture_shows_what_the_table_says(monkeypatch, tmp_path):
+    """With random positive kernels k=3 looks uneven and k=4 nearly even, as in the table."""
+    drawn = []
+    monkeypatch.setattr(pictures, "plot_outputs", lambda path, columns, rows: drawn.extend(rows))
+    pictures.draw_outputs(tmp_path / "x.png", range(10))
+    (row,) = [row for row in drawn if row.title.startswith("A disc, random positive")]
+    assert "of 8 channels; of 10 seeds that nearest to their mean Q" in row.title
+    for layer, plane, text in zip(pictures.SHOWN, row.outputs, row.captions, strict=True):
+        share = phase_share(plane, 2)
+        table = tables.output_row(layer, "positive", range(10))["Q"]
+        mean = float(text.rpartition(" ")[2])
+        assert text == f"Q {share:.3f}, mean {mean:.3f}"
+        assert abs(mean - table) < 0.1
+        assert abs(share - table) < 0.1
 
 
 @pytest.mark.parametrize("layer", pictures.GRADIENTS, ids=lambda layer: layer.name)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minifcn.data.palettes import default_palette
 from minifcn.plots import plot_confusion, plot_curves, plot_iou
 from minifcn.plots.canvas import DPI
 from minifcn.plots.runs import percentage, row_shares, trailing_mean
@@ -119,6 +120,28 @@ def test_iou_bars_values_and_lines(tmp_path, drawn):
     assert axes.yaxis_inverted()
     assert all(text.get_window_extent().x1 <= drawn[0].bbox.x1 for text in axes.texts)
     assert size_of(path) == (8 * DPI, int((0.9 + 0.26 * 4) * DPI))
+
+
+def test_each_bar_has_the_colour_of_its_class(tmp_path, drawn):
+    palette = np.array([(0, 0, 0), (230, 159, 0), (255, 255, 255)])
+    for given, expected in ((palette, palette), (None, default_palette(3))):
+        plot_iou(tmp_path / "a.png", {"sky": 0.5, "bus": None, "road": 1.0}, 0.5, 0.1, given)
+        bars = drawn[-1].axes[0].patches
+        np.testing.assert_allclose([bar.get_facecolor()[:3] for bar in bars], expected / 255)
+        assert all(bar.get_edgecolor()[:3] == (0, 0, 0) for bar in bars)  # white ones are seen
+
+
+@pytest.mark.parametrize(
+    ("palette", "error", "message"),
+    [
+        ([(0, 0, 0)], ValueError, "classes must be 1 names, as palette has, got 2"),
+        ([(0, 0, 256)] * 2, ValueError, r"palette must hold 0 \.\. 255"),
+        ([(0.0, 0.0, 0.0)] * 2, TypeError, "palette must hold integers"),
+    ],
+)
+def test_iou_wants_a_colour_for_each_class(tmp_path, palette, error, message):
+    with pytest.raises(error, match=message):
+        plot_iou(tmp_path / "a.png", {"sky": 0.5, "bus": 0.5}, 0.5, 0.1, palette)
 
 
 def test_iou_of_nothing_has_no_lines(tmp_path, drawn):

@@ -11,7 +11,7 @@ trains.
 from __future__ import annotations
 
 from minifcn.experiments.checkerboard.findings import conclude
-from minifcn.experiments.checkerboard.pictures import PICTURES
+from minifcn.experiments.checkerboard.pictures import draw_all
 from minifcn.experiments.checkerboard.tables import (
     gradient_table,
     output_table,
@@ -32,11 +32,7 @@ def run(settings: Settings) -> Result:
         "gradients": gradient_table(settings.seeds),
     }
     settings.say(f"{len(tables)} tables measured with {len(settings.seeds)} seeds")
-    paths = []
-    for name, draw in PICTURES.items():
-        paths.append(settings.out / f"checkerboard_{name}.png")
-        draw(paths[-1])
-    return Result(tables, conclude(tables), paths)
+    return Result(tables, conclude(tables), draw_all(settings.out, settings.seeds))
 
 
 EXPERIMENT = Experiment("where checkerboards come from, measured; and what avoids them", run, 10)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from minifcn.experiments.checkerboard.layers import (
+    CHANNELS,
     KERNELS,
     Downsampling,
     Upsampling,
@@ -84,36 +87,53 @@ def gradient_map(layer: Downsampling, outputs: int = 4) -> CountMap:
     )
 
 
-def draw_outputs(path: Path) -> None:
+def draw_outputs(path: Path, seeds: Sequence[int] = (0,)) -> None:
     """Draw what single layers and stacks of three make of a constant image and of a disc."""
     size = INNER + 2 * BORDER
+    constant, shape = np.ones((1, CHANNELS, size, size)), np.repeat(disc(size), CHANNELS, axis=1)
+    most = f"kernels of {CHANNELS} channels; of {len(seeds)} seeds that nearest to their mean Q"
     rows = [
-        output_row("A constant image, kernels of ones", np.ones((1, 1, size, size)), "ones"),
-        output_row("A disc, kernels of ones", disc(size), "ones"),
-        output_row("A disc, random positive kernels", disc(size), "positive"),
-        output_row("A disc, random positive kernels, three layers", disc(size), "positive", 3),
-        output_row("A disc, random Gaussian kernels", disc(size), "Gaussian"),
+        output_row("A constant image, kernels of ones", constant, "ones"),
+        output_row("A disc, kernels of ones", shape, "ones"),
+        output_row(f"A disc, random positive {most}", shape, "positive", 1, seeds),
+        output_row(f"A disc, three layers of random positive {most}", shape, "positive", 3, seeds),
+        output_row(f"A disc, random Gaussian {most}", shape, "Gaussian", 1, seeds),
     ]
     plot_outputs(path, [layer.name for layer in SHOWN], rows)
 
 
-def output_row(title: str, image: np.ndarray, kind: str, depth: int = 1) -> OutputRow:
-    """Upsample an image (1, 1, H, W) by each of SHOWN; measure what is shown of the outputs."""
-    scale = 2**depth
-    outputs = [
-        _inner(upsample(image, [layer] * depth, KERNELS[kind], np.random.default_rng(0)), scale)
-        for layer in SHOWN
-    ]
+def output_row(
+    title: str, image: np.ndarray, kind: str, depth: int = 1, seeds: Sequence[int] = (0,)
+) -> OutputRow:
+    """Upsample an image (1, C, H, W) by each of SHOWN; show the most typical seed's output."""
     constant = image.min() == image.max()
-    captions = [caption(plane, scale, constant) for plane in outputs]
+    typical = [typical_output(image, [layer] * depth, kind, seeds) for layer in SHOWN]
+    outputs = [plane for plane, _ in typical]
+    captions = [caption(values, constant) for _, values in typical]
     return OutputRow(title, _inner(image, 1), outputs, captions, kind != "Gaussian")
 
 
-def caption(plane: np.ndarray, period: int, constant: bool) -> str:
-    """Write the measure that fits: CV for a constant image, Q for one with content."""
-    if constant:
-        return f"CV {phase_variation(plane, period):.3f}"
-    return f"Q {phase_share(plane, period):.3f}"
+def typical_output(
+    image: np.ndarray, layers: Sequence[Upsampling], kind: str, seeds: Sequence[int]
+) -> tuple[np.ndarray, list[float]]:
+    """Upsample an image (1, C, H, W) with the kernels of each seed, and look at channel 0.
+
+    Returns the plane whose measure is nearest to the mean over the seeds, and the measures, its own
+    first: CV for a constant image, Q for one with content.
+    """
+    scale = 2 ** len(layers)
+    measure = phase_variation if image.min() == image.max() else phase_share
+    generators = [np.random.default_rng(seed) for seed in seeds]
+    planes = [_inner(upsample(image, layers, KERNELS[kind], own), scale) for own in generators]
+    values = [float(measure(plane, scale)) for plane in planes]
+    order = np.argsort(np.abs(np.array(values) - np.mean(values)), kind="stable")
+    return planes[order[0]], [values[i] for i in order]
+
+
+def caption(values: Sequence[float], constant: bool) -> str:
+    """Write the measure of what is shown and, where there are several seeds, their mean."""
+    shown = f"{'CV' if constant else 'Q'} {values[0]:.3f}"
+    return shown if len(values) == 1 else f"{shown}, mean {np.mean(values):.3f}"
 
 
 def _inner(y: np.ndarray, scale: int) -> np.ndarray:
@@ -127,10 +147,15 @@ def draw_stamps(path: Path) -> None:
     plot_stamps(path, CASES)
 
 
-PICTURES = {
-    "stamps": draw_stamps,
-    "counts": draw_counts,
-    "outputs": draw_outputs,
-    "gradients": draw_gradients,
-}
-"""What is drawn, by name, in the order to look at it."""
+def draw_all(out: Path, seeds: Sequence[int]) -> list[Path]:
+    """Draw everything into a folder; return the files, in the order to look at them."""
+    pictures: dict[str, Callable[[Path], None]] = {
+        "stamps": draw_stamps,
+        "counts": draw_counts,
+        "outputs": partial(draw_outputs, seeds=seeds),
+        "gradients": draw_gradients,
+    }
+    paths = {name: out / f"checkerboard_{name}.png" for name in pictures}
+    for name, draw in pictures.items():
+        draw(paths[name])
+    return list(paths.values())

@@ -125,7 +125,8 @@ def draw_terms(
     terms = score_terms(runs[STAGED8].model, [image])
     pixels = {p.where: (p.row, p.column) for p in places(truth, val.classes) if p.label == label}
     maps = {name: term[0, label] for name, term in terms.items()}
-    plot_contributions(path, image, truth == label, maps, pixels, val.classes[label])
+    name, colour = val.classes[label], val.palette[label]
+    plot_contributions(path, image, truth == label, maps, pixels, name, colour)
     return path
 
 
