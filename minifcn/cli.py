@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import minifcn
 from minifcn import experiments
@@ -22,6 +22,9 @@ from minifcn.config import Config
 from minifcn.export import export_run
 from minifcn.options import build_parser
 from minifcn.training import Interrupted, Run, TrainingDivergedError
+
+if TYPE_CHECKING:
+    from minifcn.tutorials import Tutorial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -224,22 +227,34 @@ def doctor(choices: argparse.Namespace) -> None:
 
 
 def tutorials(choices: argparse.Namespace) -> None:
-    """List the tutorials, or write them as notebooks and print where."""
-    from minifcn.tutorials import find_tutorials, format_list, public_address, write_notebooks
+    """List the tutorials, or write them as notebooks, or their answers, and print where."""
+    from minifcn.tutorials import find_tutorials, format_list, write_answers
 
     known = find_tutorials()
-    if choices.notebooks is None:
-        if choices.install is not None:
-            raise ValueError("--install says what notebooks install; it needs --notebooks DIR")
+    if choices.install is not None and choices.notebooks is None:
+        raise ValueError("--install says what notebooks install; it needs --notebooks DIR")
+    if choices.notebooks is None and choices.answers is None:
         rows = [tutorial.summary() for tutorial in known]
         print(json.dumps(rows) if choices.json else format_list(known))
         return
+    written = []
+    if choices.answers is not None:
+        written += write_answers(known, choices.answers)
+    if choices.notebooks is not None:
+        written += _write_notebooks(known, choices)
+    paths = [str(path) for path in written]
+    print(json.dumps(paths) if choices.json else "\n".join(paths))
+
+
+def _write_notebooks(known: list[Tutorial], choices: argparse.Namespace) -> list[Path]:
+    from minifcn.tutorials import public_address, write_notebooks
+
     install, hint = choices.install or "minifcn", ""
     if choices.install is None:
         install, hint = public_address() or install, "; --install WHAT changes that"
-    written = [str(path) for path in write_notebooks(known, choices.notebooks, install)]
-    print(json.dumps(written) if choices.json else "\n".join(written))
+    paths = write_notebooks(known, choices.notebooks, install)
     _say(f"on Colab, pip install {install}{hint}")
+    return paths
 
 
 def _say(message: str) -> None:
