@@ -96,20 +96,18 @@ claim("the formula is right for all sizes", all(right))
 # 2. Their products are 1, 2 and 4.
 
 # %%
-overlaps = {}
+overlaps, maps = [], []
 for k, s in [(3, 2), (4, 2)]:
     line = stamp(np.ones(4), np.ones(k), s)
     ones = tensor(np.ones((1, 1, 4, 4)))
     plane = F.conv_transpose2d(ones, tensor(np.ones((1, 1, k, k))), stride=s).numpy()[0, 0]
     equal(f"line x line and the package on ones, k={k}", np.outer(line, line), plane, within=0)
-    overlaps[k] = plane
+    overlaps.append(plane)
+    kind = "uneven" if k % s else "even, but for the border"
+    maps.append(CountMap(f"k={k}, s={s}: {kind}", "input", "output", plane, k, s))
 
-claim("k=3: 1, 2 or 4 windows overlap", set(overlaps[3].ravel()) == {1, 2, 4})
-claim("k=4: 4 windows everywhere inside", set(overlaps[4][2:-2, 2:-2].ravel()) == {4})
-maps = [
-    CountMap("k=3, s=2: uneven", "input", "output", overlaps[3], 3, 2),
-    CountMap("k=4, s=2: even, but for the border", "input", "output", overlaps[4], 4, 2),
-]
+claim("left: 1, 2 or 4 windows overlap", set(overlaps[0].ravel()) == {1, 2, 4})
+claim("right: inside there are 4 everywhere", (overlaps[1][2:-2, 2:-2] == 4).all())
 notes = ["Squares: an input of ones. Circles: how many stamps lie on each pixel of the output."]
 plot_counts(out / "overlaps.png", maps, [*notes, "Outlined: one pixel, and its stamp."])
 show(out / "overlaps.png")
@@ -191,9 +189,9 @@ m = phase_means(y[4:-4, 4:-4], 2)  # margin=4 leaves out as much
 equal("CV by hand and by the package", m.std() / abs(m.mean()), phase_variation(y, 2, margin=4))
 equal("Q by hand and by the package", m.var() / y[4:-4, 4:-4].var(), phase_share(y, 2, margin=4))
 
-m = phase_means(overlaps[3][2:-3, 2:-3], 2)  # 4 x 4 pixels: each phase as often as any other
+m = phase_means(overlaps[0][2:-3, 2:-3], 2)  # 4 x 4 pixels: each phase as often as any other
 measured("CV of the counts of k=3, s=2", m.std() / m.mean(), "0.484")
-measured("CV of the counts of k=4, s=2", phase_variation(overlaps[4], 2, margin=2), "0")
+measured("CV of the counts of k=4, s=2", phase_variation(overlaps[1], 2, margin=2), "0")
 
 # %% [markdown]
 # For kernels of ones, CV is 0.484 with k = 3 and 0 with k = 4.

@@ -12,7 +12,7 @@ globals().update(run_tutorial(10))  # runs tutorial 10 first; its output is not 
 # %%
 # 1. ceil(5/3), ceil(4/3), ceil(3/3) = 2, 2, 1. In the plane 4 4 2, 4 4 2, 2 2 1.
 line = stamp(np.ones(20), np.ones(5), 3)
-equal("counts", line[9:12], [2, 2, 1])
+equal("k=5, s=3, counts", line[9:12], [2, 2, 1])
 counts = np.outer([2, 2, 1], [2, 2, 1])
 cv = phase_variation(np.outer(line, line), 3, margin=5)
 equal("CV of k=5, s=3", counts.std() / counts.mean(), cv)
@@ -27,10 +27,10 @@ copies = x.repeat(2)
 convolved = u * copies[:-2] + v * copies[1:-1] + w * copies[2:]  # outputs 1 to 14
 stamped = stamp(x, np.array([w, v + w, u + v, u]), 2)  # starts at output -1
 equal("nearest and convolution, and one transposed convolution", convolved, stamped[2:-2])
-equal("phase sums", phase_sums(np.array([w, v + w, u + v, u]), 2), np.full(2, u + v + w))
+equal("the two phase sums", phase_sums(np.array([w, v + w, u + v, u]), 2), np.full(2, u + v + w))
 
 # %%
 # 3. Divide each weight by the sum of its phase: weights 0 and 2 by w[0] + w[2], weight 1 by itself.
 kernel = rng.random(3)
 even = kernel / phase_sums(kernel, 2)[[0, 1, 0]]
-equal("a constant line", stamp(np.ones(8), even, 2)[2:-2], np.ones(13))
+equal("a constant line stays constant", stamp(np.ones(8), even, 2)[2:-2], np.ones(13))

@@ -17,9 +17,9 @@ pool3_ = [*backbone, *[Window(2, 2)] * 3]
 pool4_ = [*pool3_, Window(2, 2)]
 up4_ = [*pool4_, Window(2, 2), Window(7), Window(4, 2, transposed=True)]
 up3_ = [*up4_, Window(4, 2, transposed=True)]
-equal("crop of pool4", crop_offset(pool4_, up4_), 5)
-equal("crop of pool3", crop_offset(pool3_, up3_), 9)
-equal("crop of the output", crop_offset([*up3_, Window(16, 8, transposed=True)]), 41)
+equal("padding 110, crop of pool4", crop_offset(pool4_, up4_), 5)
+equal("padding 110, crop of pool3", crop_offset(pool3_, up3_), 9)
+equal("padding 110, crop of the output", crop_offset([*up3_, Window(16, 8, transposed=True)]), 41)
 
 # %%
 # 2. Trained together, the paths rely on each other: no part is as good as the sum.
