@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import minifcn
 from minifcn import experiments
@@ -24,6 +24,9 @@ from minifcn.folders import folder_for
 from minifcn.options import build_parser
 from minifcn.terminal import Output, check_printed, interruptible, plain_warnings, unbreakable
 from minifcn.training import Interrupted, Run, TrainingDivergedError
+
+if TYPE_CHECKING:
+    from minifcn.tutorials import Tutorial
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -234,22 +237,34 @@ def doctor(choices: argparse.Namespace) -> None:
 
 
 def tutorials(choices: argparse.Namespace) -> None:
-    """List the tutorials, or write them as notebooks and print where."""
-    from minifcn.tutorials import find_tutorials, format_list, public_address, write_notebooks
+    """List the tutorials, or write them as notebooks, or their answers, and print where."""
+    from minifcn.tutorials import find_tutorials, format_list, write_answers
 
     known = find_tutorials()
-    if choices.notebooks is None:
-        if choices.install is not None:
-            raise ValueError("--install says what notebooks install; it needs --notebooks DIR")
+    if choices.install is not None and choices.notebooks is None:
+        raise ValueError("--install says what notebooks install; it needs --notebooks DIR")
+    if choices.notebooks is None and choices.answers is None:
         rows = [tutorial.summary() for tutorial in known]
         print(json.dumps(rows) if choices.json else format_list(known))
         return
+    written = []
+    if choices.answers is not None:
+        written += write_answers(known, choices.answers)
+    if choices.notebooks is not None:
+        written += _write_notebooks(known, choices)
+    paths = [str(path) for path in written]
+    print(json.dumps(paths) if choices.json else "\n".join(paths))
+
+
+def _write_notebooks(known: list[Tutorial], choices: argparse.Namespace) -> list[Path]:
+    from minifcn.tutorials import public_address, write_notebooks
+
     install, hint = choices.install or "minifcn", ""
     if choices.install is None:
         install, hint = public_address() or install, "; --install WHAT changes that"
-    written = [str(path) for path in write_notebooks(known, choices.notebooks, install)]
-    print(json.dumps(written) if choices.json else "\n".join(written))
+    paths = write_notebooks(known, choices.notebooks, install)
     _say(f"on Colab, pip install {install}{hint}")
+    return paths
 
 
 def _say(message: str) -> None:

@@ -1,10 +1,12 @@
-"""What the tutorials share: numbers checked against the text, arrays compared, pictures shown."""
+"""What the tutorials share: what the text says is checked, pictures and progress are shown."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,11 @@ import numpy as np
 from minifcn.tensor import Tensor
 
 _NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?:e([+-]?\d+))?( ?%)?")
+
+STRICT = "MINIFCN_STRICT"
+"""The environment variable that the tests set to 1: what is not as the text says is an error then.
+Else a reader is told, and the tutorial goes on: they may have changed a number to see what happens.
+"""
 
 
 def measured(name: str, value: Any, text: str, within: float | None = None) -> None:
@@ -26,8 +33,10 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
             the text is the value, rounded. Larger where training has a part in it, whose last
             bits, and so results, are others on another machine.
 
+    If the value is not what the text says, one line says what both are.
+
     Raises:
-        AssertionError: if the value is not what the text says.
+        AssertionError: in the tests (see `STRICT`), if the value is not what the text says.
         ValueError: if text is no number, or within is not one of 0 or more.
     """
     said, half_unit = _read(text)
@@ -37,7 +46,11 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
     # Half a unit is itself rounded: what lies between two numbers may be written as either.
     allowed = half_unit * (1 + 1e-9) if within is None else within
     if not abs(number - said) <= allowed:
-        raise AssertionError(f"{name}: measured {shown}, but the text says {text}")
+        _tell(
+            f"{name}: measured {shown}, but the text says {text}",
+            f"{name}: you measured {shown}; the text says {text} for the original",
+        )
+        return
     print(f"{name}: {shown} (the text says {text})")
 
 
@@ -51,28 +64,52 @@ def equal(name: str, a: Any, b: Any, within: float = 1e-9) -> None:
         within: the largest difference allowed, as a share of the largest finite entry of b;
             0 stands for exactly equal.
 
+    If they are not equal, one line says so, and names the worst entry. NaN equals nothing, and
+    infinity only itself.
+
     Raises:
-        AssertionError: if the shapes differ, or an entry differs by more; names the worst. NaN
-            equals nothing, and infinity only itself.
+        AssertionError: in the tests (see `STRICT`), if they are not equal.
         ValueError: if within is not a number of 0 or more.
     """
     _check_within(within)
     a, b = _array(a), _array(b)
-    if a.shape != b.shape:
-        raise AssertionError(f"{name}: shapes differ, {a.shape} and {b.shape}")
-    if not a.size:
-        raise AssertionError(f"{name}: nothing to compare, both are of shape {a.shape}")
-    with np.errstate(invalid="ignore"):  # infinities of one sign are equal, not NaN apart
-        apart = np.where(a == b, 0.0, np.abs(np.subtract(a, b, dtype=np.float64)))
-    apart[(a != b) & (apart == 0)] = np.nan  # whole numbers that float64 cannot tell apart
-    largest = float(np.abs(b, dtype=np.float64).max(initial=0, where=np.isfinite(b)))
-    worst = tuple(int(n) for n in np.unravel_index(np.argmax(apart), apart.shape))
-    # NaN is not at most anything, and argmax finds it first.
-    if not (apart[worst] <= within * largest and np.isfinite(apart[worst])):
-        where = f" at {worst}" if worst else ""
-        raise AssertionError(f"{name}: differ{where}, {a[worst]:.6g} and {b[worst]:.6g}")
-    exactly = "exactly equal" if apart[worst] == 0 else f"equal, to {apart[worst]:.1e}"
-    print(f"{name}: {exactly}" + (f", {a.size:,} numbers" if a.ndim else ""))
+    wrong, result = _compared(a, b, within)
+    if wrong:
+        _tell(f"{name}: {wrong}", f"{name}: {wrong}; in the original they are equal")
+    else:
+        print(f"{name}: {result}")
+
+
+def claim(sentence: str, condition: Any) -> None:
+    """Hold a sentence to what was computed; say nothing if it is so, else say that it is not.
+
+    Args:
+        sentence: what is claimed, without a full stop.
+        condition: whether it is so.
+
+    Raises:
+        AssertionError: in the tests (see `STRICT`), if it is not so.
+    """
+    if not condition:
+        _tell(f"not so: {sentence}", f"not so with your change: {sentence}")
+
+
+def progress(count: int, name: str, every: float = 3.0) -> Iterator[int]:
+    """Count from 0 to count - 1, and tell on stderr how far a long training is.
+
+    Args:
+        count: how many steps.
+        name: what is trained.
+        every: seconds from one line to the next; what is done before says nothing.
+    """
+    began = told = time.monotonic()
+    for step in range(count):
+        now = time.monotonic()
+        if step and now - told >= every:
+            left = (now - began) / step * (count - step)
+            print(f"{name}: step {step} of {count}, {left:.0f} s left", file=sys.stderr, flush=True)
+            told = now
+        yield step
 
 
 def pictures(tutorial: str) -> Path:
@@ -104,6 +141,32 @@ def show(path: str | os.PathLike[str]) -> None:
         display(kind(filename=str(path)))
     else:
         print(f"picture: {path}")
+
+
+def _compared(a: np.ndarray, b: np.ndarray, within: float) -> tuple[str, str]:
+    """Return what is wrong, or what is right, with two arrays that should be equal."""
+    if a.shape != b.shape:
+        return f"shapes differ, {a.shape} and {b.shape}", ""
+    if not a.size:
+        return f"nothing to compare, both are of shape {a.shape}", ""
+    with np.errstate(invalid="ignore"):  # infinities of one sign are equal, not NaN apart
+        apart = np.where(a == b, 0.0, np.abs(np.subtract(a, b, dtype=np.float64)))
+    apart[(a != b) & (apart == 0)] = np.nan  # whole numbers that float64 cannot tell apart
+    largest = float(np.abs(b, dtype=np.float64).max(initial=0, where=np.isfinite(b)))
+    worst = tuple(int(n) for n in np.unravel_index(np.argmax(apart), apart.shape))
+    # NaN is not at most anything, and argmax finds it first.
+    if not (apart[worst] <= within * largest and np.isfinite(apart[worst])):
+        where = f" at {worst}" if worst else ""
+        return f"differ{where}, {a[worst]:.6g} and {b[worst]:.6g}", ""
+    exactly = "exactly equal" if apart[worst] == 0 else f"equal, to {apart[worst]:.1e}"
+    return "", exactly + (f", {a.size:,} numbers" if a.ndim else "")
+
+
+def _tell(wrong: str, to_a_reader: str) -> None:
+    """Raise in the tests, else print."""
+    if os.environ.get(STRICT) == "1":
+        raise AssertionError(wrong)
+    print(to_a_reader)
 
 
 def _read(text: str) -> tuple[float, float]:

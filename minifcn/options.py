@@ -190,10 +190,16 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
 def _add_tutorials(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "List the tutorials with the time that each takes, or write them as notebooks for Jupyter"
-        " and Google Colab."
+        " and Google Colab, or the answers to their exercises."
     )
     add = parser.add_argument
     add("--notebooks", type=_path, metavar="DIR", help="write a notebook of each into this folder")
+    add(
+        "--answers",
+        type=_path,
+        metavar="DIR",
+        help="write the answers to the exercises of each into this folder; nothing else shows them",
+    )
     add(
         "--install",
         metavar="WHAT",

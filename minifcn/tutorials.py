@@ -1,10 +1,12 @@
-"""The tutorials: where they are, what their first lines say, and notebooks made of them."""
+"""The tutorials: where they are, what they say first, their answers, and notebooks of them."""
 
 from __future__ import annotations
 
+import io
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,9 +21,6 @@ _TITLE = re.compile(r"# # (\d\d)\. (.+)")
 _TIME = re.compile(r"# \*\*Time:\*\* (\d+) minutes; the code runs in (\d+) seconds?\. .*")
 _HOST = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}")
 _INSTALL = re.compile(r"(?:[\w.,\[\]-]+ @ )?[\w.+:/@=<>~!,\[\]#-]+", re.ASCII)
-
-ANSWERS = "answers"
-"""The tag of the cell that holds the answers to the exercises; in each tutorial it is the last."""
 
 _COLAB = """\
 # Google Colab comes without minifcn: this installs it there. Elsewhere it does nothing.
@@ -44,6 +43,11 @@ class Tutorial(NamedTuple):
     minutes: int
     seconds: int
     path: Path
+
+    @property
+    def answers(self) -> Path:
+        """The file with the answers to its exercises. It is no part of the tutorial."""
+        return self.path.parent / "answers" / self.path.name
 
     def summary(self) -> dict[str, Any]:
         """Return its fields in a dict that `json.dumps` takes."""
@@ -112,8 +116,44 @@ def format_list(tutorials: Sequence[Tutorial]) -> str:
         "",
         f"About {total:.0f} hours in all. Scripts, to be run, or opened as cells: {folder}",
         "As notebooks: minifcn tutorials --notebooks DIR",
+        "Answers to the exercises: minifcn tutorials --answers DIR",
     ]
     return "\n".join(lines)
+
+
+def run_tutorial(number: int) -> dict[str, Any]:
+    """Run a tutorial without showing what it prints; return its names with their values.
+
+    The answers to its exercises begin with that. Pictures are written as ever.
+
+    Raises:
+        ValueError: if there is no tutorial of this number.
+    """
+    found = [tutorial for tutorial in find_tutorials() if tutorial.number == number]
+    if not found:
+        raise ValueError(f"there is no tutorial {number}; minifcn tutorials lists them")
+    path = found[0].path
+    names: dict[str, Any] = {"__name__": "__main__", "__file__": str(path)}
+    with redirect_stdout(io.StringIO()):
+        exec(compile(path.read_text(encoding="utf-8"), path, "exec"), names)
+    return names
+
+
+def write_answers(tutorials: Sequence[Tutorial], folder: Path) -> list[Path]:
+    """Write the answers to each tutorial's exercises, as scripts that run; return the paths.
+
+    Raises:
+        ValueError: if a file is there already and differs: somebody may have worked in it. Then
+            nothing is written.
+        OSError: if the folder cannot be written.
+    """
+    return _write_all(
+        {
+            folder / f"{tutorial.path.stem}_answers.py": tutorial.answers.read_bytes()
+            for tutorial in tutorials
+        },
+        folder,
+    )
 
 
 def write_notebooks(
@@ -121,8 +161,7 @@ def write_notebooks(
 ) -> list[Path]:
     """Write each tutorial as a notebook; return the paths.
 
-    A first cell, which does something on Google Colab only, installs the package. The last one,
-    which holds the answers, is collapsed.
+    A first cell, which does something on Google Colab only, installs the package.
 
     Args:
         tutorials: which.
@@ -137,19 +176,24 @@ def write_notebooks(
     """
     if not _INSTALL.fullmatch(install) or install.startswith("-"):
         raise ValueError(f"install must be what pip installs, as git+https://...; got {install!r}")
-    texts = {
-        folder / f"{tutorial.path.stem}.ipynb": _as_json(notebook(tutorial, install))
+    books = {
+        folder / f"{tutorial.path.stem}.ipynb": _as_json(notebook(tutorial, install)).encode()
         for tutorial in tutorials
     }
-    for path, text in texts.items():
-        if path.exists() and path.read_bytes() != text.encode():
+    return _write_all(books, folder)
+
+
+def _write_all(contents: Mapping[Path, bytes], folder: Path) -> list[Path]:
+    """Write all files, or none if one of them is there with another content."""
+    for path, content in contents.items():
+        if path.exists() and path.read_bytes() != content:
             raise ValueError(f"{path} is there already, and differs; choose another folder")
     if folder.exists() and not folder.is_dir():
-        raise ValueError(f"notebooks must go into a folder; got the file {folder}")
+        raise ValueError(f"notebooks and answers must go into a folder; got the file {folder}")
     folder.mkdir(parents=True, exist_ok=True)
-    for path, text in texts.items():
-        write_atomically(path, text.encode())
-    return list(texts)
+    for path, content in contents.items():
+        write_atomically(path, content)
+    return list(contents)
 
 
 def notebook(tutorial: Tutorial, install: str) -> NotebookNode:
@@ -162,9 +206,6 @@ def notebook(tutorial: Tutorial, install: str) -> NotebookNode:
 
     book = jupytext.read(tutorial.path, fmt="py:percent")
     book.cells.insert(0, new_code_cell(_COLAB.format(install=install)))
-    for cell in book.cells:
-        if ANSWERS in cell.metadata.get("tags", []):
-            _collapse(cell)
     for number, cell in enumerate(book.cells):
         cell.id = f"cell-{number}"  # else drawn by lot, and another on each writing
     book.metadata = {
@@ -172,12 +213,6 @@ def notebook(tutorial: Tutorial, install: str) -> NotebookNode:
         "language_info": {"name": "python"},
     }
     return book
-
-
-def _collapse(cell: NotebookNode) -> None:
-    """Hide the code of a cell: in Jupyter by its metadata, in Colab as a form with a title."""
-    cell.metadata.update(jupyter={"source_hidden": True}, cellView="form")
-    cell.source = "# @title Answers\n" + cell.source
 
 
 def _as_json(book: NotebookNode) -> str:

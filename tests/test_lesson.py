@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 import minifcn
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import STRICT, claim, equal, measured, pictures, progress, show
+
+
+@pytest.fixture(autouse=True)
+def strict(monkeypatch):
+    """As the tests of the tutorials run them; a test of what a reader sees takes it back."""
+    monkeypatch.setenv(STRICT, "1")
 
 
 @pytest.mark.parametrize(
@@ -118,3 +124,58 @@ def test_pictures_have_a_folder_and_scripts_say_where(tmp_path, monkeypatch, cap
         show(folder / "b.png")
     with pytest.raises(ValueError, match=r"path must end in .png, .gif or .svg, got 'a.jpg'"):
         show("a.jpg")
+
+
+def test_a_claim_is_silent_where_it_is_so_and_an_error_where_it_is_not(capsys):
+    claim("two is even", 2 % 2 == 0)
+    claim("some are large", np.array([1, 5]).max() > 3)
+    assert not capsys.readouterr().out
+    with pytest.raises(AssertionError, match="^not so: three is even$"):
+        claim("three is even", 3 % 2 == 0)
+
+
+@pytest.mark.parametrize("switch", [None, "", "0"])
+def test_a_reader_is_told_and_nothing_stops(switch, monkeypatch, capsys):
+    monkeypatch.delenv(STRICT)
+    if switch is not None:
+        monkeypatch.setenv(STRICT, switch)
+    measured("share", 0.9132, "83 %")
+    measured("pixels", 12, "1,296")
+    equal("pair", [1, 2], [1, 3])
+    equal("sizes", [1, 2], [1, 2, 3])
+    claim("three is even", 3 % 2 == 0)
+    measured("right", 3, "3")
+    assert capsys.readouterr().out.splitlines() == [
+        "share: you measured 91.32 %; the text says 83 % for the original",
+        "pixels: you measured 12; the text says 1,296 for the original",
+        "pair: differ at (1,), 2 and 3; in the original they are equal",
+        "sizes: shapes differ, (2,) and (3,); in the original they are equal",
+        "not so with your change: three is even",
+        "right: 3 (the text says 3)",
+    ]
+
+
+def test_wrong_use_is_an_error_for_a_reader_too(monkeypatch):
+    monkeypatch.delenv(STRICT)
+    with pytest.raises(ValueError, match="text must be a number"):
+        measured("share", 3, "about 3")
+    with pytest.raises(ValueError, match="value must be one number"):
+        measured("share", [1, 2], "3")
+
+
+def test_progress_counts_and_says_how_far_it_is_every_few_seconds(monkeypatch, capsys):
+    seconds = iter(range(0, 100, 2))  # each step takes two
+    monkeypatch.setattr("minifcn.lesson.time.monotonic", lambda: next(seconds))
+    assert list(progress(8, "training", every=5)) == list(range(8))
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert printed.err.splitlines() == [
+        "training: step 2 of 8, 18 s left",
+        "training: step 5 of 8, 7 s left",
+    ]
+
+
+def test_progress_of_what_is_soon_done_says_nothing(capsys):
+    assert list(progress(5, "training")) == [0, 1, 2, 3, 4]
+    assert list(progress(0, "training")) == []
+    assert capsys.readouterr() == ("", "")

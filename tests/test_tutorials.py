@@ -1,6 +1,7 @@
 """The tutorials found, listed, and written as notebooks, without losing anybody's work."""
 
 import json
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -9,7 +10,15 @@ import pytest
 
 from minifcn import tutorials
 from minifcn.cli import main
-from minifcn.tutorials import find_tutorials, format_list, notebook, write_notebooks
+from minifcn.lesson import STRICT
+from minifcn.tutorials import (
+    find_tutorials,
+    format_list,
+    notebook,
+    run_tutorial,
+    write_answers,
+    write_notebooks,
+)
 
 SCRIPT = """\
 # %% [markdown]
@@ -18,10 +27,14 @@ SCRIPT = """\
 # **Time:** 5 minutes; the code runs in 1 second. **Before:** 01.
 
 # %%
-print(1 + 2)
+three = 1 + 2
+print(three)
+"""
 
-# %% tags=["answers"]
-assert 1 + 2 == 3
+ANSWERS = """\
+# %%
+# 1. It is odd.
+print("three:", three)
 """
 
 
@@ -29,6 +42,8 @@ assert 1 + 2 == 3
 def script(tmp_path):
     path = tmp_path / "03_three.py"
     path.write_text(SCRIPT)
+    (tmp_path / "answers").mkdir()
+    (tmp_path / "answers" / "03_three.py").write_text(ANSWERS)
     return tutorials._read(path)
 
 
@@ -56,20 +71,16 @@ def test_the_command_lists_all_with_their_times(capsys):
     assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 13))
 
 
-def test_a_notebook_installs_on_colab_and_hides_the_answers(script):
+def test_a_notebook_installs_on_colab_and_has_no_answers(script):
     pytest.importorskip("jupytext")
     book = notebook(script, "git+https://example.org/minifcn")
-    first, text, code, last = book.cells
+    first, text, code = book.cells
     assert 'if "google.colab" in sys.modules:' in first.source
     assert '%pip install -q "git+https://example.org/minifcn"' in first.source
     assert text.cell_type == "markdown"
     assert text.source.startswith("# 03. What is three?")
-    assert code.source == "print(1 + 2)"
-    assert last.metadata["jupyter"] == {"source_hidden": True}
-    assert last.metadata["cellView"] == "form"
-    assert last.metadata["tags"] == ["answers"]
-    assert last.source.endswith("assert 1 + 2 == 3")
-    assert "source_hidden" not in str([cell.metadata for cell in book.cells[:-1]])
+    assert code.source == "three = 1 + 2\nprint(three)"
+    assert "odd" not in tutorials._as_json(book)
 
 
 def test_notebooks_are_the_same_each_time_and_written_again_in_place(script, tmp_path):
@@ -92,6 +103,56 @@ def test_a_notebook_that_somebody_has_worked_in_is_not_replaced(script, tmp_path
         write_notebooks([script, other], tmp_path)
     assert (tmp_path / "04_other.ipynb").read_text() == "my work"
     assert not (tmp_path / "03_three.ipynb").exists()
+
+
+def test_answers_are_written_into_files_of_their_own(script, tmp_path):
+    folder = tmp_path / "a" / "b"
+    (path,) = write_answers([script], folder)
+    assert path == folder / "03_three_answers.py"
+    assert path.read_text() == ANSWERS
+    assert write_answers([script], folder) == [path]
+    assert [file.name for file in folder.iterdir()] == ["03_three_answers.py"]
+
+
+def test_answers_that_somebody_has_worked_in_are_not_replaced(script, tmp_path):
+    mine = tmp_path / "03_three_answers.py"
+    mine.write_text("mine")
+    with pytest.raises(ValueError, match=r"03_three_answers.py is there already, and differs"):
+        write_answers([script], tmp_path)
+    assert mine.read_text() == "mine"
+
+
+def test_a_tutorial_runs_without_its_output_for_its_answers(script, monkeypatch, capsys):
+    monkeypatch.setattr(tutorials, "find_tutorials", lambda: [script])
+    names = run_tutorial(3)
+    assert names["three"] == 3
+    assert not capsys.readouterr().out
+    with pytest.raises(ValueError, match="there is no tutorial 4; minifcn tutorials lists them"):
+        run_tutorial(4)
+
+
+def test_the_command_writes_answers_that_run_anywhere(tmp_path, cli):
+    folder = tmp_path / "answers"
+    result = cli("tutorials", "--answers", folder)
+    assert result.code == 0
+    paths = result.out.splitlines()
+    assert [path[-11:] for path in paths] == ["_answers.py"] * 12
+    assert json.loads(cli("tutorials", "--answers", folder, "--json").out) == paths
+    done = subprocess.run(
+        [sys.executable, paths[1]],
+        cwd=tmp_path, env={**os.environ, STRICT: "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("moved to the left: exactly equal")
+    assert last.startswith("multiplications: 576 for one number")
+
+
+def test_answers_and_notebooks_in_one_call(tmp_path, cli):
+    pytest.importorskip("jupytext")
+    result = cli("tutorials", "--answers", tmp_path / "a", "--notebooks", tmp_path / "b")
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 24
+    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 12
 
 
 @pytest.mark.parametrize(
@@ -141,16 +202,19 @@ def test_the_command_writes_notebooks(tmp_path, capsys):
 
 
 def test_wrong_usage(tmp_path, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        main(["tutorials", "--notebooks", ""])
-    assert "--notebooks: must be a path; got ''" in capsys.readouterr().err
+    for option in ("--notebooks", "--answers"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["tutorials", option, ""])
+        assert f"{option}: must be a path; got ''" in capsys.readouterr().err
     assert main(["tutorials", "--install", "minifcn"]) == 2
     assert (
         "--install says what notebooks install; it needs --notebooks DIR" in capsys.readouterr().err
     )
     (tmp_path / "file").write_text("")
-    assert main(["tutorials", "--notebooks", str(tmp_path / "file")]) == 2
-    assert "minifcn: notebooks must go into a folder; got the file" in capsys.readouterr().err
+    for option in ("--notebooks", "--answers"):
+        assert main(["tutorials", option, str(tmp_path / "file")]) == 2
+        error = capsys.readouterr().err
+        assert "minifcn: notebooks and answers must go into a folder; got the file" in error
 
 
 def test_without_jupytext_the_error_says_what_to_install(script, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from minifcn import functional as F
 from minifcn import nn, no_grad, optim, tensor
 from minifcn.data.shapes import CLASSES, Design, Shapes
 from minifcn.data.transforms import denormalise, normalise
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.plots.learning import plot_examples, plot_learning
 
 out = pictures("05")
@@ -241,7 +241,8 @@ for _ in range(2):
     moving = sum(bool(w.grad.data.any()) for w in parameters)  # any: is one of them not 0?
     print(f"  loss before it {loss.item():.3f}, arrays that move: {moving} of {len(parameters)}")
     losses.append(loss.item())
-assert F.cross_entropy(network(tensor(images)), labels).item() < losses[1] < losses[0]
+losses.append(F.cross_entropy(network(tensor(images)), labels).item())
+claim("the loss falls with each step", losses[0] > losses[1] > losses[2])
 
 # %% [markdown]
 # The loss falls with each step. In the first one, only the weights and the bias of the last layer
@@ -292,7 +293,7 @@ held_images, held_labels = read("val", 100)
 network = new_network()
 optimizer = optim.SGD(network.parameters(), lr=0.005)
 held, learned = [], []
-for _ in range(60):
+for _ in progress(60, "the 8 images"):  # as range(60), and says how far it is if that takes long
     held.append(look(network, held_images, held_labels))
     learned.append(step(network, optimizer, images, labels))
 
@@ -304,7 +305,7 @@ measured("loss of the first step", learned[0][0], "1.609")
 measured("accuracy on the 8 images", learned[-1][1], "100 %")
 measured("loss on the 8 images", learned[-1][0], "0.03", within=0.02)
 measured("accuracy on held-out images", held[-1][1], "20 %", within=0.08)
-assert held[-1][0] > 1.5 * held[0][0]
+claim("the loss on held-out images has grown", held[-1][0] > 1.5 * held[0][0])
 
 # %% [markdown]
 # The axis of the loss is logarithmic. The first loss is 1.609, as predicted. At the last step the
@@ -327,15 +328,15 @@ assert held[-1][0] > 1.5 * held[0][0]
 def train(images, labels, lr=0.005, steps=60):
     network = new_network()
     optimizer = optim.SGD(network.parameters(), lr=lr)
-    history = [step(network, optimizer, images, labels) for _ in range(steps)]
+    history = [step(network, optimizer, images, labels) for _ in progress(steps, f"{lr = }")]
     return network, np.transpose(history)
 
 
 wrong_labels = np.roll(labels, 1)
-assert (wrong_labels != labels).all()
+claim("every label is wrong", (wrong_labels != labels).all())
 _, wrong_curve = train(images, wrong_labels)
 measured("accuracy on 8 images with wrong labels", wrong_curve[1, -1], "100 %")
-assert wrong_curve[0, -1] < 0.1
+claim("wrong labels are learned by heart, too", wrong_curve[0, -1] < 0.1)
 
 # %% [markdown]
 # It can: 100 % again. A low loss on the images that it learns from does not tell whether it knows
@@ -357,8 +358,8 @@ measured("accuracy, large learning rate", large[1, -1], "25 %")
 frequencies = np.bincount(labels) / 8
 blind_loss = -(frequencies * np.log(frequencies)).sum()  # p = frequencies, for every image
 measured("loss if one knows only how frequent each class is", blind_loss, "1.56")
-assert abs(large[0, -1] - blind_loss) < 0.05
-assert large[0].max() > 1000 * large[0, 0]
+claim("the loss with the large rate gets stuck there", abs(large[0, -1] - blind_loss) < 0.05)
+claim("before, it was thousands of times as high", large[0].max() > 1000 * large[0, 0])
 
 # %% [markdown]
 # Too small a rate works, but is slow: the loss is still about 1.3.
@@ -371,7 +372,7 @@ assert large[0].max() > 1000 * large[0, 0]
 # %%
 features = stuck.features(tensor(images)).data
 print("largest feature:", features.max())
-assert features.max() == 0
+claim("all its features are 0", features.max() == 0)
 
 # %% [markdown]
 # All features are 0. The numbers before the last relu are not positive any more, for any image. And
@@ -423,45 +424,11 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 # 3. Plant a bug: in a copy of `step`, leave out `optimizer.zero_grad()`. In a list of 20 losses
 #    like those in `usual[0]`, which is the first that differs? Write it down, with the reason.
 #    Then train on the 8 images, `lr=0.005`, and print the differences to `usual[0, :20]`.
+#
+# `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 
 # %% [markdown]
 # ## Next
 #
 # The classifier says what is in an image of 32 x 32 pixels. We want to know it at every pixel of a
 # larger one. The next tutorial gives it a larger image, and changes not a single weight.
-
-# %% tags=["answers"]
-# 1. All images are the same, so all answers are: the best ones are the frequencies of the labels,
-#    as above. The loss is 1.56 again.
-_, empty = train(np.zeros_like(images), labels, lr=0.5)
-assert abs(empty[0, -1] - blind_loss) < 0.01
-
-
-# 2. The largest float32 is about 3.4e38 = exp(88.7). From 89 on, exp gives inf, and inf / inf is
-#    nan. The smallest n is 88: exp(88) is finite, exp(89) is not.
-def careless(n):
-    with np.errstate(over="ignore", invalid="ignore"):
-        e = np.exp(np.array([n, n + 1], np.float32))
-        return e / e.sum()
-
-
-assert not np.isnan(careless(87)).any()
-assert np.isnan(careless(88)).any()
-large_pair, small_pair = (tensor(np.array([pair], np.float32)) for pair in ((88, 89), (0, 1)))
-equal("softmax of 88, 89 and of 0, 1", F.softmax(large_pair, 1), F.softmax(small_pair, 1))
-
-
-# 3. The first step has nothing to forget. The second adds its gradient to the first one, so its
-#    step differs. Each loss is from before its step, so the third one is the first that differs.
-def careless_step(network, optimizer):
-    loss = F.cross_entropy(network(tensor(images)), labels)
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-
-
-network = new_network()
-optimizer = optim.SGD(network.parameters(), lr=0.005)
-careless_losses = np.array([careless_step(network, optimizer) for _ in range(20)])
-assert (careless_losses[:2] == usual[0, :2]).all()
-assert (careless_losses[2:] != usual[0, 2:20]).all()

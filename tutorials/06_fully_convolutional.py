@@ -18,7 +18,7 @@ from minifcn import nn, no_grad, optim, tensor
 from minifcn.data.shapes import Shapes
 from minifcn.data.transforms import denormalise
 from minifcn.experiments.scenes import read, same_sized
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
 from minifcn.plots.learning import plot_window_maps
@@ -236,7 +236,7 @@ network = Network(np.random.default_rng(0))
 network.linear.weight.data[...] = 0  # so that the first loss is ln 3
 optimizer = optim.Adam(network.parameters(), lr=0.003)
 losses = []
-for i in range(300):
+for i in progress(300, "classifier of windows"):
     optimizer.lr = 0.003 * optim.cosine(i, 300)
     batch = generator.integers(len(windows), size=32)
     losses.append(train_step(network, optimizer, windows[batch], labels[batch]))
@@ -245,7 +245,7 @@ for i in range(300):
 with no_grad():
     answers = network(tensor(held_windows)).data.argmax(axis=1)
 equal("first loss and ln 3", losses[0], math.log(3), within=1e-6)
-assert np.mean(losses[-20:]) < 0.6
+claim("the loss has fallen well below ln 3", np.mean(losses[-20:]) < 0.6)
 accuracy = (answers == held_labels).mean()
 measured("accuracy on held-out windows", accuracy, "77 %", within=0.07)
 
@@ -286,7 +286,7 @@ measured("mean IU of all background", (middles == 0).mean() / 3, "0.28")
 measured("objects in the windows learned from", (labels > 0).mean(), "66 %")
 measured("objects in these scenes", (middles > 0).mean(), "17 %")
 wrong = matrix.counts.sum() - np.trace(matrix.counts)  # trace: the sum of the diagonal
-assert matrix.counts[0, 1:].sum() > wrong / 2
+claim("most wrong cells are background", matrix.counts[0, 1:].sum() > wrong / 2)
 
 # %% [markdown]
 # The mean IU is about 0.6; all background would get 0.28. Most wrong cells are background that the
@@ -435,43 +435,11 @@ measured("pixels", 160 * 160, "25,600")
 #    first 0 or 2 rows, and without its first 0 or 2 columns. Each time you get the scores for every
 #    second row and column of the result. Your 33 x 33 scores are right if they equal, to `1e-4`,
 #    what `network` says of the windows at every 2 pixels.
+#
+# `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 
 # %% [markdown]
 # ## Next
 #
 # A score every 32 pixels, but a mask needs a class for each pixel: what is lost by that, and what
 # does a single cell see of the image? The next tutorial measures both.
-
-# %% tags=["answers"]
-# 1. The first becomes a 4x4 convolution, the second a 1x1: after the first there is one position
-#    for each place, and the second works at each of them alone.
-W1, b1 = generator.standard_normal((10, 128)), generator.standard_normal(10)
-W2, b2 = generator.standard_normal((3, 10)), generator.standard_normal(3)
-g = generator.standard_normal((1, 8, 7, 9))
-hidden = F.relu(F.conv2d(tensor(g), tensor(W1.reshape(10, 8, 4, 4)), tensor(b1)))
-both = F.conv2d(hidden, tensor(W2.reshape(3, 10, 1, 1)), tensor(b2))
-slid = np.empty((1, 3, 4, 6))
-for i in range(4):
-    for j in range(6):
-        row = g[0, :, i : i + 4, j : j + 4].reshape(-1)
-        slid[0, :, i, j] = W2 @ np.maximum(W1 @ row + b1, 0) + b2
-equal("two linear layers, and two convolutions", slid, both)
-
-# 2. 35 positions add the bias, and the sum keeps them all: each may add b / 35 only.
-summed = f.sum(axis=(2, 3)) @ W.T + b
-shared_out = scores + (b / 35)[:, None, None]
-equal("sum then linear, and 1x1 then sum", summed, shared_out.sum(axis=(2, 3)))
-
-# 3. Each shift gives the scores of every second row and column. Long et al. write of this as
-#    "shift-and-stitch". It costs as much as four images: what pooling has left out must be
-#    computed after all.
-part, whole = images[:1, :, :96, :96], fully_convolutional(network)
-places = range(0, 96 - 32 + 1, 2)
-windows = np.stack([part[0, :, y : y + 32, x : x + 32] for y in places for x in places])
-stitched = np.empty((1, 3, 33, 33), np.float32)
-with no_grad():
-    by_window = network(tensor(windows)).data.T.reshape(1, 3, 33, 33)
-    for y in (0, 2):
-        for x in (0, 2):
-            stitched[:, :, y // 2 :: 2, x // 2 :: 2] = whole(tensor(part[:, :, y:, x:])).data
-equal("windows at every 2 pixels, and shift and stitch", by_window, stitched, within=1e-4)

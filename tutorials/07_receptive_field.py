@@ -15,10 +15,10 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import tensor
-from minifcn.data.shapes import Design, Shapes
+from minifcn.data.shapes import Shapes
 from minifcn.experiments.skips.oracle import oracle
 from minifcn.kernels.geometry import Window, receptive_field
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.vgg_fcn import VGGFCN, windows
 from minifcn.plots.receptive_field import (
@@ -129,7 +129,7 @@ total = input_gradient(network, images, cell=(3, 2))
 found, computed = measured_box(total), computed_box(layers, cell=(3, 2))
 print("measured:", found)
 print("computed:", computed)
-assert found == computed
+claim("the measured box is the computed box", found == computed)
 measured("pixels in the box that no image used", (total[6:14, 4:12] == 0).sum(), "0")
 
 # %% [markdown]
@@ -151,7 +151,7 @@ def dilated_network(x):
 measured("seen with dilation", receptive_field(dilated).size, "12")
 measured("stride with dilation", receptive_field(dilated).stride, "2")
 total = input_gradient(dilated_network, images, cell=(3, 2))
-assert measured_box(total) == computed_box(dilated, cell=(3, 2))
+claim("so it is measured", measured_box(total) == computed_box(dilated, cell=(3, 2)))
 
 # %% [markdown]
 # It sees 12 pixels now, and the stride is still 2. With dilation, a cell sees further without a
@@ -224,8 +224,8 @@ show(out / "fields.png")
 # half of the sum of the gradient stays inside. The dashed line shows it.
 
 # %%
-for field in fields:
-    assert measured_box(field.gradient) == field.box
+agree = all(measured_box(field.gradient) == field.box for field in fields)
+claim("measured and computed agree for each layer", agree)
 measured("height of the field of fc7, measured", measured_box(fields[-1].gradient).height, "404")
 
 fc7 = fields[-1]
@@ -296,27 +296,29 @@ def scores(prediction, truth=truths):
 
 def print_table(matrices):
     print("            mean IU ", *(f"{name[:6]:>6}" for name in scenes.classes))
-    for name, matrix in matrices.items():
-        print(f"{name:>10}   {matrix.mean_iu:.3f}  ", *(f"{iu:6.2f}" for iu in matrix.iu))
+    for stride, matrix in matrices.items():
+        print(f" stride {stride:2}   {matrix.mean_iu:.3f}  ", *(f"{iu:6.2f}" for iu in matrix.iu))
 
 
 # %%
-masks = {f"stride {s}": simple_oracle(one_hot, s) for s in (8, 16, 32)}
-print_table({name: scores(mask) for name, mask in masks.items()})
-measured("mean IU at stride 8", scores(masks["stride 8"]).mean_iu, "0.65")
-measured("mean IU at stride 16", scores(masks["stride 16"]).mean_iu, "0.34", within=0.006)
-measured("mean IU at stride 32", scores(masks["stride 32"]).mean_iu, "0.15")
-measured("IU of lines at stride 8", scores(masks["stride 8"]).iu[5], "0.31")
-measured("IU of discs at stride 8", scores(masks["stride 8"]).iu[1], "0.84")
-assert scores(masks["stride 16"]).iu[5] < 0.01
-eight, sixteen, thirty_two = (scores(mask).mean_iu for mask in masks.values())
-assert eight > sixteen > thirty_two
-measured("accuracy at stride 32", scores(masks["stride 32"]).pixel_accuracy, "83 %")
+strides = a, b, c = 8, 16, 32
+masks = {s: simple_oracle(one_hot, s) for s in strides}
+simple = {s: scores(mask) for s, mask in masks.items()}
+print_table(simple)
+measured(f"mean IU at stride {a}", simple[a].mean_iu, "0.65")
+measured(f"mean IU at stride {b}", simple[b].mean_iu, "0.34", within=0.006)
+measured(f"mean IU at stride {c}", simple[c].mean_iu, "0.15")
+measured(f"IU of lines at stride {a}", simple[a].iu[5], "0.31")
+measured(f"IU of discs at stride {a}", simple[a].iu[1], "0.84")
+claim(f"at stride {b} hardly any line is left", simple[b].iu[5] < 0.01)
+falls = simple[a].mean_iu > simple[b].mean_iu > simple[c].mean_iu
+claim("the mean IU falls with the stride", falls)
+measured(f"accuracy at stride {c}", simple[c].pixel_accuracy, "83 %")
 measured("accuracy of all background", (truths == 0).mean(), "82 %")
 
 # %%
 shown = [0, 4, 3]
-columns = {"truth": truths, **masks}
+columns = {"truth": truths, **{f"stride {s}": mask for s, mask in masks.items()}}
 plot_strides(
     out / "strides.png",
     [scenes[i][0] for i in shown],
@@ -325,7 +327,7 @@ plot_strides(
     scenes.palette,
 )
 show(out / "strides.png")
-assert (masks["stride 32"][shown] == 0).all()
+claim(f"at stride {c} all of these are background", (masks[c][shown] == 0).all())
 
 # %% [markdown]
 # The mean IU is 0.65 at stride 8, 0.34 at stride 16 and 0.15 at stride 32. Stride costs the thin
@@ -343,15 +345,17 @@ assert (masks["stride 32"][shown] == 0).all()
 # the upsampled scores.
 
 # %%
-best = {stride: scores(oracle(truths, 6, stride).argmax(axis=1)) for stride in (8, 16, 32)}
-print_table({f"stride {stride}": matrix for stride, matrix in best.items()})
-measured("searched scores, mean IU at stride 8", best[8].mean_iu, "0.85", within=0.05)
-measured("searched scores, mean IU at stride 16", best[16].mean_iu, "0.63", within=0.05)
-measured("searched scores, mean IU at stride 32", best[32].mean_iu, "0.35", within=0.05)
-assert best[8].mean_iu > best[16].mean_iu > best[32].mean_iu
+best = {s: scores(oracle(truths, 6, s).argmax(axis=1)) for s in strides}
+print_table(best)
+measured(f"searched scores, mean IU at stride {a}", best[a].mean_iu, "0.85", within=0.05)
+measured(f"searched scores, mean IU at stride {b}", best[b].mean_iu, "0.63", within=0.05)
+measured(f"searched scores, mean IU at stride {c}", best[c].mean_iu, "0.35", within=0.05)
+claim("it falls with the stride", best[a].mean_iu > best[b].mean_iu > best[c].mean_iu)
 for stride, matrix in best.items():
-    assert matrix.mean_iu > scores(masks[f"stride {stride}"]).mean_iu
-    assert matrix.iu[3:].max() < matrix.iu[:3].min()  # each thin class is below each filled one
+    better = matrix.mean_iu > simple[stride].mean_iu
+    claim(f"searched scores are better at stride {stride}", better)
+    thin, filled = matrix.iu[3:], matrix.iu[:3]
+    claim("each thin class is below each filled one", thin.max() < filled.min())
 
 # %% [markdown]
 # With searched scores the mean IU is about 0.85, 0.63 and 0.35: much better, and still far from 1
@@ -369,33 +373,14 @@ for stride, matrix in best.items():
 #    right if `receptive_field([*vgg[:18], Window(3, dilation=d), Window(1)])` says so.
 # 2. How many 3 x 3 convolutions with stride 1, in a row, see at least 404 pixels? Your n is right
 #    if `receptive_field([Window(3)] * n).size` is at least 404, and less for n - 1.
-# 3. Draw the strokes 2 to 3 pixels wide: `Shapes("val", design=Design(stroke=(2, 3)))`. Predict
-#    which classes have an IU below `0.1` for the simple oracle at stride 8, and which at stride 4.
-#    Then compute it for the first 20 scenes. You did it right if the mean IU is `0.62` at stride 4.
+# 3. Draw the strokes 2 to 3 pixels wide: `Shapes("val", design=Design(stroke=(2, 3)))`, with
+#    `Design` from `minifcn.data.shapes`. Which classes have an IU below `0.1` for the simple oracle
+#    at stride 8, and which at stride 4? Predict, then compute it for the first 20 scenes. You did
+#    it right if the mean IU is `0.62` at stride 4.
+#
+# `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
 # The five poolings make the grid coarse: each keeps one number of four. Tutorial 08 asks whether
 # pooling can be undone.
-
-# %% tags=["answers"]
-# 1. r grows by d * (3 - 1) * 32 = 64 d, and 404 - 212 = 192: d = 3. The 3 x 3 weights then reach as
-#    far as 7 x 7 did.
-assert receptive_field([*vgg[:18], Window(3, dilation=3), Window(1)]).size == 404
-
-# 2. Each layer adds 2 pixels: 1 + 2 n >= 404, so n = 202. VGG16 has 13, and five strides of 2.
-assert receptive_field([Window(3)] * 202).size >= 404 > receptive_field([Window(3)] * 201).size
-
-# 3. At stride 8 nearly no stroke is left: it covers less than half of nearly every block. At stride
-#    4 all classes are above 0.1.
-thin = Shapes("val", design=Design(stroke=(2, 3)))
-thin_truths = np.stack([thin[i][1] for i in range(20)])
-thin_one_hot = (thin_truths[:, None] == np.arange(6)[:, None, None]).astype(np.float32)
-of_thin = {
-    f"stride {stride}": scores(simple_oracle(thin_one_hot, stride), thin_truths)
-    for stride in (4, 8)
-}
-print_table(of_thin)
-assert abs(of_thin["stride 4"].mean_iu - 0.62) < 0.01
-assert of_thin["stride 4"].iu.min() > 0.1
-assert of_thin["stride 8"].iu[3:].max() < 0.1 < of_thin["stride 8"].iu[:3].min()

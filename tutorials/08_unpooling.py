@@ -16,7 +16,7 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import kernels, tensor
 from minifcn.data.shapes import Shapes
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.switches import plot_switches, plot_ways_back, ways_back
 
 out = pictures("08")
@@ -260,7 +260,7 @@ print("<x, overwritten> is", (x.ravel() * overwritten).sum(), "instead of", left
 # %%
 again = F.max_pool2d(F.max_unpool2d(y, s, 3, stride=1), 3, stride=1)
 measured("what comes back for 7", again.numpy().max(), "63")
-assert (y.numpy() == 7).all()
+claim("y is 7 everywhere", (y.numpy() == 7).all())
 
 # %% [markdown]
 # ## You know it already
@@ -339,29 +339,9 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 #    and how many if you keep only which of the four places won? You are right if the second number
 #    is the first, divided by 32.
 #
+# `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
 # ## Next
 #
 # Unpooling leaves holes, and convolutions after it fill them. Tutorial 09 does both in one step,
 # with numbers that are learned: the transposed convolution.
-
-# %% tags=["answers"]
-# 1. Each p is copied to four places, so the four come back as a sum: f sums each window, which is
-#    four times the average pooling.
-p = generator.standard_normal((1, 1, 3, 3))
-x = generator.standard_normal((1, 1, 6, 6))
-repeated = F.interpolate(tensor(p), scale_factor=2, mode="nearest").numpy()
-sums = 4 * F.avg_pool2d(tensor(x), 2).numpy()
-equal("<nearest(p), x> and <p, f(x)>", (repeated * x).sum(), (p * sums).sum())
-
-# 2. Nearest has no zeros, so the window holds nothing but the value: true for all p. Nails have
-#    zeros, so negative values come back as 0, as with switches.
-assert (p < 0).any()
-equal("pool(nearest(p)), and p", F.max_pool2d(tensor(repeated), 2), p, within=0)
-nailed = np.zeros((1, 1, 6, 6))
-nailed[:, :, ::2, ::2] = p
-equal("pool(nails(p)), and relu(p)", F.max_pool2d(tensor(nailed), 2), np.maximum(p, 0), within=0)
-
-# 3. One switch for each window: 64 * 112 * 112. As int64 8 bytes each; one of four is 2 bits.
-windows = 64 * 112 * 112
-print(f"int64: {8 * windows:,} bytes; two bits: {2 * windows // 8:,} bytes")
-assert 8 * windows == 32 * (2 * windows // 8)

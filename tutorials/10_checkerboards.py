@@ -13,7 +13,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import tensor
-from minifcn.lesson import equal, measured, pictures, show
+from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.nn.init import bilinear_kernel
 from minifcn.phases import phase_share, phase_sums, phase_variation
 from minifcn.plots.checkerboard import CountMap, OutputRow, plot_counts, plot_outputs, plot_stamps
@@ -77,13 +77,15 @@ for k, s in [(3, 2), (4, 2), (5, 2), (4, 3), (2, 3)]:
 # last ones. Check it for many sizes:
 
 # %%
+right = []
 for s in range(1, 6):
     for k in range(1, 13):
         middle = stamp(np.ones(30), np.ones(k), s)[15 * s : 16 * s]  # the phases 0 to s - 1
         formula = [-(-(k - a) // s) for a in range(s)]  # -(-p // q) rounds p / q up
-        assert middle.tolist() == formula
-        assert (len(set(formula)) == 1) == (k % s == 0)
-print("counts = ceil((k - a) / s), even exactly where s divides k")
+        is_even = len(set(formula)) == 1
+        right.append(middle.tolist() == formula and is_even == (k % s == 0))
+print(f"{sum(right)} of {len(right)}: counts = ceil((k - a) / s), even exactly where s divides k")
+claim("the formula is right for all sizes", all(right))
 
 # %% [markdown]
 # ## In the plane, the counts multiply
@@ -94,20 +96,18 @@ print("counts = ceil((k - a) / s), even exactly where s divides k")
 # 2. Their products are 1, 2 and 4.
 
 # %%
-overlaps = {}
+overlaps, maps = [], []
 for k, s in [(3, 2), (4, 2)]:
     line = stamp(np.ones(4), np.ones(k), s)
     ones = tensor(np.ones((1, 1, 4, 4)))
     plane = F.conv_transpose2d(ones, tensor(np.ones((1, 1, k, k))), stride=s).numpy()[0, 0]
     equal(f"line x line and the package on ones, k={k}", np.outer(line, line), plane, within=0)
-    overlaps[k] = plane
+    overlaps.append(plane)
+    kind = "uneven" if k % s else "even, but for the border"
+    maps.append(CountMap(f"k={k}, s={s}: {kind}", "input", "output", plane, k, s))
 
-assert set(overlaps[3].ravel()) == {1, 2, 4}
-assert set(overlaps[4][2:-2, 2:-2].ravel()) == {4}  # without the border
-maps = [
-    CountMap("k=3, s=2: uneven", "input", "output", overlaps[3], 3, 2),
-    CountMap("k=4, s=2: even, but for the border", "input", "output", overlaps[4], 4, 2),
-]
+claim("left: 1, 2 or 4 windows overlap", set(overlaps[0].ravel()) == {1, 2, 4})
+claim("right: inside there are 4 everywhere", (overlaps[1][2:-2, 2:-2] == 4).all())
 notes = ["Squares: an input of ones. Circles: how many stamps lie on each pixel of the output."]
 plot_counts(out / "overlaps.png", maps, [*notes, "Outlined: one pixel, and its stamp."])
 show(out / "overlaps.png")
@@ -189,9 +189,9 @@ m = phase_means(y[4:-4, 4:-4], 2)  # margin=4 leaves out as much
 equal("CV by hand and by the package", m.std() / abs(m.mean()), phase_variation(y, 2, margin=4))
 equal("Q by hand and by the package", m.var() / y[4:-4, 4:-4].var(), phase_share(y, 2, margin=4))
 
-m = phase_means(overlaps[3][2:-3, 2:-3], 2)  # 4 x 4 pixels: each phase as often as any other
+m = phase_means(overlaps[0][2:-3, 2:-3], 2)  # 4 x 4 pixels: each phase as often as any other
 measured("CV of the counts of k=3, s=2", m.std() / m.mean(), "0.484")
-measured("CV of the counts of k=4, s=2", phase_variation(overlaps[4], 2, margin=2), "0")
+measured("CV of the counts of k=4, s=2", phase_variation(overlaps[1], 2, margin=2), "0")
 
 # %% [markdown]
 # For kernels of ones, CV is 0.484 with k = 3 and 0 with k = 4.
@@ -275,7 +275,7 @@ equal("resize-convolution", by_hand, resized(tensor(x), tensor(weight)).numpy()[
 # %%
 worst = max(mean_share(resized, kind, 3) for kind in KINDS)
 print(f"Q of the resize-convolution is at most {worst:.5f}, for all three kinds of weights")
-assert worst < 0.001
+claim("that is next to nothing", worst < 0.001)
 constant = resized(tensor(np.ones((1, 1, 8, 8))), tensor(weight)).numpy()[0, 0]
 equal("a constant image stays constant", constant, np.full((16, 16), weight.sum()))
 
@@ -317,7 +317,7 @@ picture = []
 for kind, depth in [("ones", 1), ("positive", 1), ("positive", 3), ("Gaussian", 1)]:
     outputs = [stack(layer, kind, k, depth) for layer, k in layers.values()]
     captions = [f"Q {phase_share(y, 2**depth):.3f}" for y in outputs]
-    assert phase_share(outputs[2], 2**depth) < 0.001
+    claim("resize-convolution is even", phase_share(outputs[2], 2**depth) < 0.001)
     title = f"Kernels: {kind}. Layers: {depth}"
     black_is_0 = kind != "Gaussian"  # there, it is the lowest number
     picture.append(OutputRow(title, disc[2:-2, 2:-2], outputs, captions, black_is_0))
@@ -384,31 +384,9 @@ equal("gradient in the middle and phase sums", middle, phase_sums(kernel.numpy()
 #    its own, so that both phase sums become 1. You are right if `stamp(np.ones(8), kernel, 2)` is
 #    1 everywhere, without the two numbers at each end.
 #
+# `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
 # ## Next
 #
 # Even upsampling does not bring back what a stride of 32 has lost. The finer layers still have it.
 # The next tutorial takes it from there.
-
-# %% tags=["answers"]
-# 1. ceil(5/3), ceil(4/3), ceil(3/3) = 2, 2, 1. In the plane 4 4 2, 4 4 2, 2 2 1.
-line = stamp(np.ones(20), np.ones(5), 3)
-assert line[9:12].tolist() == [2, 2, 1]
-counts = np.outer([2, 2, 1], [2, 2, 1])
-cv = phase_variation(np.outer(line, line), 3, margin=5)
-equal("CV of k=5, s=3", counts.std() / counts.mean(), cv)
-
-# 2. Output 2i sees the copies of x[i-1], x[i], x[i], output 2i + 1 those of x[i], x[i], x[i+1]:
-#    y[2i] = u x[i-1] + (v + w) x[i] and y[2i+1] = (u + v) x[i] + w x[i+1]. So x[i] is stamped
-#    as w, v + w, u + v, u, from output 2i - 1 on. Both phase sums are u + v + w: always even.
-u, v, w = rng.standard_normal(3)
-x = rng.standard_normal(8)
-copies = x.repeat(2)
-convolved = u * copies[:-2] + v * copies[1:-1] + w * copies[2:]  # outputs 1 to 14
-stamped = stamp(x, np.array([w, v + w, u + v, u]), 2)  # starts at output -1
-equal("nearest and convolution, and one transposed convolution", convolved, stamped[2:-2])
-equal("phase sums", phase_sums(np.array([w, v + w, u + v, u]), 2), np.full(2, u + v + w))
-
-# 3. Divide each weight by the sum of its phase: weights 0 and 2 by w[0] + w[2], weight 1 by itself.
-kernel = rng.random(3)
-even = kernel / phase_sums(kernel, 2)[[0, 1, 0]]
-equal("a constant line", stamp(np.ones(8), even, 2)[2:-2], np.ones(13))

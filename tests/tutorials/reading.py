@@ -1,9 +1,11 @@
 """A tutorial read as a reader meets it: cells, prose without code, and what `measured` says."""
 
 import ast
+import os
 import re
 from typing import NamedTuple
 
+from minifcn.lesson import STRICT
 from minifcn.tutorials import find_tutorials
 
 TUTORIALS = {tutorial.path.stem: tutorial for tutorial in find_tutorials()}
@@ -13,6 +15,12 @@ NUMBER = re.compile(
 )
 NEEDS_MEASURING = re.compile(r"[.,%e]")
 """In a whole number without a comma none of these occurs: it may be counted by the reader."""
+
+STRICTLY = {**os.environ, STRICT: "1"}
+"""The environment in which what is not as the text says is an error."""
+
+TOLD = re.compile(r"^.*(?:you measured|in the original|with your change).*$", re.MULTILINE)
+"""The lines that a reader gets instead of an error."""
 
 
 class Cell(NamedTuple):
@@ -26,7 +34,24 @@ class Cell(NamedTuple):
 
 def cells_of(name):
     """Each cell's header, after `# %%`, and its text; markdown without its comment signs."""
-    text = TUTORIALS[name].path.read_text(encoding="utf-8")
+    return cells_in(TUTORIALS[name].path.read_text(encoding="utf-8"))
+
+
+def answers_of(name):
+    """The cells of the answers, without the first two, which run the tutorial."""
+    title, first, *cells = cells_in(TUTORIALS[name].answers.read_text(encoding="utf-8"))
+    assert title.source.startswith(f"# Answers to the exercises of tutorial {name[:2]}\n")
+    assert f"globals().update(run_tutorial({int(name[:2])}))" in first.source
+    return cells
+
+
+def explained_in(cell):
+    """The comments of an answer, line by line, without signs and numbers."""
+    return re.findall(r"^# (?:\d\.|  ) (.*)$", cell.source, flags=re.MULTILINE)
+
+
+def cells_in(text):
+    """Each cell's header and its text, of a script."""
     before, *parts = re.split(r"^# %%(.*)\n", text, flags=re.MULTILINE)
     assert not before.strip(), "text before the first cell"
     cells = [Cell(h.strip(), body) for h, body in zip(parts[::2], parts[1::2], strict=True)]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from reading import TUTORIALS
+from reading import STRICTLY, TUTORIALS
 
 FAULTS = {
     "the kernel of a convolution is flipped": (
@@ -101,7 +101,7 @@ def test_a_wrong_kernel_is_noticed(fault, tmp_path):
     (path,) = [t.path for name, t in TUTORIALS.items() if name.startswith(number)]
     done = subprocess.run(
         [sys.executable, "-c", PLANT.format(fault=code), path],
-        cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
+        cwd=tmp_path, env=STRICTLY, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout[-2000:]
     assert "\nAssertionError" in done.stderr, done.stderr[-2000:]
@@ -113,4 +113,5 @@ def test_the_right_kernels_pass_in_the_same_way(number, tmp_path):
     (path,) = [t.path for name, t in TUTORIALS.items() if name.startswith(number)]
     fault = "replace('conv2d', lambda right, *arguments, **named: right(*arguments, **named))"
     code = PLANT.format(fault=fault)
-    subprocess.run([sys.executable, "-c", code, path], cwd=tmp_path, check=True, timeout=600)
+    command = [sys.executable, "-c", code, path]
+    subprocess.run(command, cwd=tmp_path, env=STRICTLY, check=True, timeout=600)

@@ -7,8 +7,10 @@ import pytest
 from reading import (
     NEEDS_MEASURING,
     TUTORIALS,
+    answers_of,
     cells_of,
     decimals_in_backticks,
+    explained_in,
     measured_by,
     measured_in,
     numbers_in,
@@ -24,16 +26,58 @@ def test_there_are_twelve_in_order():
     assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 13))
     assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 13))
     assert sorted(path.stem for path in ROOT.glob("*.py")) == list(TUTORIALS)
+    assert sorted(path.stem for path in ROOT.glob("answers/*")) == list(TUTORIALS)
 
 
 @EACH
-def test_begins_with_a_question_and_ends_with_answers(name):
+def test_begins_with_a_question_and_ends_with_what_comes_next(name):
     first, *_, last = cells_of(name)
     assert first.is_markdown
     assert re.match(rf"# {name[:2]}\. .*\?\n\n\*\*Time:\*\* ", first.source)
-    assert last.options == 'tags=["answers"]'
-    assert sum("answers" in cell.options for cell in cells_of(name)) == 1
-    assert "assert" in last.source or "equal(" in last.source
+    assert last.is_markdown
+    assert "## Next" in last.source
+
+
+def exercises_of(name):
+    """The text of the exercises, and how many there are."""
+    text = "\n\n".join(cell.source for cell in cells_of(name) if cell.is_markdown)
+    exercises = text.split("## Exercises")[1].split("## Next")[0]
+    return exercises, len(re.findall(r"^\d\. ", exercises, re.MULTILINE))
+
+
+@EACH
+def test_each_exercise_has_an_answer_that_is_checked(name):
+    cells = answers_of(name)
+    assert [cell.source.lstrip()[:5] for cell in cells] == [
+        f"# {n}. " for n in range(1, exercises_of(name)[1] + 1)
+    ]
+    for cell in cells:
+        assert re.search(r"^ *(claim|equal|measured)\(", cell.source, re.MULTILINE), cell.source
+
+
+@EACH
+def test_answers_stand_nowhere_else(name):
+    text = TUTORIALS[name].path.read_text(encoding="utf-8")
+    assert "minifcn tutorials --answers DIR" in exercises_of(name)[0]
+    for line in (line for cell in answers_of(name) for line in explained_in(cell)):
+        assert line not in text
+
+
+@EACH
+def test_each_decimal_of_an_answer_is_measured_or_in_its_code(name):
+    for cell in answers_of(name):
+        code = re.sub(r"^# .*$", "", cell.source, flags=re.MULTILINE)
+        said = numbers_in(" ".join(explained_in(cell)))
+        unknown = {n for n in said if re.search(r"[.e]", n)} - set(measured_by(cell))
+        assert unknown <= set(re.findall(r"[\d.]+(?:e-?\d+)?", code))
+
+
+@EACH
+def test_nothing_but_the_lesson_holds_the_text(name):
+    for path in (TUTORIALS[name].path, TUTORIALS[name].answers):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Assert)]
+        assert not nodes, "claim, equal and measured tell a reader; an assert stops"
 
 
 @EACH
@@ -49,8 +93,7 @@ def test_has_a_prediction_exercises_and_what_comes_next(name):
     headings = re.findall(r"^## (.*)$", prose_of(name), re.MULTILINE)
     assert headings.count("Predict") >= 1
     assert headings[-2:] == ["Exercises", "Next"]
-    exercises = prose_of(name).split("## Exercises")[1].split("## Next")[0]
-    assert 2 <= len(re.findall(r"^\d\. ", exercises, re.MULTILINE)) <= 3
+    assert 2 <= exercises_of(name)[1] <= 3
 
 
 @EACH
@@ -63,7 +106,7 @@ def test_shows_a_picture_and_compares_by_hand_with_the_package(name):
 
 @EACH
 def test_cells_are_short(name):
-    for cell in cells_of(name)[:-1]:
+    for cell in cells_of(name):
         lines = [line for line in cell.source.splitlines() if line.strip()]
         assert len(lines) <= (40 if "class " in cell.source else 30), cell.source
 
@@ -95,7 +138,8 @@ WRITTEN_OUT = {
 
 @EACH
 def test_a_decimal_in_backticks_is_in_the_code_too(name):
-    code = "\n".join(cell.source for cell in cells_of(name) if not cell.is_markdown)
+    cells = [*cells_of(name), *answers_of(name)]
+    code = "\n".join(cell.source for cell in cells if not cell.is_markdown)
     known = set(re.findall(r"\d+\.\d+", code)) | WRITTEN_OUT.get(name, set())
     assert decimals_in_backticks(name) <= known
 

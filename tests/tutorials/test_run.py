@@ -1,4 +1,4 @@
-"""All tutorials run, as scripts and as notebooks, two at a time."""
+"""All tutorials run, as scripts with their answers and as notebooks, two at a time."""
 
 import json
 import re
@@ -7,20 +7,33 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from reading import TUTORIALS, measured_in, plain
+from reading import STRICTLY, TOLD, TUTORIALS, answers_of, explained_in, measured_in, plain
 
 from minifcn.tutorials import write_notebooks
 
 EACH = pytest.mark.parametrize("name", TUTORIALS)
 
 
+RUN = """
+import runpy, sys
+from minifcn import tutorials
+
+names = runpy.run_path(sys.argv[1], run_name="__main__")
+print("ANSWERS", flush=True)
+tutorials.run_tutorial = lambda number: names  # it has just run: not once more
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
+
+
 def run_script(name, folder):
-    """Run it in a folder of its own, and return the finished process."""
+    """Run it, then its answers, in a folder of its own; return the finished process."""
+    tutorial = TUTORIALS[name]
     done = subprocess.run(
-        [sys.executable, TUTORIALS[name].path],
-        cwd=folder, capture_output=True, text=True, timeout=600, check=False,
+        [sys.executable, "-c", RUN, tutorial.path, tutorial.answers],
+        cwd=folder, env=STRICTLY, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     done.folder = folder
+    done.output, _, done.answers = done.stdout.partition("ANSWERS\n")
     return done
 
 
@@ -38,7 +51,8 @@ nbformat.write(book, sys.argv[1])
 def run_notebook(name, folder):
     """Run it in a process of its own, and return the notebook with its outputs."""
     (path,) = write_notebooks([TUTORIALS[name]], folder)
-    subprocess.run([sys.executable, "-c", EXECUTE, path.name], cwd=folder, check=True, timeout=600)
+    command = [sys.executable, "-c", EXECUTE, path.name]
+    subprocess.run(command, cwd=folder, env=STRICTLY, check=True, timeout=600)
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -67,11 +81,17 @@ def test_tutorials_were_found():
 def test_runs_as_a_script(name, started):
     done = started["test_runs_as_a_script", name].result()
     assert done.returncode == 0, done.stderr[-3000:]
-    pictures = re.findall(r"^picture: (.*)$", done.stdout, re.MULTILINE)
+    assert not TOLD.findall(done.stdout)
+    pictures = re.findall(r"^picture: (.*)$", done.output, re.MULTILINE)
     assert pictures
     assert all((done.folder / path).stat().st_size > 1000 for path in pictures)
-    said = re.findall(r"\(the text says (.*)\)$", done.stdout, re.MULTILINE)
+    said = re.findall(r"\(the text says (.*)\)$", done.output, re.MULTILINE)
     assert {plain(text) for text in said} == set(measured_in(name))
+    # What a check is about stands before the colon.
+    answers = re.findall(r"^(.*): (?:exactly )?equal", done.answers, re.MULTILINE)
+    assert not [answer for answer in answers if f"{answer}: " in done.output]
+    for line in (line for cell in answers_of(name) for line in explained_in(cell)):
+        assert line not in done.output
 
 
 @EACH
@@ -83,3 +103,7 @@ def test_runs_as_a_notebook(name, started):
     assert kinds & {"image/png", "image/gif", "image/svg+xml"}
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert all(cell["execution_count"] for cell in cells if cell["cell_type"] == "code")
+    text = json.dumps(cells, ensure_ascii=False)
+    assert not TOLD.findall(text)
+    for line in (line for cell in answers_of(name) for line in explained_in(cell)):
+        assert json.dumps(line, ensure_ascii=False)[1:-1] not in text
