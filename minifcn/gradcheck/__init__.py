@@ -16,99 +16,19 @@ For L = <u, f(x)>, with a fixed random u as the upstream gradient, and each elem
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, reduce
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from minifcn.backend import library
-from minifcn.gradcheck.causes import Wrong, history, likely_cause
+from minifcn.gradcheck.again import look_again
+from minifcn.gradcheck.contract import GradientError
 from minifcn.gradcheck.finite_differences import numeric_gradient
-from minifcn.tensor import Tensor, grad
-
-Forward: TypeAlias = Callable[[bool], tuple[Tensor, ...]]
-"""Computes the outputs; the argument says whether they are to be differentiated."""
+from minifcn.gradcheck.problem import Problem, gradients
+from minifcn.gradcheck.report import Check, Report, explain, index_of
+from minifcn.tensor import Tensor
 
 _MOVES = 10  # how often elements may be moved before the function counts as not differentiable
-
-
-class GradientError(AssertionError):
-    """A gradient is wrong; the message says whose, where, by how much and perhaps why."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The two gradients of one tensor.
-
-    Attributes:
-        name: the argument or parameter, with "(order 2)" for a gradient of gradients.
-        numeric: by central differences; NaN at the elements that were not checked.
-        analytic: by backward.
-        noise: the norm of a difference that rounding alone can make.
-        tolerance: the largest error that passes.
-    """
-
-    name: str
-    numeric: np.ndarray
-    analytic: np.ndarray
-    noise: float
-    tolerance: float
-
-    @cached_property
-    def known(self) -> np.ndarray:
-        """Where the gradients were compared."""
-        return ~np.isnan(self.numeric)
-
-    @property
-    def error(self) -> float:
-        """||numeric - analytic|| / max(||numeric||, ||analytic||), over the checked elements."""
-        n, a = self.numeric[self.known], self.analytic[self.known]
-        difference = np.linalg.norm(n - a)
-        scale = np.max([np.linalg.norm(n), np.linalg.norm(a)])
-        if difference <= self.noise:  # rounding alone: both are 0, or as good as that
-            scale = max(scale, self.noise / self.tolerance)
-        return float(difference / (scale or 1.0))
-
-    @property
-    def passed(self) -> bool:
-        """Whether the error is within the tolerance; NaN is not."""
-        return self.error <= self.tolerance
-
-    @property
-    def worst(self) -> tuple[int, ...]:
-        """The index of the element where the two differ most."""
-        difference = np.where(self.known, np.abs(self.numeric - self.analytic), -1)
-        return _index(difference.argmax(), difference.shape)
-
-    def __str__(self) -> str:
-        status = "ok" if self.passed else "WRONG"
-        checked = f"{self.known.sum()} of {self.numeric.size} elements"
-        return f"{status:<7}error {self.error:.1e}   {checked:<21}{self.name}"
-
-
-@dataclass
-class Report:
-    """What a gradient check found.
-
-    Attributes:
-        checks: one for each tensor, and each order.
-        moved: (name, index) of each element that was moved off a kink.
-    """
-
-    checks: list[Check] = field(default_factory=list)
-    moved: list[tuple[str, tuple[int, ...]]] = field(default_factory=list)
-
-    @property
-    def errors(self) -> dict[str, float]:
-        """The norm-relative error of each name."""
-        return {check.name: check.error for check in self.checks}
-
-    def __str__(self) -> str:
-        moved = (f"moved  off a kink: {name}{list(index)}" for name, index in self.moved)
-        return "\n".join([*map(str, self.checks), *moved])
 
 
 def gradcheck(
@@ -155,7 +75,7 @@ def gradcheck(
     # Its own stream: an upstream gradient equal to inputs of the same seed would hide mistakes.
     generator, report = np.random.default_rng((seed, *b"gradcheck")), Report()
     with _copies(tensors.values()), np.errstate(all="ignore"):  # what is not finite raises
-        problem = _Problem(lambda _: _as_tuple(function(*inputs)), tensors, generator, eps)
+        problem = Problem(lambda _: _as_tuple(function(*inputs)), tensors, generator, eps)
         _check(problem, report, tolerance, max_elements)
         if order == 2:
             _check(_derivative(problem), report, tolerance, max_elements)
@@ -206,69 +126,7 @@ def _copies(tensors: Iterable[Tensor]) -> Iterator[None]:
             x.data = data
 
 
-class _Problem:
-    """L = <upstream, outputs>, as a function of the elements of the named tensors."""
-
-    def __init__(
-        self,
-        forward: Forward,
-        tensors: dict[str, Tensor],
-        generator: np.random.Generator,
-        eps: float,
-    ) -> None:
-        self.outputs = forward(False)
-        _check_outputs(self.outputs, forward(False))
-        self.forward, self.tensors, self.generator, self.eps = forward, tensors, generator, eps
-        self.upstream = [generator.standard_normal(y.shape) for y in self.outputs]
-        self.weights = np.concatenate([u.ravel() for u in self.upstream])
-        # Rounding changes an output by about 2^-53 of its size, and of the sizes on the way to it.
-        largest = max(float(np.abs(y.numpy()).max(initial=1)) for y in self.outputs)
-        self.noise = 10 * 2**-53 * largest * float(np.linalg.norm(self.weights)) / eps
-
-    def terms(self) -> np.ndarray:
-        """Compute the elements of all outputs times those of u; their sum is L."""
-        return self.weights * np.concatenate([y.numpy().ravel() for y in self.forward(False)])
-
-    def like_outputs(self, arrays: Iterable[np.ndarray]) -> list[Tensor]:
-        """Make Tensors of arrays, on the device of the outputs."""
-        pairs = zip(self.outputs, arrays, strict=True)
-        return [Tensor(library(y.data).asarray(array)) for y, array in pairs]
-
-    def backward(self, upstream: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
-        """Compute the analytic gradient of each tensor, for any upstream gradient."""
-        found = _gradients(self.forward, self.tensors.values(), self.like_outputs(upstream))
-        return {name: g.numpy() for name, g in zip(self.tensors, found, strict=True)}
-
-
-def _check_outputs(outputs: tuple[Tensor, ...], again: tuple[Tensor, ...]) -> None:
-    for y, same in zip(outputs, again, strict=True):
-        if not isinstance(y, Tensor) or y.dtype != np.float64:
-            came = y.dtype if isinstance(y, Tensor) else type(y).__name__
-            raise TypeError(f"function must return float64 Tensors; got {came}")
-        if not np.isfinite(y.numpy()).all():
-            raise ValueError("function must return finite values; got NaN or infinity")
-        if not np.array_equal(y.numpy(), same.numpy()):
-            raise ValueError(
-                "function must return the same each time, but two calls differ: make the generator"
-                " of a dropout inside the function"
-            )
-
-
-def _gradients(
-    forward: Forward,
-    tensors: Iterable[Tensor],
-    upstream: Iterable[Tensor],
-    create_graph: bool = False,
-) -> tuple[Tensor, ...]:
-    """Differentiate <upstream, outputs>; 0 for a tensor that the outputs do not depend on."""
-    tensors, outputs = tuple(tensors), forward(True)
-    reached = history(outputs)
-    parts = [(y * u).sum() for y, u in zip(outputs, upstream, strict=True)]
-    parts += [(x * 0).sum() for x in tensors if id(x) not in reached]  # grad wants a path to each
-    return grad(reduce(operator.add, parts), tensors, create_graph=create_graph)
-
-
-def _derivative(problem: _Problem) -> _Problem:
+def _derivative(problem: Problem) -> Problem:
     """Make a problem of the gradients of a problem: order 2 is order 1 once more.
 
     The values come from backward as order 1 checked it, the gradients from create_graph=True, so
@@ -280,23 +138,25 @@ def _derivative(problem: _Problem) -> _Problem:
         u.requires_grad = True
 
     def forward(record: bool) -> tuple[Tensor, ...]:
-        return _gradients(problem.forward, tensors.values(), upstream.values(), record)
+        return gradients(problem.forward, tensors, upstream.values(), record)
 
     named = {f"{name} (order 2)": x for name, x in (tensors | upstream).items()}
-    return _Problem(forward, named, problem.generator, problem.eps)
+    return Problem(forward, named, problem.generator, problem.eps)
 
 
-def _check(problem: _Problem, report: Report, tolerance: float, max_elements: int | None) -> None:
+def _check(problem: Problem, report: Report, tolerance: float, max_elements: int | None) -> None:
     """Add a Check of each tensor of the problem to the report; raise for the first that fails."""
     chosen = {name: _choose(x, max_elements, problem) for name, x in problem.tensors.items()}
     checks = _checks_off_kinks(problem, chosen, tolerance, report)
     report.checks += checks
     for check in checks:
         if not check.passed:
-            raise GradientError(_explain(check, problem, report))
+            raise GradientError(explain(check, problem, report))
+    if np.isfinite(tolerance):
+        look_again(problem, checks, report)
 
 
-def _choose(x: Tensor, max_elements: int | None, problem: _Problem) -> np.ndarray:
+def _choose(x: Tensor, max_elements: int | None, problem: Problem) -> np.ndarray:
     """Choose the elements to check, as flat indices."""
     if max_elements is None or x.size <= max_elements:
         return np.arange(x.size)
@@ -304,7 +164,7 @@ def _choose(x: Tensor, max_elements: int | None, problem: _Problem) -> np.ndarra
 
 
 def _checks_off_kinks(
-    problem: _Problem, chosen: dict[str, np.ndarray], tolerance: float, report: Report
+    problem: Problem, chosen: dict[str, np.ndarray], tolerance: float, report: Report
 ) -> list[Check]:
     """Measure both gradients of each tensor, moving elements until none is on a kink."""
     for _ in range(_MOVES):
@@ -316,13 +176,13 @@ def _checks_off_kinks(
         for name, i in kinks:
             x, sign = problem.tensors[name], problem.generator.choice((-1, 1))
             x.data.reshape(-1)[i] += sign * problem.generator.uniform(1e-3, 1e-2)
-            report.moved.append((name, _index(i, x.shape)))
+            report.moved.append((name, index_of(i, x.shape)))
     moved = ", ".join(sorted({name for name, _ in kinks}))
     raise ValueError(f"function is not differentiable: {_MOVES} moves leave {moved} on kinks")
 
 
 def _measure(
-    problem: _Problem, name: str, chosen: np.ndarray, analytic: np.ndarray, tolerance: float
+    problem: Problem, name: str, chosen: np.ndarray, analytic: np.ndarray, tolerance: float
 ) -> tuple[Check, list[int]]:
     """Compare the two gradients of one tensor; also return the elements that are on a kink."""
     array, said = problem.tensors[name].data, analytic.reshape(-1)[chosen]
@@ -330,31 +190,11 @@ def _measure(
         problem.terms, array, chosen, problem.eps, said, tolerance, problem.noise
     )
     if not np.isfinite(slopes).all():
-        index = list(_index(chosen[~np.isfinite(slopes)][0], array.shape))
+        index = list(index_of(chosen[~np.isfinite(slopes)][0], array.shape))
         raise ValueError(f"function is not finite when {name}{index} moves by {problem.eps}")
     numeric = np.full(array.shape, np.nan)
     numeric.reshape(-1)[chosen] = slopes
     return Check(name, numeric, analytic, problem.noise * len(chosen) ** 0.5, tolerance), kinks
-
-
-def _explain(check: Check, problem: _Problem, report: Report) -> str:
-    """Say whose gradient is wrong, where, by how much, and the likely cause."""
-    worst, x = check.worst, problem.tensors[check.name]
-    backward = lambda upstream: problem.backward(upstream)[check.name]
-    cause = likely_cause(
-        Wrong(check.numeric, check.analytic, problem.upstream, backward, x, problem.forward(True))
-    )
-    return (
-        f"the gradient of {check.name} is wrong: norm-relative error {check.error:.1e},"
-        f" tolerance {check.tolerance:g}\n"
-        f"  worst at {list(worst)}: numeric {check.numeric[worst]:.10g},"
-        f" analytic {check.analytic[worst]:.10g}\n"
-        f"  likely cause: {cause}\n{report}"
-    )
-
-
-def _index(i: int | np.integer, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(map(int, np.unravel_index(i, shape)))
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
