@@ -34,8 +34,8 @@ def look_again(problem: Problem, checks: Sequence[Check], report: Report) -> Non
         second = Check(check.name, check.numeric, again[check.name], check.noise, check.tolerance)
         if not second.passed:
             raise GradientError(explain(second, problem, report, " when it is computed again"))
-        if is_rounded(check.analytic) and check.error > _ROUNDED:
-            raise GradientError(explain(check, problem, report))
+        if is_rounded(check.analytic, np.float32) and check.error > _ROUNDED:
+            raise GradientError(explain(check, problem, report, ", within the tolerance"))
     generator = np.random.default_rng(0)  # its own, so that what gradcheck draws stays the same
     here = problem.arrays()
     _look(problem, report, here, generator, " for another upstream gradient")

@@ -142,7 +142,12 @@ OF_BACKWARD: tuple[Cause, ...] = (
     (
         _ignores_upstream,
         "backward ignores its upstream gradient: it gives the same for each one. By the chain rule"
-        " it must multiply by it",
+        " it must multiply by it (by that of this call, not of an earlier one)",
+    ),
+    (lambda s: is_rounded(s.analytic, np.float16), "rounded to float16 on the way"),
+    (
+        lambda s: is_rounded(s.analytic, np.float32),
+        "rounded to float32 on the way: each number is one that float32 holds",
     ),
     (
         lambda s: _is_not_linear(s) and _goes_with_the_square(s),
@@ -152,12 +157,13 @@ OF_BACKWARD: tuple[Cause, ...] = (
     (
         _is_not_linear,
         "backward is not linear in its upstream gradient{where}: for the sum of two it must give"
-        " the sum of what it gives for each, as a product with it does",
+        " the sum of what it gives for each (does it clip or round it, mask by it, or add something"
+        " else?)",
     ),
-    (_is_unused, "the output does not depend on it, yet backward sends it a gradient"),
     (
-        lambda s: is_rounded(s.analytic),
-        "rounded to float32 on the way: each number is one that float32 holds",
+        _is_unused,
+        "the output does not depend on it, yet backward sends it a gradient (or it does in steps,"
+        " as in rounding, and its gradient is 0)",
     ),
 )
 """Named alone: they hold whatever else is wrong."""

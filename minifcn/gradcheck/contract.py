@@ -79,7 +79,7 @@ def came(value: Any) -> str:
     shape = f" {value.shape}" if isinstance(value, np.ndarray) else ""
     length = f" of {len(value)}" if isinstance(value, (tuple, list, dict)) else ""
     name = type(value).__name__
-    return f"{'an' if name[0] in 'aeio' else 'a'} {name}{shape}{length}"
+    return f"{'an' if name[0] in 'aeio' or name == 'ndarray' else 'a'} {name}{shape}{length}"
 
 
 def _advice(value: Any) -> str:

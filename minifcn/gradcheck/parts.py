@@ -20,8 +20,8 @@ def partial(first: Situation) -> Iterator[Cause]:
     )
     yield (
         _flows_where_nothing_depends,
-        f"wrong at {some}, on which no output depends here, and right at the others: a mask is"
-        " missing, such as that of a relu",
+        f"wrong at {some}, on which no output depends here, and right at the others: they must"
+        " get nothing; a mask is missing, such as that of a relu, or an index is wrong",
     )
     yield (
         _drops_elements,
@@ -31,7 +31,8 @@ def partial(first: Situation) -> Iterator[Cause]:
     yield (
         _keeps_one_of_several,
         f"wrong at {some}, right at the others: of several contributions to an element only one"
-        " counts; overlapping windows must be added up, not overwritten; indices used twice too",
+        " counts; overlapping windows must be added up, not overwritten, and so must"
+        " copies, and indices used twice",
     )
     yield (
         _keeps_some,

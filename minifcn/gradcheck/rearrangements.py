@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from minifcn.gradcheck.situations import Situation
+from minifcn.gradcheck.situations import SAME, Situation
 
 Test: TypeAlias = Callable[[Situation], bool]
 Cause: TypeAlias = tuple[Test, str]
@@ -22,11 +22,15 @@ Change: TypeAlias = Callable[[np.ndarray], np.ndarray]
 def rearranged(first: Situation) -> Iterator[Cause]:
     """Yield mistakes after which the gradient is right once it is put in order."""
     shape = first.shape
+    what = (
+        "the kernel is flipped, or something else is not flipped back"
+        if _is_sum(first)
+        else ("something is flipped that must not be, or is not flipped back")
+    )
     for axes in _flips(shape):
         yield (
             _right_after(_flip(axes)),
-            "the kernel is flipped, or something else is not flipped back: the gradient is right"
-            f" after reversing its {_named(axes, shape)}",
+            f"{what}: the gradient is right after reversing its {_named(axes, shape)}",
         )
     for pair in _swaps(shape):
         yield (
@@ -39,7 +43,7 @@ def rearranged(first: Situation) -> Iterator[Cause]:
             _right_after(lambda gradient: gradient.reshape(turned).swapaxes(-1, -2)),
             "transposed: reshape is used where the last two axes must be swapped",
         )
-    for axis in _axes(shape):
+    for axis in _long_axes(shape):
         sentence = f"off by one: the gradient is right after moving it by one along axis {axis}"
         yield _is_shifted(axis, forward=True), sentence
         yield _is_shifted(axis, forward=False), sentence
@@ -49,12 +53,7 @@ def mistaken(first: Situation) -> Iterator[Cause]:
     """Yield mistakes after which backward gives what is right for another upstream gradient."""
     shape = first.upstream[0].shape if len(first.upstream) == 1 else ()
     if min(len(shape), len(first.shape)) > 1:
-        yield (
-            _is_mirrored,
-            "the kernel is not flipped, or a shift goes the same way as forward: backward to the"
-            " input must run the kernel the other way round (for the mirrored upstream gradient it"
-            " gives the mirror image of the right one)",
-        )
+        yield _is_mirrored, _MIRRORED_KERNEL if _is_sum(first) else _MIRRORED
     for axes in _flips(shape):
         sentence = f"the upstream gradient is reversed along its {_named(axes, shape)}"
         yield _right_for(_flip(axes)), sentence
@@ -62,28 +61,40 @@ def mistaken(first: Situation) -> Iterator[Cause]:
         sentence = f"two axes of the upstream gradient are swapped ({_named(pair, shape)})"
         yield _right_for(_swap(pair)), sentence
     for axis in _axes(shape):
-        yield from _along(axis)
+        yield from _only_one(axis)
+    for axis in _long_axes(shape):
+        sentence = f"off by one: the upstream gradient is moved by one along its axis {axis}"
+        for step in (1, -1):
+            yield _right_for(_rolled(step, axis)), sentence
+            yield _right_for(_pushed(step, axis)), sentence
 
 
-def _along(axis: int) -> Iterator[Cause]:
-    whose = "the batch" if axis == 0 else f"axis {axis} of the output"
+_MIRRORED = (
+    "a shift goes the same way as forward, or a part is taken from the wrong end: for the mirrored"
+    " upstream gradient it gives the mirror image of the right one"
+)
+_MIRRORED_KERNEL = (
+    "the kernel is not flipped: backward to the input must run the kernel the other way round; or"
+    f" {_MIRRORED}"
+)
+
+
+def _only_one(axis: int) -> Iterator[Cause]:
+    whose = "the batch (axis 0 of the output)" if axis == 0 else f"axis {axis} of the output"
     sentence = (
         f"only one item of {whose} counts: what was broadcast forward must be summed backward, over"
-        " every axis"
+        " every axis, and each path back counts"
     )
     yield _right_for(_only(axis, 0)), sentence
     yield _right_for(_only(axis, -1)), sentence
-    sentence = f"off by one: the upstream gradient is moved by one along its axis {axis}"
-    for step in (1, -1):
-        yield _right_for(_rolled(step, axis)), sentence
-        yield _right_for(_pushed(step, axis)), sentence
 
 
 def lacking(first: Situation) -> Iterator[Cause]:
     """Yield mistakes that leave out the term of a mean or a sum, of normalisation or softmax."""
     sentence = (
         "adding a constant to it changes nothing, so its gradient must sum to 0, and does not: the"
-        " term that subtracts a mean or a sum is missing (normalisation, softmax)"
+        " term that subtracts a mean or a sum is missing, or wrong (normalisation,"
+        " softmax)"
     )
     axes = _axes(first.shape)
     for over in chain.from_iterable(combinations(axes, n) for n in range(1, len(axes) + 1)):
@@ -97,6 +108,17 @@ def lacking(first: Situation) -> Iterator[Cause]:
 
 def _axes(shape: tuple[int, ...]) -> list[int]:
     return [axis for axis, size in enumerate(shape) if size > 1]
+
+
+def _long_axes(shape: tuple[int, ...]) -> list[int]:
+    """Those along which to move by one is not to reverse."""
+    return [axis for axis, size in enumerate(shape) if size > 2]
+
+
+def _is_sum(s: Situation) -> bool:
+    """Whether several outputs depend on one element, as with a kernel."""
+    used = np.abs(s.jacobian) > SAME * np.abs(s.jacobian).max(initial=0)
+    return bool((used.sum(1) > 1).any())
 
 
 def _flips(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

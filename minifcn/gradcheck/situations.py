@@ -131,11 +131,12 @@ class Situation:
         return float(n @ a / (n @ n)) if n.any() else np.inf
 
 
-def is_rounded(analytic: np.ndarray) -> bool:
-    """Whether float32 holds each number of a gradient, of which there are some."""
+def is_rounded(analytic: np.ndarray, dtype: type[np.floating]) -> bool:
+    """Whether a smaller type holds each number of a gradient: several, and not all whole."""
     with np.errstate(all="ignore"):
-        exact = np.array_equal(analytic.astype(np.float32), analytic)
-    return bool(exact and np.count_nonzero(analytic) >= 4)
+        exact = np.array_equal(analytic.astype(dtype), analytic)
+    whole = np.array_equal(np.rint(analytic), analytic)
+    return bool(exact and not whole and np.count_nonzero(analytic) >= 4)
 
 
 def situations(
