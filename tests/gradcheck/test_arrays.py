@@ -46,7 +46,9 @@ def test_numbers_and_empty_arrays():
     check_backward(lambda x: x**2, lambda u, x: 2 * u * x, np.array(3.0))
     check_backward(lambda x: x * 2, lambda u, x: 2 * u, np.zeros((0, 3)))
     check_backward(
-        lambda x, s: (x * s).sum(), lambda u, x, s: (u * s, u * x.sum()), [X, np.array(2.0)]
+        lambda x, s: (x * s).sum(),
+        lambda u, x, s: (u * s * np.ones_like(x), u * x.sum()),
+        [X, np.array(2.0)],
     )
 
 
