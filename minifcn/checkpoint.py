@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+KINDS = {"F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL", "C64"}
+"""The types of numbers, as safetensors names them, that NumPy has."""
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that, whatever happens, either the old or the new content is there.
@@ -70,18 +73,27 @@ def save_arrays(
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read what `save_arrays` wrote, or any safetensors file: arrays and metadata.
 
+    bfloat16 becomes float32, which holds each of its numbers.
+
     Raises:
         ValueError: the file is missing, truncated, no safetensors file, or holds a number type
             that NumPy lacks.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError, deserialize, safe_open
 
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:
         with safe_open(path, framework="np") as file:
             # The header gives the shapes in any order of names; files give them in one.
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+            _check_kinds(kinds)
+            halves = [name for name, kind in kinds.items() if kind == "BF16"]
+            raw = dict(deserialize(path.read_bytes())) if halves else {}
+            arrays = {
+                name: _from_bfloat16(raw[name]) if name in halves else file.get_tensor(name)
+                for name in kinds
+            }
             return arrays, dict(file.metadata() or {})
     except (SafetensorError, OSError, TypeError, AttributeError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -98,6 +110,24 @@ def check_finite(weights: Mapping[str, np.ndarray]) -> None:
 def with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Return the arrays whose names start with a prefix, without it."""
     return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def _check_kinds(kinds: Mapping[str, str]) -> None:
+    for name, kind in kinds.items():
+        if kind not in KINDS | {"BF16"}:
+            raise ValueError(
+                f"{name!r} is of type {kind}, which NumPy lacks: convert it with PyTorch, as by"
+                " tensor.float(), and save it again"
+            )
+
+
+def _from_bfloat16(tensor: Mapping[str, Any]) -> np.ndarray:
+    return widen_bfloat16(np.frombuffer(tensor["data"], "<u2")).reshape(tensor["shape"])
+
+
+def widen_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """Return as float32 what is stored in 16 bits as bfloat16: the upper half of a float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def generator_state(generator: np.random.Generator) -> str:

@@ -203,7 +203,7 @@ DAMAGED = {
         header(a={"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}) + bytes(4)
     ),
     "type that NumPy lacks": lambda path: (
-        header(a={"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}) + bytes(4)
+        header(a={"dtype": "F8_E4M3", "shape": [4], "data_offsets": [0, 4]}) + bytes(4)
     ),
     "pickle": lambda path: pickle.dumps(Payload(path / "owned")),
     "text": lambda path: b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
@@ -219,6 +219,44 @@ def test_a_damaged_file_is_a_one_line_error_and_runs_nothing(tmp_path, case):
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("kind", ["F8_E4M3", "F8_E5M2"])
+def test_a_type_that_numpy_lacks_is_named_with_its_array(tmp_path, kind):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(header(w={"dtype": kind, "shape": [2], "data_offsets": [0, 2]}) + bytes(2))
+    with pytest.raises(ValueError, match=rf"'w' is of type {kind}, which NumPy lacks: convert"):
+        load_arrays(path)
+
+
+def test_bfloat16_becomes_float32(tmp_path):
+    """Its bits are the upper half of a float32: also of infinity, NaN, -0 and tiny numbers."""
+    values = np.array([1.5, -2.0, np.inf, -np.inf, np.nan, -0.0, 2.0**-133], np.float32)
+    bits = (values.view(np.uint32) >> 16).astype("<u2").tobytes()
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(
+        header(
+            z={"dtype": "BF16", "shape": [7], "data_offsets": [0, 14]},
+            number={"dtype": "BF16", "shape": [], "data_offsets": [14, 16]},
+            a={"dtype": "F32", "shape": [1, 1], "data_offsets": [16, 20]},
+            empty={"dtype": "BF16", "shape": [0, 3], "data_offsets": [20, 20]},
+        )
+        + bits + bits[2:4] + np.float32(0.1).tobytes()
+    )  # fmt: skip
+    arrays, _ = load_arrays(path)
+    assert arrays["z"].tobytes() == values.tobytes()
+    assert arrays["number"].shape == ()
+    assert arrays["number"] == -2
+    assert arrays["empty"].shape == (0, 3)
+    assert arrays["a"].tolist() == [[np.float32(0.1)]]
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+
+
+def test_bfloat16_of_a_damaged_file(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(header(a={"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}) + bytes(3))
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        load_arrays(path)
 
 
 def test_the_payload_of_the_pickle_is_live(tmp_path):

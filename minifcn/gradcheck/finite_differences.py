@@ -74,6 +74,21 @@ def _nudge(
     return float(slope), float((right - here - (here - left)).sum() / eps)
 
 
+def differences(
+    values: Terms, array: Array, chosen: Sequence[int] | np.ndarray, eps: float
+) -> np.ndarray:
+    """Return the central difference of each value for each chosen element: a row for each."""
+    elements, rows = array.reshape(-1), []
+    for i in chosen:
+        value = float(elements[i])
+        elements[i] = above = value + eps
+        right = values()
+        elements[i] = below = value - eps
+        rows.append((right - values()) / (above - below))
+        elements[i] = value
+    return np.array(rows)
+
+
 def closer_look(
     terms: Terms, array: Array, i: int, eps: float, slope: float, bend: float
 ) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
     """Read named arrays from a .safetensors, .npz, .pth or .pt file; its content says which it is.
 
     A file of PyTorch may hold the state_dict itself, or in an entry 'state_dict',
-    'model_state_dict' or 'model'; bfloat16 becomes float32. The arrays may be read-only.
+    'model_state_dict' or 'model'. bfloat16 becomes float32. The arrays may be read-only.
 
     Raises:
         ValueError: the file is missing, damaged, of another kind, asks for anything but arrays,

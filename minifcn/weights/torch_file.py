@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
+from minifcn.checkpoint import widen_bfloat16
 from minifcn.weights.keys import brief
 from minifcn.weights.numpy_file import NUMPY_GLOBALS, build_array
 from minifcn.weights.pickles import Function, pairs_as_dict, unpickle
@@ -26,7 +27,7 @@ NESTED = ("state_dict", "model_state_dict", "model")
 
 
 class StorageType(NamedTuple):
-    """What a storage holds; bfloat16, the upper half of a float32, is stored as 16 bits."""
+    """What a storage holds; bfloat16 is stored as 16 bits."""
 
     dtype: np.dtype
     bfloat16: bool = False
@@ -216,7 +217,7 @@ def _numbers(storage: Storage, data: Bytes) -> np.ndarray:
             f" {dtype.itemsize} bytes; got {len(data)} bytes"
         )
     numbers = np.frombuffer(data, dtype)
-    return (numbers.astype(np.uint32) << 16).view(np.float32) if bfloat16 else numbers
+    return widen_bfloat16(numbers) if bfloat16 else numbers
 
 
 def _view(numbers: np.ndarray, layout: Layout) -> np.ndarray:

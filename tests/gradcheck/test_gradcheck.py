@@ -511,7 +511,7 @@ def test_a_wrong_gradient_is_found_in_a_subset():
 def test_the_function_is_called_once_for_each_side_of_each_element():
     calls = []
     gradcheck(lambda x: calls.append(1) or x.exp(), leaf(40), max_elements=5)
-    assert len(calls) <= 2 * 5 + 5
+    assert len(calls) <= 2 * 5 + 12  # twice seven: the first look, and the second
 
 
 def test_any_error_passes_with_an_infinite_tolerance():
@@ -603,7 +603,7 @@ def test_options_are_checked(options):
         gradcheck(F.relu, leaf(2), **options)
 
 
-def test_a_gradient_of_a_wrong_shape_is_the_engines_error():
+def test_a_gradient_of_a_wrong_shape_says_what_was_forgotten():
     wrong = lambda x: record("sum", x.data.sum(0), (x, lambda g: g))
-    with pytest.raises(RuntimeError, match="gradient of sum"):
+    with pytest.raises(GradientError, match=r"of sum for .*\(2, 3\); got \(3,\): .* be broadcast"):
         gradcheck(wrong, leaf(2, 3))

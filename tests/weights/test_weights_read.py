@@ -55,6 +55,22 @@ def test_what_torch_saves(tmp_path, new, key):
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("name", ["x.safetensors", "x.bin"])
+def test_what_torch_saves_as_safetensors(tmp_path, name):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    tensors = {name: x.detach().clone().contiguous() for name, x in make_tensors(torch).items()}
+    tensors["bfloat16 number"] = torch.tensor(-1.5, dtype=torch.bfloat16)
+    tensors["empty bfloat16"] = torch.zeros(2, 0, dtype=torch.bfloat16)
+    tensors["many"] = torch.randn(1000).to(torch.bfloat16)
+    (tmp_path / name).write_bytes(save(tensors))
+    found = read_weights(tmp_path / name)
+    check_equal({name: found[name] for name in tensors}, tensors)
+    assert set(found) == set(tensors)
+
+
+@pytest.mark.oracle
 @pytest.mark.parametrize("new", [True, False])
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_a_module_and_all_protocols(tmp_path, new, protocol):

@@ -15,12 +15,13 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from math import prod
 from typing import TypeVar
 
 import numpy as np
 
+from minifcn.kernels.cpu.blas import Blas
 from minifcn.kernels.cpu.memory import keep_freed_memory
 from minifcn.kernels.geometry import whole_numbers
 
@@ -40,13 +41,10 @@ class _Crew:
     """The threads that work on kernels, beside those that call them, and the threads of BLAS."""
 
     def __init__(self) -> None:
-        from threadpoolctl import ThreadpoolController
-
         keep_freed_memory()
-        self.blas = ThreadpoolController().select(user_api="blas").lib_controllers
-        self.usual = [library.num_threads for library in self.blas]
-        self.resize(max(self.usual, default=os.cpu_count() or 1))
-        self.lock, self.at_work = threading.Lock(), 0
+        self.blas = Blas()
+        usual = (library.usual for library in self.blas.libraries)
+        self.resize(max(usual, default=os.cpu_count() or 1))
 
     def resize(self, count: int) -> None:
         """Use new threads; a kernel at work keeps the old ones until it is done."""
@@ -54,37 +52,29 @@ class _Crew:
         self.pool = ThreadPoolExecutor(count, thread_name_prefix="minifcn")
 
     def after_fork(self) -> None:
-        """Start anew in a child process, which has inherited no thread, and maybe a held lock."""
+        """Start anew in a child process, which has inherited no thread."""
         self.resize(self.count)
-        self.lock, self.at_work = threading.Lock(), 0
-        self._set_blas(self.usual)
+        self.blas.after_fork()
 
-    @contextmanager
-    def one_blas_thread_each(self) -> Iterator[None]:
-        """Keep BLAS from starting threads of its own while any kernel is at work.
+    def work(self, work: Callable[[Iterator[Task]], None], tasks: Iterator[Task]) -> None:
+        """Work in this thread, while BLAS starts no threads of its own.
 
         Not even for a small product: they would spin for a while after it, waiting for the next.
         """
-        with self.lock:
-            if not self.at_work:
-                self.usual = [library.get_num_threads() for library in self.blas]
-                self._set_blas([1] * len(self.blas))
-            self.at_work += 1
+        key = object()
         try:
-            yield
+            self.blas.enter(key)
+            work(tasks)
         finally:
-            with self.lock:
-                self.at_work -= 1
-                if not self.at_work:
-                    self._set_blas(self.usual)
-
-    def _set_blas(self, counts: Sequence[int]) -> None:
-        for library, count in zip(self.blas, counts, strict=True):
-            library.set_num_threads(count)
+            try:
+                self.blas.leave(key)
+            except KeyboardInterrupt:  # in the middle of it
+                self.blas.leave(key)
+                raise
 
 
 _crew: _Crew | None = None
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may run a kernel while a first one holds it
 
 
 def _get_crew() -> _Crew:
@@ -109,7 +99,7 @@ def set_num_threads(count: int) -> None:
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     if _crew:
         _crew.after_fork()
 
@@ -130,15 +120,19 @@ def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], element
     crew, shared = _get_crew(), iter(tasks)
     helpers = min(crew.count, len(tasks)) - 1 if elements >= WORTH_SHARING else 0
     futures = []
-    with crew.one_blas_thread_each():
-        try:
-            with suppress(RuntimeError):  # while Python ends, no thread can be started
-                for _ in range(helpers):
-                    context = contextvars.copy_context()
-                    futures.append(crew.pool.submit(context.run, work, shared))
-            work(shared)
-        finally:
-            errors = [future.exception() for future in futures]  # waits for all of them
+
+    def call_helpers_and_work(tasks: Iterator[Task]) -> None:
+        with suppress(RuntimeError):  # while Python ends, no thread can be started
+            for _ in range(helpers):
+                context = contextvars.copy_context()
+                futures.append(crew.pool.submit(context.run, crew.work, work, tasks))
+        work(tasks)
+
+    try:
+        crew.work(call_helpers_and_work, shared)
+    finally:
+        # Who has not begun is not waited for: no task is left, and all may wait for each other.
+        errors = [future.exception() for future in futures if not future.cancel()]
     for error in filter(None, errors):
         raise error
 
