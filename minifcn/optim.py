@@ -48,7 +48,7 @@ class Optimizer:
             if parameter.grad is not None:
                 state = (arrays[i] for arrays in self.state.values())
                 self.update(parameter.data, parameter.grad.data, *state)
-                parameter.version.increment()
+                parameter.changed()
 
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
         """Change the parameter's array and its state in place; every optimiser has its own rule.

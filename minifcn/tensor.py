@@ -19,7 +19,7 @@ from minifcn import backend
 from minifcn.backend import Array
 from minifcn.recording import is_grad_enabled, recorded
 from minifcn.recording import no_grad as no_grad
-from minifcn.values import Values, Version
+from minifcn.values import UNCHANGED, Values
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 
@@ -34,10 +34,10 @@ class Tensor(Values):
         requires_grad: whether gradients flow to this tensor.
         grad: the gradient that `backward` added up, a Tensor, or None; only leaves get one.
         grad_fn: the Function that made this tensor; None for a leaf.
-        version: how often its values were changed in place, shared with its views.
+        version: which values it has, where they are changed in place; shared with its views.
     """
 
-    __slots__ = ("grad", "grad_fn", "requires_grad", "version")
+    __slots__ = ("grad", "grad_fn", "requires_grad")
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self.data = data if type(data) is np.ndarray else backend.plain_array(data)
@@ -47,7 +47,7 @@ class Tensor(Values):
         if requires_grad and kind != "f":
             raise TypeError(f"requires_grad needs a floating-point tensor; got dtype {self.dtype}")
         self.requires_grad = requires_grad
-        self.version = Version()
+        self.version = UNCHANGED
         self.grad: Tensor | None = None
         self.grad_fn: Function | None = None
 
@@ -56,13 +56,11 @@ class Tensor(Values):
         made = f", grad_fn={self.grad_fn.name}" if self.grad_fn else ""
         return f"tensor({text}, {self.dtype}{made or ', requires_grad' * self.requires_grad})"
 
-    def _plain(self, data: Array) -> Tensor:
-        return Tensor(data)
-
     def detach(self) -> Tensor:
         """Return a tensor with the same array and no history."""
         cut = Tensor(self.data)
-        cut.version, self.version.shared = self.version, True
+        cut.version = self.own_version()
+        cut.version.shared = True
         return cut
 
     def to(self, device: str) -> Tensor:
@@ -81,7 +79,7 @@ class Tensor(Values):
             old, plain = leaf.grad, not grad.requires_grad
             if old is not None and plain and not old.requires_grad and old.data.flags.owndata:
                 old.data += grad.data  # in place
-                old.version.increment()
+                old.changed()
             else:
                 fresh = Tensor(grad.data.copy()) if plain else grad
                 leaf.grad = fresh if old is None else old + fresh
@@ -139,16 +137,19 @@ class Tensor(Values):
         after = operation(before, before if other is self else other)
         if (after.shape, after.dtype) != (self.shape, self.dtype):
             raise TypeError(f"in place, a {_kind(self)} cannot become a {_kind(after)}")
-        if not after.requires_grad:
+        if not after.grad_fn:
             self[...] = after
         elif self.version.shared or (self.requires_grad and not self.grad_fn):
             what = "tensor that shares its array" if self.version.shared else "leaf"
             raise RuntimeError(f"{_IN_PLACE} of a {what}; write x = x + y, or use no_grad()")
-        return self._take_over(after) if after.requires_grad else self
+        else:
+            self._take_over(after).changed()  # for what was made from it as it was before
+            after.grad_fn.versions = (self.version.number, *after.grad_fn.versions[1:])
+        return self
 
     def _take_over(self, x: Tensor) -> Tensor:
-        self.data, self.version, self.requires_grad = x.data, x.version, x.requires_grad
-        self.grad_fn = x.grad_fn
+        self.data, self.version, self.grad_fn = x.data, x.version, x.grad_fn
+        self.requires_grad = x.requires_grad
         return self
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -161,7 +162,7 @@ class Tensor(Values):
             raise RuntimeError(f"{_IN_PLACE} of elements; compute a new tensor, or use no_grad()")
         value = value.data if isinstance(value, Tensor) else value
         backend.write(self.data, _plain_index(index), value)
-        self.version.increment()
+        self.changed()
 
     def exp(self) -> Tensor:
         """Raise e to the power of each element."""
@@ -201,6 +202,9 @@ class Tensor(Values):
         order = np.ravel(dims).tolist()
         back = lambda g: g.permute(*np.argsort([range(self.ndim)[i] for i in order]))
         return record("permute", self.data.transpose(order), (self, back), view=True)
+
+
+Values.kind = Tensor  # what a comparison makes
 
 
 def tensor(array: Any, requires_grad: bool = False) -> Tensor:
@@ -249,21 +253,19 @@ class Function:
 
     def __init__(self, name: str, output: Tensor, *sources: Source) -> None:
         self.name = name
-        self.inputs = tuple(x for x, _ in sources)
-        self.gradients = tuple(gradient for _, gradient in sources)
-        self.versions = [(x.version, x.version.number) for x in (output, *self.inputs)]
+        self.inputs = tuple([x for x, _ in sources])
+        self.gradients = tuple([gradient for _, gradient in sources])
+        self.versions = tuple([x.version.number for x in (output, *self.inputs)])
 
     def check(self, output: Tensor) -> None:
         """Raise RuntimeError where backward cannot start from here."""
         if not self.inputs:
             raise RuntimeError("a backward freed this graph; give it create_graph=True")
-        for x, (version, number) in zip((output, *self.inputs), self.versions, strict=True):
-            if x.version is not version or version.number != number:
-                raise RuntimeError(
-                    f"the values that {self.name} used, or made, were changed in place: a"
-                    f" {_kind(x)}, by an optimiser's step, load_state_dict, += or the like;"
-                    " call backward before that, or compute the output again"
-                )
+        if tuple([x.version.number for x in (output, *self.inputs)]) != self.versions:
+            raise RuntimeError(
+                f"values that {self.name} used or made were changed in place since, by a step of an"
+                " optimiser, load_state_dict, += or the like: call backward before that"
+            )
 
 
 def record(name: str, data: Array, *sources: Source, view: bool = False) -> Tensor:
@@ -275,7 +277,7 @@ def record(name: str, data: Array, *sources: Source, view: bool = False) -> Tens
     """
     output = Tensor(data)
     if view and np.may_share_memory(data, sources[0][0].data):
-        output.version = sources[0][0].version
+        output.version = sources[0][0].own_version()
         output.version.shared = True
     if is_grad_enabled() and any(x.requires_grad for x, _ in sources):
         output.grad_fn, output.requires_grad = Function(name, output, *sources), True

@@ -6,30 +6,36 @@ unasked: np.array(x) would lose the way back without a word, x.numpy() says so.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from minifcn import backend
 from minifcn.backend import Array
 
+_changes = itertools.count(1)
+
 
 class Version:
-    """How often the values of an array were changed in place; all who share the array keep one.
+    """Which values an array holds, as it may be changed in place; all who share it keep one.
 
     Attributes:
-        number: of changes so far.
+        number: of the latest change among all there have ever been; 0 before the first.
         shared: whether another tensor, such as a view, has ever had the same array.
     """
 
     number = 0
     shared = False
 
-    def increment(self) -> None:
-        """Note a change of the values, which a backward that needs the old ones then refuses."""
-        self.number += 1
+    def __reduce__(self) -> tuple[type[Version], tuple[()]]:
+        return Version, ()  # a copy has seen no changes: numbers are those of one process
+
+
+UNCHANGED = Version()
+"""The version of every tensor until it is changed in place, or shares its array."""
 
 
 def _elementwise(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -41,10 +47,10 @@ def _elementwise(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], A
         if isinstance(other, Values):
             if other.device != x.device:
                 raise ValueError(f"operands must be on one device; got {x.device}, {other.device}")
-            return x._plain(operation(x.data, other.data))
+            return x.kind(operation(x.data, other.data))
         if not backend.is_array(other) and not isinstance(other, (int, float, np.generic)):
             return NotImplemented  # equal to nothing else, and in no order with it
-        return x._plain(operation(x.data, backend.operand(other, x.data)))
+        return x.kind(operation(x.data, backend.operand(other, x.data)))
 
     return compute
 
@@ -60,12 +66,14 @@ class Values:
     know of gradients, and many see one object where there are many numbers.
     """
 
-    __slots__ = ("data",)
+    __slots__ = ("data", "version")
     __array_ufunc__ = None  # makes `array * tensor` call Tensor.__rmul__ instead of looping
 
+    kind: ClassVar[Any]  # the class of results without history: Tensor, which is defined above
     data: Array
     requires_grad: bool
     grad_fn: Any
+    version: Version
 
     shape = property(lambda self: self.data.shape, doc="The size of each axis.")
     ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
@@ -82,6 +90,15 @@ class Values:
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element; got shape {self.shape}")
         return self.data.item()
+
+    def changed(self) -> None:
+        """Note that the values were changed in place: backward refuses where it needs the old."""
+        self.own_version().number = next(_changes)
+
+    def own_version(self) -> Version:
+        """Return the version that this tensor keeps, to change it or share it."""
+        self.version = Version() if self.version is UNCHANGED else self.version
+        return self.version
 
     def __float__(self) -> float:
         return float(self.item())
@@ -116,11 +133,7 @@ class Values:
     __ior__, __ixor__ = _in_place(operator.or_), _in_place(operator.xor)
 
     def __invert__(self) -> Any:
-        return self._plain(~self.data)
-
-    def _plain(self, data: Array) -> Any:
-        """Return a tensor of other values, without history."""
-        raise NotImplementedError
+        return self.kind(~self.data)
 
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))  # type: ignore[index]

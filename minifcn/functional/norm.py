@@ -128,4 +128,4 @@ def _differentiable_gradients(
 def _move(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
     if running is not None:
         running.data += momentum * (batch - running.data)
-        running.version.increment()
+        running.changed()

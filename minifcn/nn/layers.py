@@ -161,7 +161,7 @@ class BatchNorm2d(Module):
         """Normalise x (N, C, H, W); in training, move the running statistics."""
         if self.training:
             self.num_batches_tracked.data += 1
-            self.num_batches_tracked.version.increment()
+            self.num_batches_tracked.changed()
         return F.batch_norm(
             x,
             self.running_mean,

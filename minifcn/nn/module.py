@@ -163,7 +163,7 @@ class Module:
         _check_shared(own, arrays)
         for name, value in own.items():
             value.data[...] = arrays[name]
-            value.version.increment()
+            value.changed()
 
     def __repr__(self) -> str:
         lines = [f"  ({n}): {child!r}".replace("\n", "\n  ") for n, child in self.children()]
@@ -191,7 +191,7 @@ def _convert(x: Tensor, device: str | None, dtype: Any) -> None:
     if dtype is not None and x.dtype.kind == "f":
         x.data = x.data.astype(dtype, copy=False)
     if x.data is not before:
-        x.version.increment()
+        x.changed()
 
 
 def _array(value: Any) -> Array:

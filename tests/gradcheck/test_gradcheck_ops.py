@@ -9,7 +9,7 @@ from minifcn.gradcheck import gradcheck
 from minifcn.tensor import Tensor
 
 NOT_DIFFERENTIABLE = {
-    *("__init__", "__repr__", "__setitem__", "_plain", "_take_over", "backward", "detach", "to")
+    *("__init__", "__repr__", "__setitem__", "_take_over", "backward", "detach", "to")
 }
 NOT_METHODS = {"broadcast_to", "sum_to", "put"}
 
