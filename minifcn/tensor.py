@@ -19,7 +19,7 @@ from minifcn import backend
 from minifcn.backend import Array
 from minifcn.recording import is_grad_enabled, recorded
 from minifcn.recording import no_grad as no_grad
-from minifcn.values import UNCHANGED, Values
+from minifcn.values import UNCHANGED, Values, plain_index
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 
@@ -153,7 +153,7 @@ class Tensor(Values):
         return self
 
     def __getitem__(self, index: Any) -> Tensor:
-        index = _plain_index(index)
+        index = plain_index(index)
         back = lambda g: put(g, index, self.shape)
         return record("take", backend.take(self.data, index), (self, back), view=True)
 
@@ -161,7 +161,7 @@ class Tensor(Values):
         if is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
             raise RuntimeError(f"{_IN_PLACE} of elements; compute a new tensor, or use no_grad()")
         value = value.data if isinstance(value, Tensor) else value
-        backend.write(self.data, _plain_index(index), value)
+        backend.write(self.data, plain_index(index), value)
         self.changed()
 
     def exp(self) -> Tensor:
@@ -357,15 +357,6 @@ def _operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
     other = _matching(x, other)
     shape = np.broadcast_shapes(x.shape, other.shape)
     return broadcast_to(x, shape), broadcast_to(other, shape)
-
-
-def _plain_index(index: Any) -> Any:
-    """Take the arrays out of Tensors; copies, since backward needs them as they are now."""
-    if isinstance(index, tuple):
-        return tuple(map(_plain_index, index))
-    if getattr(index, "dtype", None) == np.uint8 and index.ndim:
-        raise TypeError("an index must be bool (a mask) or int64; got uint8, which could be either")
-    return index.data.copy() if isinstance(index, Tensor) else index
 
 
 def _matching(x: Tensor, other: Any) -> Tensor:

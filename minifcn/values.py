@@ -163,3 +163,12 @@ class Values:
         if self.grad_fn:
             raise RuntimeError("a computed tensor is not copied with its history: detach() it")
         return super().__reduce_ex__(protocol)
+
+
+def plain_index(index: Any) -> Any:
+    """Take the arrays out of the Tensors in an index; copies, which stay as backward needs them."""
+    if isinstance(index, tuple):
+        return tuple(map(plain_index, index))
+    if getattr(index, "dtype", None) == np.uint8 and index.ndim:
+        raise TypeError("an index must be bool (a mask) or int64; got uint8, which could be either")
+    return index.data.copy() if isinstance(index, Values) else index
