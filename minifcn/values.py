@@ -140,7 +140,7 @@ class Values:
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError("a tensor without axes has no len()")
+            raise TypeError("a tensor without axes has no length, and nothing to iterate over")
         return self.shape[0]
 
     def __contains__(self, value: Any) -> bool:
