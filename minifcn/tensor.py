@@ -139,8 +139,8 @@ class Tensor(Values):
             raise TypeError(f"in place, a {_kind(self)} cannot become a {_kind(after)}")
         if not after.grad_fn:
             self[...] = after
-        elif self.version.shared or (self.requires_grad and not self.grad_fn):
-            what = "tensor that shares its array" if self.version.shared else "leaf"
+        elif (leaf := self.requires_grad and not self.grad_fn) or self.version.shared:
+            what = "leaf" if leaf else "tensor that shares its array"
             raise RuntimeError(f"{_IN_PLACE} of a {what}; write x = x + y, or use no_grad()")
         else:
             self._take_over(after).changed()  # for what was made from it as it was before

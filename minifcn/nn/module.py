@@ -35,26 +35,28 @@ class Module:
     path of attributes to a tensor, as in PyTorch. A tensor or module under two names is one: both
     names are in `state_dict`, but `parameters` and `modules` give it once.
 
-    The name of a Parameter, Buffer or Module takes another one of these, or None; TypeError for
-    anything else, which would leave the state without a word.
+    The name of a Parameter takes another one, or None; that of a Buffer or Module any part of the
+    state. TypeError for anything else, which would leave the state without a word.
     """
 
     training: bool = True
 
     def __setattr__(self, name: str, value: Any) -> None:
-        parts = vars(self).setdefault("_parts", set())  # names that hold state, or held it: None
-        if isinstance(value, (Parameter, Buffer, Module)):
-            parts.add(name)
-        elif name in parts and value is not None:
+        taken = vars(self).setdefault("_taken", {})  # what a name takes that holds, or held, state
+        if value is not None and name in taken and not isinstance(value, taken[name]):
+            kinds = ", ".join(kind.__name__ for kind in taken[name])
             raise TypeError(
-                f"{name} must be a Parameter, Buffer, Module or None, which {type(self).__name__}"
-                f" keeps as its state; got {type(value).__name__}"
+                f"{name} of {type(self).__name__} must be a {kinds} or None, as it is a part of the"
+                f" state; got {type(value).__name__}"
             )
+        if isinstance(value, (Parameter, Buffer, Module)):
+            parameter = isinstance(value, Parameter)
+            taken[name] = (Parameter,) if parameter else (Parameter, Buffer, Module)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        vars(self)["_parts"].discard(name)
+        vars(self)["_taken"].pop(name, None)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """Compute the module's output; every module defines its own."""
