@@ -43,6 +43,19 @@ def is_array(value: object) -> bool:
     return isinstance(value, np.ndarray) or library(value) is not np
 
 
+def plain_array(value: Any) -> Array:
+    """Return `value` as an array of NumPy or of CuPy, copied only if it is no array yet.
+
+    A np.matrix, and other kinds of NumPy arrays with operators of their own, become plain arrays.
+
+    Raises:
+        TypeError: an array with a mask, which would be lost.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("a masked array has no plain values: give its .filled(value)")
+    return np.asarray(value) if library(value) is np else value
+
+
 def to_device(array: Array, name: str) -> Array:
     """Return `array` on the device `name`, copied only if it is elsewhere.
 
@@ -68,11 +81,25 @@ def operand(value: Any, like: Array) -> Any:
 
 
 def take(array: Array, index: Any) -> Array:
-    """Return array[index], where index may hold arrays; IndexError where it is out of range."""
+    """Return array[index], where index may hold arrays; IndexError where it is out of range.
+
+    A single element is a view too, as are slices, and not NumPy's copy of the number.
+    """
     if device(array) == "cpu":
-        return array[_index_on_cpu(index)]
-    np.broadcast_to(np.int8(0), array.shape)[_index_on_cpu(index)]  # CuPy would wrap it around
+        index = _index_on_cpu(index)
+        taken = array[index]
+        return taken if isinstance(taken, np.ndarray) else array[(*_as_tuple(index), ...)]
+    _check_range(array, index)
     return array[index]
+
+
+def write(array: Array, index: Any, value: Any) -> None:
+    """Set array[index] = value, where index may hold arrays; IndexError where out of range."""
+    if device(array) == "cpu":
+        index = _index_on_cpu(index)
+    else:
+        _check_range(array, index)
+    array[index] = value
 
 
 def put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
@@ -83,6 +110,14 @@ def put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
     data = np.zeros(shape, values.dtype)
     np.add.at(data, _index_on_cpu(index), to_device(values, "cpu"))
     return to_device(data, device(values))
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _check_range(array: Array, index: Any) -> None:
+    np.broadcast_to(np.int8(0), array.shape)[_index_on_cpu(index)]  # CuPy would wrap it around
 
 
 def _index_on_cpu(index: Any) -> Any:

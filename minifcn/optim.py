@@ -10,6 +10,7 @@ import numpy as np
 
 from minifcn import kernels
 from minifcn.backend import library
+from minifcn.nn.module import Parameter
 from minifcn.tensor import Tensor
 
 
@@ -17,14 +18,18 @@ class Optimizer:
     """The base of optimisers: parameters, a learning rate, and arrays kept for each parameter.
 
     `state[name][i]` belongs to the parameter i. A parameter without a gradient is left alone.
+
+    Raises:
+        TypeError: parameters that are no Tensors, or are one instead of a list of them.
+        ValueError: no parameters; one that no step could move, because it was computed or needs no
+            gradient (but a module's Parameter may be fixed, if another is not); one given twice;
+            a setting that is negative, infinite or NaN.
     """
 
     def __init__(
         self, parameters: Iterable[Tensor], lr: float, weight_decay: float, *names: str
     ) -> None:
-        self.parameters = list(parameters)
-        if not self.parameters:
-            raise ValueError("parameters must hold at least one tensor; got none")
+        self.parameters = _checked(parameters)
         _check_at_least_zero(lr=lr, weight_decay=weight_decay)
         self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
         self.state = {
@@ -43,6 +48,7 @@ class Optimizer:
             if parameter.grad is not None:
                 state = (arrays[i] for arrays in self.state.values())
                 self.update(parameter.data, parameter.grad.data, *state)
+                parameter.changed()
 
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
         """Change the parameter's array and its state in place; every optimiser has its own rule.
@@ -126,6 +132,7 @@ class Adam(Optimizer):
         super().__init__(parameters, lr, weight_decay, "mean", "square")
         if not all(0 <= beta < 1 for beta in betas):
             raise ValueError(f"betas must be in [0, 1); got {betas}")
+        _check_at_least_zero(eps=eps)
         self.betas, self.eps = betas, eps
 
     def update(self, data: Any, gradient: Any, *state: Any) -> None:
@@ -135,10 +142,42 @@ class Adam(Optimizer):
         kernels.adam_update(data, gradient, mean, square, self.steps, *settings)
 
 
+def _checked(parameters: Iterable[Tensor]) -> list[Tensor]:
+    """Return the parameters as a list; raise for those that no optimiser can move."""
+    if isinstance(parameters, (Tensor, str, Mapping)) or not isinstance(parameters, Iterable):
+        kind = type(parameters).__name__
+        raise TypeError(f"parameters must be a list of Tensors, module.parameters(); got {kind}")
+    found = list(parameters)
+    if not found:
+        raise ValueError("parameters must hold at least one tensor; got none")
+    for i, x in enumerate(found):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"parameters[{i}] must be a Tensor; got {type(x).__name__}")
+        if problem := _why_it_cannot_move(x):
+            raise ValueError(f"parameters[{i}] {problem}")
+    if len({id(x) for x in found}) < len(found):
+        raise ValueError("parameters must be different tensors; got one of them twice")
+    if not any(x.requires_grad for x in found):
+        raise ValueError("parameters must have one that requires a gradient; got none that does")
+    return found
+
+
+def _why_it_cannot_move(x: Tensor) -> str | None:
+    if x.grad_fn:
+        return f"must be a leaf, which a step can move; it was computed by {x.grad_fn.name}"
+    if not (x.requires_grad or isinstance(x, Parameter)):
+        return "must require a gradient, by which a step moves it; make it an nn.Parameter"
+    return None
+
+
 def _check_at_least_zero(**values: float) -> None:
     for name, value in values.items():
+        if not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{name} must be a number; got {type(value).__name__}")
         if not value >= 0:
             raise ValueError(f"{name} must be at least 0; got {value}")
+        if value == math.inf:
+            raise ValueError(f"{name} must be finite; got {value}")
 
 
 def cosine(iteration: int, total: int, warmup: int = 0) -> float:

@@ -10,41 +10,23 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from minifcn import backend
 from minifcn.backend import Array
+from minifcn.recording import is_grad_enabled, recorded
+from minifcn.recording import no_grad as no_grad
+from minifcn.values import UNCHANGED, Values, plain_index
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 
-_recording: ContextVar[bool] = ContextVar("recording", default=True)
+_IN_PLACE = "where gradients are recorded there is no change in place"
 
 
-@contextlib.contextmanager
-def _record(enabled: bool) -> Iterator[None]:
-    token = _recording.set(enabled)
-    try:
-        yield
-    finally:
-        _recording.reset(token)
-
-
-def no_grad() -> contextlib.AbstractContextManager[None]:
-    """Stop recording inside this context manager, which nests."""
-    return _record(False)
-
-
-def is_grad_enabled() -> bool:
-    """Whether operations are being recorded."""
-    return _recording.get()
-
-
-class Tensor:
+class Tensor(Values):
     """An array that remembers how it was made.
 
     Attributes:
@@ -52,43 +34,34 @@ class Tensor:
         requires_grad: whether gradients flow to this tensor.
         grad: the gradient that `backward` added up, a Tensor, or None; only leaves get one.
         grad_fn: the Function that made this tensor; None for a leaf.
+        version: which values it has, where they are changed in place; shared with its views.
     """
 
-    __slots__ = ("data", "grad", "grad_fn", "requires_grad")
-    __array_ufunc__ = None  # makes `array * tensor` call Tensor.__rmul__ instead of looping
+    __slots__ = ("grad", "grad_fn", "requires_grad")
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        self.data = data if backend.is_array(data) else np.asarray(data)
-        if requires_grad and self.dtype.kind != "f":
+        self.data = data if type(data) is np.ndarray else backend.plain_array(data)
+        kind = self.data.dtype.kind
+        if kind not in "fiub":
+            raise TypeError(f"data must be numbers or booleans; got {self.data.dtype}")
+        if requires_grad and kind != "f":
             raise TypeError(f"requires_grad needs a floating-point tensor; got dtype {self.dtype}")
         self.requires_grad = requires_grad
+        self.version = UNCHANGED
         self.grad: Tensor | None = None
         self.grad_fn: Function | None = None
-
-    shape = property(lambda self: self.data.shape, doc="The size of each axis.")
-    ndim = property(lambda self: self.data.ndim, doc="The number of axes.")
-    size = property(lambda self: self.data.size, doc="The number of elements.")
-    dtype = property(lambda self: self.data.dtype, doc="The type of the elements.")
-    device = property(lambda self: backend.device(self.data), doc="'cpu' or 'cuda'.")
 
     def __repr__(self) -> str:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
         made = f", grad_fn={self.grad_fn.name}" if self.grad_fn else ""
         return f"tensor({text}, {self.dtype}{made or ', requires_grad' * self.requires_grad})"
 
-    def numpy(self) -> np.ndarray:
-        """Return the values as a NumPy array, which shares its memory on the CPU."""
-        return backend.to_device(self.data, "cpu")
-
-    def item(self) -> float | int:
-        """Return the value of a tensor of one element as a Python number."""
-        if self.size != 1:
-            raise ValueError(f"item() needs a tensor of one element; got shape {self.shape}")
-        return self.data.item()
-
     def detach(self) -> Tensor:
         """Return a tensor with the same array and no history."""
-        return Tensor(self.data)
+        cut = Tensor(self.data)
+        cut.version = self.own_version()
+        cut.version.shared = True
+        return cut
 
     def to(self, device: str) -> Tensor:
         """Return the same values on `device`; their gradients come back from there."""
@@ -106,6 +79,7 @@ class Tensor:
             old, plain = leaf.grad, not grad.requires_grad
             if old is not None and plain and not old.requires_grad and old.data.flags.owndata:
                 old.data += grad.data  # in place
+                old.changed()
             else:
                 fresh = Tensor(grad.data.copy()) if plain else grad
                 leaf.grad = fresh if old is None else old + fresh
@@ -126,6 +100,8 @@ class Tensor:
         return _matching(self, other) / self
 
     def __pow__(self, exponent: float) -> Tensor:
+        if not isinstance(exponent, (int, float, np.number)):
+            raise TypeError(f"** needs a number as exponent; got {type(exponent).__name__}")
         exponent = exponent if isinstance(exponent, int) else float(exponent)
         slope = lambda: exponent * self ** (exponent - 1) if exponent else 0.0
         return record("pow", self.data**exponent, (self, lambda g: g * slope()))
@@ -149,9 +125,44 @@ class Tensor:
         to_other = lambda g: sum_to(self.transpose() @ g, other.shape)
         return record("matmul", self.data @ other.data, (self, to_self), (other, to_other))
 
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _matching(self, other) @ self
+
+    def _in_place(self, operation: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
+        """Do what `x += y` does in PyTorch: x stays the same tensor, with new values.
+
+        Where gradients are recorded it gets a new array and history; else the array is changed.
+        """
+        before = Tensor(self.data)._take_over(self)
+        after = operation(before, before if other is self else other)
+        if (after.shape, after.dtype) != (self.shape, self.dtype):
+            raise TypeError(f"in place, a {_kind(self)} cannot become a {_kind(after)}")
+        if not after.grad_fn:
+            self[...] = after
+        elif (leaf := self.requires_grad and not self.grad_fn) or self.version.shared:
+            what = "leaf" if leaf else "tensor that shares its array"
+            raise RuntimeError(f"{_IN_PLACE} of a {what}; write x = x + y, or use no_grad()")
+        else:
+            self._take_over(after).changed()  # for what was made from it as it was before
+            after.grad_fn.versions = (self.version.number, *after.grad_fn.versions[1:])
+        return self
+
+    def _take_over(self, x: Tensor) -> Tensor:
+        self.data, self.version, self.grad_fn = x.data, x.version, x.grad_fn
+        self.requires_grad = x.requires_grad
+        return self
+
     def __getitem__(self, index: Any) -> Tensor:
+        index = plain_index(index)
         back = lambda g: put(g, index, self.shape)
-        return record("take", backend.take(self.data, index), (self, back))
+        return record("take", backend.take(self.data, index), (self, back), view=True)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
+            raise RuntimeError(f"{_IN_PLACE} of elements; compute a new tensor, or use no_grad()")
+        value = value.data if isinstance(value, Tensor) else value
+        backend.write(self.data, plain_index(index), value)
+        self.changed()
 
     def exp(self) -> Tensor:
         """Raise e to the power of each element."""
@@ -162,25 +173,38 @@ class Tensor:
         return record("log", np.log(self.data), (self, lambda g: g / self))
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
-        """Sum over `axis` (all of them by default)."""
-        data = self.data.sum(axis, keepdims=True)
+        """Sum over `axis` (all of them by default); integers and booleans as int64."""
+        axis, dtype = None if axis == () else axis, None if self.dtype.kind == "f" else np.int64
+        data = self.data.sum(axis, dtype, keepdims=True)
         total = record("sum", data, (self, lambda g: broadcast_to(g, self.shape)))
-        return total if keepdims else total.reshape(np.squeeze(data, axis).shape)
+        back = lambda g: g.reshape(total.shape)
+        return total if keepdims else record("reshape", np.squeeze(data, axis), (total, back))
 
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
         """Mean over `axis` (all of them by default)."""
         total = self.sum(axis, keepdims)
         return total / (self.size / max(total.size, 1))
 
-    def reshape(self, shape: tuple[int, ...]) -> Tensor:
-        """Return the same elements in another shape; one size may be -1."""
-        return record("reshape", self.data.reshape(shape), (self, lambda g: g.reshape(self.shape)))
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the same elements in another shape, (2, 3) or 2, 3; one size may be -1."""
+        data, back = self.data.reshape(*shape), lambda g: g.reshape(self.shape)
+        return record("reshape", data, (self, back), view=True)
 
-    def transpose(self, *axes: int) -> Tensor:
-        """Return the axes in the order `axes`; by default the last two change places."""
-        axes = tuple(range(self.ndim)[i] for i in axes or (*range(self.ndim - 2), -1, -2))
-        back = lambda g: g.transpose(*np.argsort(axes))
-        return record("transpose", self.data.transpose(axes), (self, back))
+    def transpose(self, *dims: int) -> Tensor:
+        """Swap two axes, by default the last two, which transposes a matrix."""
+        if len(dims) not in (0, 2):
+            raise TypeError(f"transpose swaps two axes; got {dims}: permute takes all of them")
+        data, back = self.data.swapaxes(*dims or (-2, -1)), lambda g: g.transpose(*dims)
+        return record("transpose", data, (self, back), view=True)
+
+    def permute(self, *dims: Any) -> Tensor:
+        """Return all axes in the order `dims`, such as 0, 2, 3, 1 or (0, 2, 3, 1)."""
+        order = np.ravel(dims).tolist()
+        back = lambda g: g.permute(*np.argsort([range(self.ndim)[i] for i in order]))
+        return record("permute", self.data.transpose(order), (self, back), view=True)
+
+
+Values.kind = Tensor  # what a comparison makes
 
 
 def tensor(array: Any, requires_grad: bool = False) -> Tensor:
@@ -189,9 +213,9 @@ def tensor(array: Any, requires_grad: bool = False) -> Tensor:
     An array keeps its dtype; Python's floats become float32, its integers int64.
     Raises TypeError for anything but float32, float64, integers and booleans.
     """
-    copy = array.copy() if backend.is_array(array) else np.array(array)
-    if copy.dtype == np.float64 and not hasattr(array, "dtype"):
-        copy = copy.astype(np.float32)
+    copy = backend.plain_array(array).copy()
+    if not hasattr(array, "dtype"):
+        copy = copy.astype({"f": np.float32, "i": np.int64}.get(copy.dtype.kind, copy.dtype))
     if copy.dtype.kind not in "iub" and copy.dtype not in (np.float32, np.float64):
         raise TypeError(f"array must be float32, float64, integer or bool; got {copy.dtype}")
     return Tensor(copy, requires_grad)
@@ -222,23 +246,41 @@ def grad(
 
 
 class Function:
-    """How a tensor was made: the operation's name, its inputs and a gradient function for each."""
+    """How a tensor was made: the operation's name, its inputs and a gradient function for each.
 
-    def __init__(self, name: str, *sources: Source) -> None:
+    It keeps the versions of the inputs and the output: backward needs the values that they had.
+    """
+
+    def __init__(self, name: str, output: Tensor, *sources: Source) -> None:
         self.name = name
-        self.inputs = tuple(x for x, _ in sources)
-        self.gradients = tuple(gradient for _, gradient in sources)
+        self.inputs = tuple([x for x, _ in sources])
+        self.gradients = tuple([gradient for _, gradient in sources])
+        self.versions = tuple([x.version.number for x in (output, *self.inputs)])
+
+    def check(self, output: Tensor) -> None:
+        """Raise RuntimeError where backward cannot start from here."""
+        if not self.inputs:
+            raise RuntimeError("a backward freed this graph; give it create_graph=True")
+        if tuple([x.version.number for x in (output, *self.inputs)]) != self.versions:
+            raise RuntimeError(
+                f"values that {self.name} used or made were changed in place since, by a step of an"
+                " optimiser, load_state_dict, += or the like: call backward before that"
+            )
 
 
-def record(name: str, data: Array, *sources: Source) -> Tensor:
+def record(name: str, data: Array, *sources: Source, view: bool = False) -> Tensor:
     """Return a Tensor of `data`, the result of the operation `name`, with the way back.
 
     sources: for each input, the pair (input, function from the gradient of the result to the
         gradient of the input). The function computes with Tensors, to be differentiable itself.
+    view: whether `data` may be a view of the first input's array: then they share a version.
     """
     output = Tensor(data)
-    if _recording.get() and any(x.requires_grad for x, _ in sources):
-        output.grad_fn, output.requires_grad = Function(name, *sources), True
+    if view and np.may_share_memory(data, sources[0][0].data):
+        output.version = sources[0][0].own_version()
+        output.version.shared = True
+    if is_grad_enabled() and any(x.requires_grad for x, _ in sources):
+        output.grad_fn, output.requires_grad = Function(name, output, *sources), True
     return output
 
 
@@ -251,7 +293,7 @@ def _propagate(
     """Walk from `outputs` to the leaves; return the wanted tensors with their gradients."""
     pending: dict[int, Tensor] = {}  # id of a tensor -> its gradient, as far as it has come
     found = []
-    with _record(create_graph):
+    with recorded(create_graph):
         for output, gradient in zip(outputs, upstream, strict=True):
             _accumulate(pending, output, _checked_upstream(output, gradient), "the output")
         order = _topological_order(outputs)
@@ -280,15 +322,15 @@ def _topological_order(outputs: Sequence[Tensor]) -> list[Tensor]:
         elif id(x) not in seen:
             seen.add(id(x))
             stack.append((x, True))
-            sources = x.grad_fn.inputs if x.grad_fn else ()
-            if x.grad_fn and not sources:
-                raise RuntimeError("a backward freed this graph; give it create_graph=True")
-            stack.extend((source, False) for source in sources if source.requires_grad)
+            if x.grad_fn:
+                x.grad_fn.check(x)
+                stack.extend((y, False) for y in x.grad_fn.inputs if y.requires_grad)
     return order
 
 
 def _accumulate(pending: dict[int, Tensor], x: Tensor, part: Tensor, name: str) -> None:
-    if (part.shape, part.dtype, part.device) != (x.shape, x.dtype, x.device):
+    kind = (part.shape, part.dtype, part.device) if isinstance(part, Tensor) else None
+    if kind != (x.shape, x.dtype, x.device):
         raise RuntimeError(f"the gradient of {name} is a {_kind(part)} for a {_kind(x)}")
     pending[id(x)] = pending[id(x)] + part if id(x) in pending else part
 

@@ -184,6 +184,9 @@ class ndarray:  # noqa: N801 - CuPy's name
     def transpose(self, *axes):
         return _wrap(self._array.transpose(*axes))
 
+    def swapaxes(self, axis1, axis2):
+        return _wrap(self._array.swapaxes(axis1, axis2))
+
     def ravel(self, order="C"):
         return _wrap(self._array.ravel(order))
 
@@ -365,6 +368,10 @@ def squeeze(a, axis=None):
 
 def broadcast_to(array, shape):
     return _wrap(np.broadcast_to(_own(array), shape))
+
+
+def may_share_memory(a, b, max_work=None):
+    return np.may_share_memory(_own(a), _own(b))
 
 
 def take_along_axis(a, indices, axis):

@@ -4,7 +4,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.backend import to_device
-from minifcn.tensor import Tensor, broadcast_to, put, sum_to
+from minifcn.tensor import Tensor, broadcast_to, put, sum_to, tensor
 
 LABELS = np.array([[[0, 2, -100], [1, 2, 0]], [[-100, 1, 1], [2, 0, 2]]])
 CLASS_WEIGHTS = np.array([0.5, 2.0, 1.25])
@@ -64,6 +64,19 @@ CONV_TRANSPOSE = [
      (1, 2, 2, 3), (2, 2, 3, 2), 4),
     ("1x1", {}, (1, 2, 2, 2), (2, 3, 1, 1), 3),
 ]  # fmt: skip
+
+
+def in_place(x, y):
+    """Each of the operators that Python calls for `x += y` and the like."""
+    z = x * x + 1
+    z += y
+    z *= x
+    z *= z
+    z -= x**2
+    z /= 2 + x * x
+    z **= 2
+    return z
+
 
 CASES = [
     *[("conv2d", label, lambda x, w, b, options=options: F.conv2d(x, w, b, **options),
@@ -155,7 +168,11 @@ METHODS = [
     ("__neg__", lambda x: -x, (2, 3)),
     ("__matmul__", lambda x, y: x @ y, (2, 3), (3, 4)),
     ("__matmul__", lambda x, y: x @ y, (2, 1, 2, 3), (4, 3, 2)),
+    ("__rmatmul__", lambda x: near(np.arange(6.0).reshape(2, 3), x) @ x, (3, 4)),
+    ("_in_place", in_place, (2, 3), (3,)),
     ("__getitem__", lambda x: x[1:, ::2], (3, 4)),
+    ("__getitem__", lambda x: x[x > 0], (3, 4)),
+    ("__getitem__", lambda x: x[tensor([2, 0, 2]), 1], (3, 4)),
     ("__getitem__", lambda x: x[np.array([0, 2, 0, 0])], (3, 4)),
     ("__getitem__", lambda x: x[..., 1, None], (3, 4)),
     ("exp", lambda x: x.exp(), (2, 3)),
@@ -167,7 +184,8 @@ METHODS = [
     ("mean", lambda x: x.mean((0, 2), keepdims=True) * x, (2, 3, 2)),
     ("reshape", lambda x: x.reshape((3, -1)) ** 2, (2, 3, 2)),
     ("transpose", lambda x: x.transpose() ** 2, (2, 3, 4)),
-    ("transpose", lambda x: x.transpose(2, 0, 1) ** 2, (2, 3, 4)),
+    ("transpose", lambda x: x.transpose(0, 2) ** 2, (2, 3, 4)),
+    ("permute", lambda x: x.permute(2, 0, 1) ** 2, (2, 3, 4)),
     ("broadcast_to", lambda x: broadcast_to(x, (2, 3, 4)), (3, 1)),
     ("sum_to", lambda x: sum_to(x, (3, 1)), (2, 3, 4)),
     ("put", lambda x: put(x, np.array([1, 1, 3]), (5,)), (3,)),

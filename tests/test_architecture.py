@@ -16,16 +16,18 @@ ROOT = Path(minifcn.__file__).parent
 # From the bottom up. A module may import from the floors below its own, and from its own package.
 FLOORS = [
     ["terminal"],
-    ["backend", "machine"],
+    ["backend", "machine", "recording"],
     ["cuda_on_cpu"],
     ["kernels.geometry"],
     ["kernels.checks", "kernels.reference", "kernels.cpu", "kernels.gpu"],
     ["kernels.choice"],
     ["kernels"],
+    ["values"],
     ["tensor"],
     ["functional"],
     ["gradcheck"],
-    ["nn", "optim"],
+    ["nn"],
+    ["optim"],
     ["metrics", "phases", "data", "checkpoint", "log"],
     ["weights", "boundaries"],
     ["models"],
@@ -120,6 +122,7 @@ def test_the_rule():
     assert may_import("gradcheck", "gradcheck.causes")
     assert not may_import("backend", "cli")
     assert not may_import("nn.layers", "optim")
+    assert may_import("optim", "nn.module")
     assert not may_import("kernels.cpu", "kernels.reference")
     assert not may_import("kernels.geometry", "kernels")
 
@@ -174,7 +177,7 @@ def test_a_circle_would_be_found(monkeypatch):
 
 def test_files_are_short():
     lines = {name: len(path.read_text().splitlines()) for name, path in modules().items()}
-    assert lines["tensor"] <= 350
+    assert lines["tensor"] <= 400
     assert {name: count for name, count in lines.items() if count > 400} == {}
 
 

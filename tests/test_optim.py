@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from minifcn import Tensor
-from minifcn.nn import Parameter
+from minifcn import Tensor, tensor
+from minifcn.nn import Buffer, Module, Parameter, Sequential
 from minifcn.optim import SGD, Adam, Optimizer, cosine, poly
 
 SHAPES = ((3, 2), (4,), ())
@@ -184,12 +184,93 @@ def test_a_broken_state_changes_nothing(case):
         (lambda p: Adam(p, lr=math.nan), "lr must be at least 0; got nan"),
         (lambda p: SGD(p, lr=1, momentum=-0.1), "momentum must be at least 0; got -0.1"),
         (lambda p: SGD(p, lr=1, weight_decay=-1), "weight_decay must be at least 0; got -1"),
+        (lambda p: SGD(p, lr=1, momentum=math.inf), "momentum must be finite; got inf"),
+        (lambda p: Adam(p, eps=-1e-8), "eps must be at least 0; got -1e-08"),
         (lambda p: Adam(p, betas=(0.9, 1.0)), r"betas must be in \[0, 1\); got \(0.9, 1.0\)"),
     ],
 )
 def test_wrong_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make(make_parameters())
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda p: p[0] * 0.01, TypeError, "^parameters must be a list .*; got Tensor$"),
+        (lambda p: p[0], TypeError, "^parameters must be a list of Tensors, .*; got Parameter$"),
+        (lambda p: "weight", TypeError, "^parameters must be .*; got str$"),
+        (lambda p: {"weight": p[0]}, TypeError, "^parameters must be .*; got dict$"),
+        (lambda p: None, TypeError, "^parameters must be .*; got NoneType$"),
+        (lambda p: Module(), TypeError, "^parameters must be .*; got Module$"),
+        (lambda p: Sequential(Sequential()), TypeError, r"^parameters\[0\] must be .* Sequential$"),
+        (lambda p: [{"params": p}], TypeError, r"^parameters\[0\] must be a Tensor; got dict$"),
+        (lambda p: [p], TypeError, r"^parameters\[0\] must be a Tensor; got list$"),
+        (lambda p: [p[0], "bias"], TypeError, r"^parameters\[1\] must be a Tensor; got str$"),
+        (lambda p: [p[0].data], TypeError, r"^parameters\[0\] must be a Tensor; got ndarray$"),
+        (lambda p: enumerate(p), TypeError, r"^parameters\[0\] must be a Tensor; got tuple$"),
+        (lambda p: [p[0], p[1] * 2], ValueError, r"^parameters\[1\] must be a leaf.* by mul$"),
+        (lambda p: [p[0], p[1].reshape(2, 2)], ValueError, r"^parameters\[1\] .* by reshape$"),
+        (lambda p: [p[0], Tensor(np.ones(2))], ValueError, r"^parameters\[1\] must require a gra"),
+        (lambda p: [p[0].detach()], ValueError, r"^parameters\[0\] must require a gradient"),
+        (lambda p: [Tensor(np.ones(2, int))], ValueError, r"^parameters\[0\] must require a grad"),
+        (lambda p: [Buffer(np.ones(2)), p[0]], ValueError, r"^parameters\[0\] must require a gra"),
+        (lambda p: [Parameter(np.ones(2), False)], ValueError, "^parameters must have one that"),
+        (lambda p: [p[0], p[1], p[0]], ValueError, "^parameters must be different tensors"),
+        (lambda p: consumed(p), ValueError, "^parameters must hold at least one tensor; got none"),
+    ],
+)  # fmt: skip
+def test_what_an_optimiser_cannot_move_is_refused(kind, make, error, message):
+    with pytest.raises(error, match=message):
+        kind(make(make_parameters()), lr=0.1)
+
+
+def consumed(parameters):
+    """A generator whose elements somebody has counted."""
+    generator = (p for p in parameters)
+    assert len(list(generator)) == 3
+    return generator
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (math.inf, ValueError),
+        (math.nan, ValueError),
+        (-1e-9, ValueError),
+        ("0.1", TypeError),
+        (None, TypeError),
+        (Tensor(np.array(0.1)), TypeError),
+        (np.array([0.1]), TypeError),
+    ],
+)
+def test_settings_are_finite_numbers(kind, name, value, error):
+    with pytest.raises(error, match=f"^{name} must be "):
+        kind(make_parameters(), **({"lr": 0.1} | {name: value}))
+    kind(make_parameters(), **({"lr": 0.1} | {name: np.float32(0.5)}))
+
+
+def test_a_fixed_parameter_among_others_is_left_alone():
+    fixed, moving = Parameter(np.ones(2), requires_grad=False), Parameter(np.ones(2))
+    optimizer = SGD([fixed, moving], lr=1.0)
+    (fixed * moving).sum().backward()
+    optimizer.step()
+    assert (fixed.data.tolist(), moving.data.tolist()) == ([1, 1], [0, 0])
+    fixed.requires_grad = True  # thawed
+    (fixed * 3).sum().backward()
+    optimizer.step()
+    assert fixed.data.tolist() == [-2, -2]
+
+
+def test_a_leaf_that_is_no_parameter_is_moved():
+    w = tensor([1.0, 2.0], requires_grad=True)
+    optimizer = SGD((x for x in [w]), lr=0.5)
+    (w * w).sum().backward()
+    optimizer.step()
+    assert w.data.tolist() == [0, 0]
 
 
 def test_an_optimiser_must_define_its_rule():

@@ -115,7 +115,9 @@ def test_matmul(shapes):
 def test_sum_and_mean(axis, keepdims):
     a = random(2, 1, 3)
     for name in ("sum", "mean"):
-        y, expected = (getattr(x, name)(axis, keepdims=keepdims) for x in (a, a.data))
+        y = getattr(a, name)(axis, keepdims=keepdims)
+        all_for_none = None if axis == () else axis  # as in PyTorch, where NumPy sums over no axis
+        expected = getattr(a.data, name)(all_for_none, keepdims=keepdims)
         assert y.shape == expected.shape
         np.testing.assert_allclose(y.data, expected, 1e-15)
         check_gradients(lambda name=name: getattr(a, name)(axis, keepdims=keepdims), a)
@@ -125,12 +127,29 @@ def test_the_mean_of_no_images_is_empty():
     assert tensor(np.zeros((0, 3, 2, 2))).mean((2, 3)).shape == (0, 3)
 
 
-@pytest.mark.parametrize("axes", [(), (2, 0, 1), (1, 0, 2), (-1, 0, -2)])
-def test_transpose(axes):
+@pytest.mark.parametrize("dims", [(), (0, 1), (1, 0), (0, 2), (-1, 0), (1, 1)])
+def test_transpose_swaps_two_axes(dims):
     a = random(2, 3, 4)
-    expected = a.data.swapaxes(-1, -2) if not axes else a.data.transpose(axes)
-    np.testing.assert_array_equal(a.transpose(*axes).data, expected)
-    check_gradients(lambda: a.transpose(*axes), a)
+    np.testing.assert_array_equal(a.transpose(*dims).data, a.data.swapaxes(*dims or (-1, -2)))
+    check_gradients(lambda: a.transpose(*dims), a)
+
+
+@pytest.mark.parametrize("dims", [(2, 0, 1), (1, 0, 2), (-1, 0, -2), (0, 1, 2)])
+def test_permute(dims):
+    a = random(2, 3, 4)
+    np.testing.assert_array_equal(a.permute(*dims).data, a.data.transpose(dims))
+    np.testing.assert_array_equal(a.permute(dims).data, a.data.transpose(dims))
+    check_gradients(lambda: a.permute(*dims), a)
+
+
+def test_axes_that_are_not_there():
+    a = random(2, 3)
+    for wrong in (lambda: a.transpose(0, 2), lambda: a.permute(0), lambda: a.permute(0, 0)):
+        with pytest.raises(ValueError, match="ax[ei]s"):
+            wrong()
+    for wrong in ((0, 2, 1), (0,), ((1, 0),)):
+        with pytest.raises(TypeError, match="^transpose swaps two axes; got .*: permute takes all"):
+            a.transpose(*wrong)
 
 
 def test_exp_log_neg_reshape():
@@ -139,6 +158,7 @@ def test_exp_log_neg_reshape():
     check_gradients(lambda: a.log(), a)
     check_gradients(lambda: -a, a)
     check_gradients(lambda: a.reshape((3, -1)), a)
+    check_gradients(lambda: a.reshape(3, -1), a)
     np.testing.assert_array_equal((-a).data, -a.data)
     np.testing.assert_array_equal(a.exp().log().data.round(12), a.data.round(12))
 

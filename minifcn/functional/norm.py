@@ -55,8 +55,10 @@ def batch_norm(
             geometry.check_shape(value.data, (c,), name)
     if (running_mean is None) != (running_var is None):
         raise ValueError("running_mean and running_var go together; got only one of them")
-    ones, zeros = np.ones_like(input.data, shape=c), np.zeros_like(input.data, shape=c)
-    weight, bias = weight or Tensor(ones), bias or Tensor(zeros)
+    if weight is None:
+        weight = Tensor(np.ones_like(input.data, shape=c))
+    if bias is None:
+        bias = Tensor(np.zeros_like(input.data, shape=c))
     if training or running_mean is None or running_var is None:
         return _by_batch(input, running_mean, running_var, weight, bias, momentum, eps)
     scale = weight / (running_var.detach() + eps) ** 0.5
@@ -126,3 +128,4 @@ def _differentiable_gradients(
 def _move(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:
     if running is not None:
         running.data += momentum * (batch - running.data)
+        running.changed()

@@ -85,7 +85,7 @@ def max_unpool2d(
     default = tuple((n - 1) * s - 2 * p + k for n, k, s, p in axes)
     wanted = default if output_size is None else output_size
     last = wanted[-2:] if isinstance(wanted, (tuple, list)) else wanted
-    size = pair(last, "output_size", 1)
+    size = geometry.size_pair(last, "output_size")
     for n, usual, s in zip(size, default, stride, strict=True):
         if abs(n - usual) >= s:
             raise ValueError(
@@ -156,7 +156,7 @@ def _window_counts(
     size: int, out: int, kernel: int, stride: int, padding: int, count_include_pad: bool
 ) -> np.ndarray:
     """How many positions of each window count, along one axis."""
-    start = np.arange(out) * stride - padding
+    start = geometry.window_starts(out, stride, padding)
     if count_include_pad:  # the padding counts, but not what ceil_mode added beyond it
         return np.minimum(start + kernel, size + padding) - start
     return np.minimum(start + kernel, size) - np.maximum(start, 0)
@@ -181,7 +181,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
     check_tensors(4, input=input)
     geometry.check_pixels(input.data, "input")
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    pair(tuple(1 if o is None else o for o in wanted), "output_size", 1)
+    geometry.size_pair(tuple(1 if o is None else o for o in wanted), "output_size")
     oh, ow = (n if o is None else o for n, o in zip(input.shape[2:], wanted, strict=True))
     rows, columns = (
         Tensor(library(input.data).asarray(_means(n, out), input.dtype))
@@ -192,7 +192,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
 
 def _means(size: int, out: int) -> np.ndarray:
     """The matrix (out, size) that takes means along one axis."""
-    start = np.arange(out)[:, None] * size // out
-    stop = -(-(np.arange(out)[:, None] + 1) * size // out)
-    inside = (np.arange(size) >= start) & (np.arange(size) < stop)
+    window, pixels = np.arange(out, dtype=np.int64)[:, None], np.arange(size, dtype=np.int64)
+    start, stop = window * size // out, -(-(window + 1) * size // out)
+    inside = (pixels >= start) & (pixels < stop)
     return inside / inside.sum(1, keepdims=True)

@@ -17,6 +17,7 @@ def interpolate(
     scale_factor: float | tuple[float, float] | None = None,
     mode: str = "nearest",
     align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
 ) -> Tensor:
     """Resize a tensor of images.
 
@@ -30,13 +31,15 @@ def interpolate(
         scale_factor: how many times larger the output is; sizes are rounded down.
         mode: 'nearest' or 'bilinear'.
         align_corners: for 'bilinear' only; False by default.
+        recompute_scale_factor: whether the step is that of the rounded output size, as if `size`
+            had been given, and not 1 / scale_factor; False by default.
 
     Returns:
         (N, C, OH, OW).
 
     Raises:
         ValueError: not exactly one of size and scale_factor, an unknown mode, align_corners with
-            'nearest', an empty output.
+            'nearest', recompute_scale_factor with size, an empty output.
     """
     check_tensors(4, input=input)
     geometry.check_pixels(input.data, "input")
@@ -44,12 +47,15 @@ def interpolate(
         raise ValueError("align_corners goes with mode 'bilinear' only; got it with 'nearest'")
     if (size is None) == (scale_factor is None):
         raise ValueError(f"give either size or scale_factor; got {size} and {scale_factor}")
+    if recompute_scale_factor and scale_factor is None:
+        raise ValueError(f"recompute_scale_factor goes with scale_factor only; got size {size}")
     align = bool(align_corners)
     if scale_factor is None:
-        out = pair(size, "size", 1)
-        steps = _steps(input.shape[2:], out, align)
+        out = geometry.size_pair(size, "size")
     else:
         out, steps = _scaled(input.shape[2:], scale_factor, mode, align)
+    if scale_factor is None or recompute_scale_factor:
+        steps = _steps(input.shape[2:], out, align)
     return _resize(input, out, steps, mode, align)
 
 

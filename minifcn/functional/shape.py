@@ -74,7 +74,7 @@ def _pad_by_index(x: Tensor, amounts: list[tuple[int, int]], mode: str) -> Tenso
                 f" for axis {axis} of size {x.shape[axis]}"
             )
     positions = [
-        np.pad(np.arange(n), sides, mode=mode)  # type: ignore[call-overload]
+        np.pad(np.arange(n, dtype=np.int64), sides, mode=mode)  # type: ignore[call-overload]
         for n, sides in zip(x.shape, amounts, strict=True)
     ]
     return x[np.ix_(*positions)]
@@ -103,7 +103,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
         if x.dtype != tensors[0].dtype:
             raise TypeError(f"tensors must have one dtype; got {tensors[0].dtype} and {x.dtype}")
         check_device(tensors[0].data, x.data, ("tensors[0]", f"tensors[{i}]"))
-    ends = np.cumsum([x.shape[dim] for x in tensors]).tolist()
+    ends = np.cumsum([x.shape[dim] for x in tensors], dtype=np.int64).tolist()
     parts = [
         (x, lambda g, end=end, n=x.shape[dim]: _narrow(g, dim, end - n, end))
         for x, end in zip(tensors, ends, strict=True)

@@ -269,40 +269,53 @@ def source_positions(size: int, out: int, step: float, align_corners: bool) -> n
     align_corners: j * step, with step = (size - 1) / (out - 1). Otherwise pixel centres are
     aligned: max((j + 0.5) * step - 0.5, 0), with step = size / out. As in PyTorch.
     """
-    j = np.arange(out)
+    j = np.arange(out, dtype=np.int64)
     positions = j * step if align_corners else np.maximum((j + 0.5) * step - 0.5, 0)
     return np.minimum(positions, size - 1)
 
 
 def nearest_positions(size: int, out: int, step: float) -> np.ndarray:
     """The input pixel that each of `out` pixels of a nearest resize copies: floor(j * step)."""
-    j = np.arange(out)
+    j = np.arange(out, dtype=np.int64)
     exact = j * size // out  # in whole numbers, where no rounding can go wrong
     return exact if step == size / out else np.minimum((j * step).astype(np.int64), size - 1)
 
 
 def first_inside(out: int, stride: int, padding: int, dilation: int) -> np.ndarray:
     """The first input position at or after 0 that each of `out` windows meets along an axis."""
-    start = np.arange(out) * stride - padding
+    start = window_starts(out, stride, padding)
     return np.maximum(start, start % dilation)
+
+
+def window_starts(out: int, stride: int, padding: int) -> np.ndarray:
+    """Where along an axis each of `out` windows starts: negative inside the padding; int64."""
+    return np.arange(out, dtype=np.int64) * stride - padding
 
 
 # --- Argument checks --------------------------------------------------------------------------
 
 
 def pair(value: Any, name: str, minimum: int = 0) -> Pair:
-    """Return `value`, one whole number or two (height, width), as a pair.
+    """Return `value`, one whole number (in a tuple or not) or two (height, width), as a pair.
 
     Raises:
         TypeError: it is neither.
         ValueError: a number is below `minimum`.
     """
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    numbers = numbers * 2 if len(numbers) == 1 else numbers
     if len(numbers) != 2 or not whole_numbers(numbers):
         raise TypeError(f"{name} must be a whole number or a pair of them; got {value!r}")
     if min(numbers) < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {value!r}")
     return int(numbers[0]), int(numbers[1])
+
+
+def size_pair(value: Any, name: str) -> Pair:
+    """Return a size, one whole number or two (height, width), as a pair; no tuple of one."""
+    if isinstance(value, (tuple, list)) and len(value) == 1:
+        raise TypeError(f"{name} must be a whole number or a pair of them; got {value!r}")
+    return pair(value, name, 1)
 
 
 def whole_numbers(numbers: Iterable[Any]) -> bool:

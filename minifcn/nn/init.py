@@ -48,3 +48,4 @@ def bilinear_(weight: Tensor) -> None:
 def _fill(weight: Tensor, values: np.ndarray) -> None:
     """Copy the values, drawn or computed on the CPU, to where the weight is."""
     weight.data[...] = library(weight.data).asarray(values, weight.dtype)
+    weight.changed()

@@ -45,7 +45,9 @@ class Conv2d(Module):
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.relu = relu
         self.weight = Parameter(_zeros(out_channels, in_channels // groups, *kernel))
-        self.bias = Parameter(_zeros(out_channels)) if bias else None
+        self.bias: Parameter | None = Parameter(_zeros(out_channels))
+        if not bias:
+            self.bias = None  # the name stays one of a Parameter
         init.kaiming_normal_(self.weight, generator)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,7 +93,9 @@ class ConvTranspose2d(Module):
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.dilation, self.groups = dilation, groups
         self.weight = Parameter(_zeros(in_channels, out_channels // groups, *kernel))
-        self.bias = Parameter(_zeros(out_channels)) if bias else None
+        self.bias: Parameter | None = Parameter(_zeros(out_channels))
+        if not bias:
+            self.bias = None  # the name stays one of a Parameter
         if generator is not None:
             init.kaiming_normal_(self.weight, generator)
         elif in_channels == out_channels:
@@ -132,7 +136,9 @@ class Linear(Module):
         generator: np.random.Generator,
     ) -> None:
         self.weight = Parameter(_zeros(out_features, in_features))
-        self.bias = Parameter(_zeros(out_features)) if bias else None
+        self.bias: Parameter | None = Parameter(_zeros(out_features))
+        if not bias:
+            self.bias = None  # the name stays one of a Parameter
         init.kaiming_normal_(self.weight, generator)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,6 +161,7 @@ class BatchNorm2d(Module):
         """Normalise x (N, C, H, W); in training, move the running statistics."""
         if self.training:
             self.num_batches_tracked.data += 1
+            self.num_batches_tracked.changed()
         return F.batch_norm(
             x,
             self.running_mean,
@@ -267,13 +274,22 @@ class Upsample(Module):
         scale_factor: float | tuple[float, float] | None = None,
         mode: str = "nearest",
         align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
     ) -> None:
         self.size, self.scale_factor = size, scale_factor
         self.mode, self.align_corners = mode, align_corners
+        self.recompute_scale_factor = recompute_scale_factor
 
     def forward(self, x: Tensor) -> Tensor:
         """Resize x (N, C, H, W)."""
-        return F.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners)
+        return F.interpolate(
+            x,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            self.recompute_scale_factor,
+        )
 
 
 class Dropout(Module):

@@ -86,7 +86,7 @@ def ways_back(plane: ArrayLike, kernel_size: int | Pair = 2) -> dict[str, NDArra
         raise ValueError(f"plane must be of multiples of {kernel_size}; got shape {x.shape}")
     pooled = pool(x, kernel_size)
     values, switches = (Tensor(part[np.newaxis, np.newaxis]) for part in pooled)
-    corners = np.arange(x.size).reshape(x.shape)[::down, ::across]
+    corners = np.arange(x.size, dtype=np.int64).reshape(x.shape)[::down, ::across]
     nails = Tensor(np.ascontiguousarray(corners)[np.newaxis, np.newaxis])
     with no_grad():
         planes = {

@@ -219,7 +219,7 @@ def test_moving_a_module_takes_its_gradients_along(numpy_kernels):
     model = network()
     train(model, optim.SGD(model.parameters(), 0.1), 1)
     model.to("cuda")
-    assert {p.grad.device for p in model.parameters() if p.grad} == {"cuda"}
+    assert {p.grad.device for p in model.parameters() if p.grad is not None} == {"cuda"}
     assert {x.device for _, x in model.to("cpu").named_tensors()} == {"cpu"}
 
 

@@ -44,7 +44,7 @@ def test_groups_are_independent_convolutions(random):
 def test_a_1x1_convolution_mixes_channels(random):
     x, weight, bias = random(2, 3, 4, 5), random(2, 3, 1, 1, seed=1), random(2, seed=2)
     y = F.conv2d(x, weight, bias)
-    by_pixel = F.linear(x.transpose(0, 2, 3, 1).reshape((-1, 3)), weight.reshape((2, 3)), bias)
+    by_pixel = F.linear(x.permute(0, 2, 3, 1).reshape((-1, 3)), weight.reshape((2, 3)), bias)
     np.testing.assert_allclose(
         y.data.transpose(0, 2, 3, 1).reshape(-1, 2), by_pixel.data, rtol=1e-12
     )

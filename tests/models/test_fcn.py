@@ -191,7 +191,11 @@ def test_the_loss_starts_at_the_logarithm_of_the_number_of_classes(stride):
     loss = F.cross_entropy(model(Tensor(draw((2, 3, 40, 33)).astype(np.float32))), labels)
     assert abs(loss.item() - math.log(5)) < 1e-6
     loss.backward()
-    moving = {n for n, p in model.named_parameters() if p.grad and np.abs(p.grad.data).max() > 0}
+    moving = {
+        n
+        for n, p in model.named_parameters()
+        if p.grad is not None and np.abs(p.grad.data).max() > 0
+    }
     scores = {"score_fr", "score_pool4", "score_pool3"} & {n for n, _ in model.children()}
     assert moving == {f"{name}.{kind}" for name in scores for kind in ("weight", "bias")}
 

@@ -45,7 +45,7 @@ class Upsampling(NamedTuple):
             return F.conv2d(F.pad(resized, border, mode="replicate"), weight)
         beyond = self.kernel - self.stride
         padding = max(0, (beyond + 1) // 2)
-        weight = weight.transpose(1, 0, 2, 3)
+        weight = weight.transpose(0, 1)
         return F.conv_transpose2d(
             x, weight, stride=self.stride, padding=padding, output_padding=2 * padding - beyond
         )

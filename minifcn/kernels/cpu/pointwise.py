@@ -80,7 +80,7 @@ def cross_entropy_gradient(
 
     def work(images: Iterator[int]) -> None:
         for n in images:
-            out, pixels = result[n], np.arange(labels[n].size)
+            out, pixels = result[n], np.arange(labels[n].size, dtype=np.int64)
             np.subtract(x[n], logs[n], out=out)
             np.exp(out, out=out)
             out.reshape(len(out), -1)[labels[n].ravel(), pixels] -= 1

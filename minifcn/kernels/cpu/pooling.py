@@ -81,8 +81,10 @@ def _window_starts(
     out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> tuple[np.ndarray, np.ndarray]:
     """Flat index of each window's first element, and the step from there to each element."""
-    rows, columns = (np.arange(o) * s - p for o, s, p in zip(out, stride, padding, strict=True))
-    i, j = (np.arange(k) * d for k, d in zip(kernel_size, dilation, strict=True))
+    rows, columns = (
+        geometry.window_starts(o, s, p) for o, s, p in zip(out, stride, padding, strict=True)
+    )
+    i, j = (geometry.window_starts(k, d, 0) for k, d in zip(kernel_size, dilation, strict=True))
     return rows[:, None] * size[1] + columns, (i[:, None] * size[1] + j).ravel()
 
 
@@ -91,7 +93,7 @@ def _first_inside(
 ) -> np.ndarray:
     """The first element of each window that lies inside: the winner where all of it is -inf."""
     i, j = (
-        (geometry.first_inside(o, s, p, d) - (np.arange(o) * s - p)) // d
+        (geometry.first_inside(o, s, p, d) - geometry.window_starts(o, s, p)) // d
         for o, s, p, d in zip(out, stride, padding, dilation, strict=True)
     )
     return i[:, None] * kernel_size[1] + j
@@ -126,4 +128,4 @@ def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
 def _flat(indices: np.ndarray, planes: np.ndarray) -> np.ndarray:
     """Turn indices within each of the planes (P, H, W) into indices of the whole flat array."""
     count, h, w = planes.shape
-    return indices + np.arange(count).reshape(count, 1, 1) * (h * w)
+    return indices + np.arange(count, dtype=np.int64).reshape(count, 1, 1) * (h * w)
