@@ -94,7 +94,8 @@ def _finish(run: Run, as_json: bool) -> None:
         _say(note)
     _say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
     try:
-        with Progress(run.config.iterations, run.iteration) as progress:
+        images = len(run.val_data)
+        with Progress(run.config.iterations, run.iteration, images=images) as progress:
             run.train(progress)
         summary = write_report(run.folder, run.val_data, device=run.device)
     except Interrupted as error:

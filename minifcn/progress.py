@@ -16,16 +16,19 @@ class Progress:
         total: iterations of the whole run.
         start: iterations that are done already.
         file: where to write.
+        images: of how many images the scores are, if that is to be said.
     """
 
     lines = 20
     """The most plain lines that a run of any length prints, beside the first and the scores."""
 
-    def __init__(self, total: int, start: int = 0, file: TextIO | None = None) -> None:
+    def __init__(
+        self, total: int, start: int = 0, file: TextIO | None = None, images: int | None = None
+    ) -> None:
         self.total, self.start, self.file = total, start, file or sys.stderr
         self.began = time.monotonic()
         self.bar: Any = None
-        self.score = ""
+        self.score, self.of = "", f" of {images} images" if images else ""
 
     def __enter__(self) -> Progress:
         if self.file.isatty():
@@ -49,7 +52,7 @@ class Progress:
         """Show an iteration's row of the log."""
         loss, score = f"loss {row['loss']:.4f}", ""
         if row["mean_iu"] is not None:
-            score = self.score = f"  mean IU {row['mean_iu']:.3f}"
+            score = self.score = f"  mean IU {row['mean_iu']:.3f}{self.of}"
         if self.bar is not None:  # a bar keeps showing the last score, a line is about one row
             self.bar.set_postfix_str((loss + self.score).replace("  ", ", "), refresh=False)
             self.bar.update()

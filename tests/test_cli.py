@@ -59,7 +59,10 @@ def test_train_tells_what_it_does_in_plain_lines_on_stderr(finished):
         first,
     )
     assert last == f"pictures, weights and log are in {folder}"
-    pattern = r"iteration (\d)/4  loss \d\.\d{4}(  mean IU 0\.\d{3})?  [\d.]+ it/s  \d+:\d\d left"
+    pattern = (
+        r"iteration (\d)/4  loss \d\.\d{4}(  mean IU 0\.\d{3} of 200 images)?"
+        r"  [\d.]+ it/s  \d+:\d\d left"
+    )
     matches = [re.fullmatch(pattern, line) for line in lines]
     assert [match[1] for match in matches] == ["1", "2", "3", "4"]
     assert [match[2] is not None for match in matches] == [False, True, False, True]

@@ -110,21 +110,24 @@ def _deep(ids: np.ndarray) -> RawMask:
 
 
 def _coloured(pixels: np.ndarray) -> RawMask:
-    codes = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    codes = pixels.view("<u4")[..., 0] & 0xFFFFFF  # the four bytes as one number: red is lowest
     where, present, counts = _present(codes, 1 << 24)
-    colours = np.stack([present >> 16, present >> 8 & 255, present & 255], axis=1)
+    colours = np.stack([present & 255, present >> 8 & 255, present >> 16], axis=1)
     is_grey = (colours == colours[:, :1]).all(axis=1)
     ids = np.where(is_grey, colours[:, 0], NO_ID)
     return RawMask(where, Values(ids, colours.astype(np.uint8), counts))
 
 
 def _before_black(picture: "Image") -> np.ndarray:
-    """RGB, uint8 (H, W, 3). An alpha that is the same everywhere says nothing about the pixels."""
+    """RGBA, uint8 (H, W, 4), its colours mixed with black as far as they are transparent.
+
+    An alpha that is the same everywhere says nothing about the pixels.
+    """
     pixels = np.array(picture.convert("RGBA"))
     colours, alpha = pixels[..., :3], pixels[..., 3:]
-    if alpha.min() == alpha.max():
-        return colours
-    return ((colours * alpha.astype(np.int32) + 127) // 255).astype(np.uint8)
+    if alpha.min() != alpha.max():
+        colours[...] = (colours * alpha.astype(np.int32) + 127) // 255
+    return pixels
 
 
 def _greys(levels: np.ndarray) -> np.ndarray:

@@ -45,7 +45,7 @@ class Record:
     def to_json(self) -> str:
         """Return the text of data.json."""
         values = {"digest": self.digest, "labels": self.labels.to_json(), "splits": self.splits}
-        return json.dumps(values, ensure_ascii=False, indent=1) + "\n"
+        return json.dumps(values, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, values: Any) -> Record:
