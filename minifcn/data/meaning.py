@@ -147,6 +147,10 @@ def _with_colours(seen: Seen, listed: ClassList) -> Meaning:
     if _are_ids(seen, listed):
         note = f"masks hold ids; the colours of {listed.source} are those of pictures"
         return Meaning(_labels_by_id(listed), (note,))
+    labels = _labels_by_id(listed)
+    are_ids = not seen.without_id and seen.colours.keys() & table.keys() <= {BLACK}
+    if are_ids and not set(seen.ids) <= set(labels.ids):
+        raise _unnamed_id(seen, listed, labels)
     raise _unknown_colours(unknown or seen.colours, seen, listed)
 
 
@@ -169,22 +173,12 @@ def _are_ids(seen: Seen, listed: ClassList) -> bool:
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
     first = next(iter(unknown.values())).first
     lines = [f"'NAME {r} {g} {b}'" for r, g, b in _frequent(unknown)]
+    ids = f"; as ids, masks hold {_listed(seen.ids)}" if not seen.without_id else ""
     return ValueError(
-        f"mask {str(first)!r} has {len(unknown)} colours that {listed.source} lacks"
-        f" ({_counted(unknown)}); add a line for each, such as {lines[0]}, or {_void_line(lines)}"
-        f"{_ids_hint(seen, listed)}"
-    )
-
-
-def _void_line(lines: list[str]) -> str:
-    return lines[0].replace("NAME", "void") + " for pixels that should not count"
-
-
-def _ids_hint(seen: Seen, listed: ClassList) -> str:
-    if seen.without_id:
-        return ""
-    return (
-        f"; as ids the masks hold {_range(sorted(seen.ids))}, and {len(listed.entries)} are named"
+        f"mask {str(first)!r} has a colour that {listed.source} lacks; in all masks there are"
+        f" {len(unknown)} such ({_counted(unknown)}): write into classes.txt, a line each:"
+        f" {', '.join(lines)}, or {lines[0].replace('NAME', 'void')} for pixels that should not"
+        f" count{ids}"
     )
 
 
@@ -274,9 +268,9 @@ def _unnamed_id(seen: Seen, listed: ClassList, labels: Labels) -> ValueError:
     wrong = sorted(set(seen.ids) - set(labels.ids))
     found, last = seen.ids[wrong[-1]], len(listed.entries) - 1
     if sorted(set(seen.ids) - {VOID}) == list(range(1, last + 2)):
-        advice = f"ids start from 0, so {listed.source} needs a first line for id 0"
+        advice = "ids start from 0: classes.txt needs a first line for id 0"
     else:
-        advice = f"{listed.source} needs a line for each id up to {wrong[-1]}, or the mask a repair"
+        advice = f"name each id up to {wrong[-1]} in classes.txt, or mend the mask"
     if wrong[-1] > SPARSE * len(seen.ids):
         advice += f"; if these are shades of grey, write {_ready(seen)}"
     return ValueError(

@@ -69,3 +69,54 @@ def test_empty_list(voc, save_text):
     save_text("ImageSets/Segmentation/train.txt", "")
     with pytest.raises(ValueError, match=r"train.txt' is empty"):
         VOC(voc)
+
+
+# -- Own data in VOC's layout --------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(tmp_path, save_image, save_mask, save_text):
+    """Ids 0 and 1, images in two formats, and classes of one's own."""
+    for name, suffix in (("a", "jpg"), ("b", "png")):
+        save_image(f"JPEGImages/{name}.{suffix}", (2, 3))
+        save_mask(f"SegmentationClass/{name}.png", [[0, 1, 1], [0, 0, 255]])
+    save_text("ImageSets/Segmentation/train.txt", "a\r\n")
+    save_text("ImageSets/Segmentation/val.txt", "\ufeffb\n")
+    return tmp_path
+
+
+def test_classes_of_one_s_own(own, save_text):
+    save_text("classes.txt", "background\ncrack\n")
+    for split in ("train", "val"):
+        dataset = VOC(own, split)
+        assert dataset.classes == ("background", "crack")
+        assert dataset[0][1].tolist() == [[0, 1, 1], [0, 0, VOID]]
+
+
+def test_colours_of_one_s_own(own, save_text):
+    save_text("classes.txt", "sky 9 0 0\ncrack 0 9 0\nvoid 0 0 9\n")
+    colours = np.array([[0, 9, 0], [0, 0, 9], [9, 0, 0]], np.uint8)
+    mask = np.array([[2, 0, 1], [2, 2, 2]], np.uint8)
+    for name in "ab":
+        write_mask(own / f"SegmentationClass/{name}.png", mask, colours)
+    assert VOC(own)[0][1].tolist() == [[0, 1, VOID], [0, 0, 0]]
+
+
+def test_without_classes_txt_the_classes_are_voc_s(own):
+    dataset = VOC(own)
+    assert dataset.classes[1] == "aeroplane"
+    assert "never in these masks: bicycle" in " ".join(dataset.check())
+
+
+def test_voc_s_colours_count_whatever_the_order_of_the_palette(voc):
+    order = np.roll(np.arange(21), 5)
+    mask = np.array([[0, 15, 0], [20, 0, 1]], np.uint8)
+    path = voc / "SegmentationClass/2007_000033.png"
+    write_mask(path, np.argsort(order)[mask].astype(np.uint8), voc_palette(21)[order])
+    np.testing.assert_array_equal(VOC(voc, "val")[0][1], mask)
+
+
+def test_an_id_that_voc_lacks(own, save_mask):
+    save_mask("SegmentationClass/b.png", [[0, 21, 1]])
+    with pytest.raises(ValueError, match=r"b.png' has id 21; expected 0 to 20"):
+        VOC(own)
