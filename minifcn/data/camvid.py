@@ -53,7 +53,7 @@ class CamVid(FilePairs):
         size: tuple[int, int] | None = None,
     ):
         check_split(split, SPLITS)
-        if root is None:
+        if root in (None, ""):
             raise ValueError(f"camvid needs --root, its folder; got none. Get {WHERE}")
         ids = {i: i for i in range(len(COLOURS))} | {VOID_ID: VOID, VOID: VOID}
         pairs, notes = find_pairs(Path(root), split)

@@ -100,7 +100,12 @@ def _splits_inside(images: Path, masks: Path) -> Layout:
         if split == "test" and split not in mask_splits:
             layout.notes.append(f"left out: {str(folder)!r}, which has no masks")
             continue
-        layout.add(split, pair_folders(folder, mask_splits.get(split, masks / folder.name)))
+        if split not in mask_splits:
+            raise ValueError(
+                f"{str(masks)!r} has no folder {folder.name!r}, as {str(images)!r} has: put the masks"
+                " of its images there"
+            )
+        layout.add(split, pair_folders(folder, mask_splits[split]))
     used = {*splits.values(), *mask_splits.values()}
     for folder in (images, masks):
         beside = [p for p in sorted(folder.iterdir()) if is_visible(p) and p not in used]

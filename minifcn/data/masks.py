@@ -105,7 +105,9 @@ def _grey(shades: np.ndarray, bits: int) -> RawMask:
 def _deep(ids: np.ndarray) -> RawMask:
     if ids.max() > 255 or ids.min() < 0:
         wrong = ids.max() if ids.max() > 255 else ids.min()
-        raise ValueError(f"16-bit id {wrong}; expected ids of at most 255")
+        raise ValueError(
+            f"16-bit id {wrong}; expected ids of at most 255: convert the mask to 8 bits"
+        )
     return _grey(ids.astype(np.uint8), 8)
 
 

@@ -90,6 +90,12 @@ def test_two_folders_of_one_split(tmp_path, samples):
         find_layout(tmp_path)
 
 
+def test_masks_without_the_splits_of_the_images(tmp_path, samples):
+    samples("images/train", "masks")
+    with pytest.raises(ValueError, match=r"masks' has no folder 'train', as .*images' has"):
+        find_layout(tmp_path)
+
+
 def test_only_val(tmp_path, samples):
     samples("images/val", "masks/val", "a")
     with pytest.raises(ValueError, match="has no folder train, only val"):
