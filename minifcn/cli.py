@@ -108,6 +108,16 @@ def _finish(run: Run, as_json: bool) -> None:
         _say(remark)
     print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
     _say(f"pictures, weights and log are in {run.folder}")
+    _say_spelled(list(run.config.classes))
+
+
+def _say_spelled(classes: Sequence[str]) -> None:
+    """Say which class names the pictures lack, for no font has their letters."""
+    from minifcn.plots.fonts import spelled_by_id
+
+    if names := spelled_by_id(classes):
+        known = ", ".join(f"class {i} is {name}" for i, name in names.items())
+        _say(f"in the pictures {known}: no font of this machine has their letters")
 
 
 def _go_on(run: Run) -> str:

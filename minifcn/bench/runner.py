@@ -34,6 +34,16 @@ REST = {"cpu": 0.15, "cuda": 0.0}
 TF32_VARIABLES = ("CUPY_TF32", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE")
 PARTS = ("all", "network", "kernels", "scaling")
 DEVICES = tuple(STANDARD)
+START = """
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("minifcn", sys.argv[1])
+sys.modules["minifcn"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["minifcn"])
+from minifcn.bench.worker import main
+main(sys.argv[2], int(sys.argv[3]), sys.argv[4])
+"""
+"""The program of a worker: this very minifcn, wherever it is, and of the working folder nothing."""
 
 
 class _Worker:
@@ -44,7 +54,7 @@ class _Worker:
         for name in TF32_VARIABLES:  # what is compared is decided in places.py, and nowhere else
             variables.pop(name, None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "minifcn.bench.worker", side, str(threads), device],
+            [sys.executable, "-P", "-c", START, minifcn.__file__, side, str(threads), device],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -46,7 +46,13 @@ def _facts(facts: Mapping[str, Any]) -> str:
 
 def _columns(torches: Sequence[str]) -> list[str]:
     pairs = [(f"PyTorch{TORCH[side]}", f"ratio{TORCH[side]}") for side in torches]
-    return ["", "minifcn", *(name for pair in pairs for name in pair), "limit", "of limit"]
+    return [
+        "times in ms",
+        "minifcn",
+        *(name for pair in pairs for name in pair),
+        "limit",
+        "of limit",
+    ]
 
 
 def _cells(row: Mapping[str, Any], torches: Sequence[str], digits: int) -> list[str]:

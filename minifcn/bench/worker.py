@@ -1,4 +1,4 @@
-"""A process that times the work it is told to, over and over: `python -m minifcn.bench.worker`."""
+"""A process that times the work it is told to, over and over; runner.py starts it."""
 
 from __future__ import annotations
 
@@ -74,7 +74,3 @@ def _seconds(call: Call, calls: int, place: CPU) -> float:
         call()
     place.wait()
     return (time.perf_counter() - start) / calls
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minifcn.plots import fonts
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
@@ -22,6 +24,8 @@ GIF_DPI, GIF_COLOURS = 120, 48
 _BOX = 0xFC  # the six bits of a colour that Pillow looks at
 
 _BARELY_COLOURED = 8  # how far the red, green and blue of a grey are apart
+
+_UNSEEN = "\u200b"  # has no width; a legend leaves out what starts with _
 
 _STYLE: Any = {
     "font.size": 9,
@@ -71,7 +75,7 @@ def _drawing() -> Iterator[None]:
 
     with rc_context():
         rcdefaults()
-        with rc_context(_STYLE):
+        with rc_context(_STYLE), fonts.in_use():
             yield
 
 
@@ -257,5 +261,21 @@ def check_names(classes: Sequence[str], expected: int, whose: str) -> None:
 
 
 def shortened(name: str, longest: int = 28) -> str:
-    """Return name, cut with an ellipsis where it would push the picture aside."""
-    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
+    """Return name as it is drawn: cut with an ellipsis where it would push the picture aside.
+
+    Letters that no font of this machine has are written as escapes, never drawn as boxes.
+    """
+    text = fonts.plain(name)
+    if not fonts.find_fonts(text):
+        text = text.encode("ascii", "backslashreplace").decode()
+    if fonts.width_of(text) > longest:
+        while fonts.width_of(text) > longest - 1:
+            text = text[:-1]
+        text = text.rstrip() + "…"
+    return _UNSEEN + text if text.startswith("_") else text
+
+
+def legible(names: Sequence[str], longest: int = 28) -> list[str]:
+    """Return class names as they are drawn: `shortened`, or "class 3" where no font has letters."""
+    by_id = fonts.spelled_by_id(names)
+    return [f"class {i}" if i in by_id else shortened(n, longest) for i, n in enumerate(names)]

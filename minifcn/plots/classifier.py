@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.canvas import check_names, figure_file, legible
 from minifcn.plots.colours import (
     check_image,
     check_labels,
@@ -116,7 +116,7 @@ def plot_class_maps(
         limits = {"vmin": scores.min(), "vmax": scores.max()}
         for label, own in enumerate(scores, 1):
             _show_map(axes[label], own, labels == label, **limits)
-            axes[label].set_title(f"score map: {shortened(classes[label], 14)}", pad=4)
+            axes[label].set_title(f"score map: {legible(classes, 14)[label]}", pad=4)
         for axis, mask, title in zip(
             axes[count - 2 :], (found, labels), ("maps, thresholded", "truth"), strict=False
         ):
@@ -200,8 +200,8 @@ def _key(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8], hei
     from matplotlib.patches import Patch
 
     swatches = [
-        Patch(label=shortened(name), facecolor=colour / 255, edgecolor="black", linewidth=0.5)
-        for name, colour in zip(classes, palette, strict=True)
+        Patch(label=name, facecolor=colour / 255, edgecolor="black", linewidth=0.5)
+        for name, colour in zip(legible(classes), palette, strict=True)
     ]
     cross = Line2D([], [], marker="x", color="#d55e00", linestyle="", markeredgewidth=1.8)
     cross.set_label("maximum of a map")

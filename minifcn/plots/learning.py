@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.kernels.geometry import whole_numbers
-from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.canvas import check_names, figure_file, legible, shortened
 from minifcn.plots.colours import (
     check_image,
     check_labels,
@@ -343,8 +343,8 @@ def _draw_key(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8]
 
     thin: dict[str, Any] = {"edgecolor": "0.5", "linewidth": 0.5}
     colours = [
-        Patch(label=shortened(name, 16), facecolor=colour / 255, **thin)
-        for name, colour in zip(classes, palette, strict=True)
+        Patch(label=name, facecolor=colour / 255, **thin)
+        for name, colour in zip(legible(classes, 16), palette, strict=True)
     ]
     line = Line2D([], [], color="#D55E00", linewidth=1.6, label="outline of the truth")
     maps = [

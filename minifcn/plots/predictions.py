@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.canvas import check_names, figure_file, legible
 from minifcn.plots.colours import (
     CORRECT,
     WRONG,
@@ -18,6 +18,7 @@ from minifcn.plots.colours import (
     colour_mask,
     error_map,
 )
+from minifcn.plots.fonts import width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +64,7 @@ def plot_predictions(
     colours = check_palette(palette)
     check_names(classes, len(colours), "palette")
     rows = _checked(samples, len(colours), ignore_index)
-    names = [shortened(name) for name in classes]
+    names = legible(classes)
     panels = [_panel_height(truth) for _, truth, _ in rows]
     legend = _LEGEND_LINE * _legend_lines(names) + 2 * _MARGIN
     height = _TITLE + sum(panels) + _GAP * (len(rows) - 1) + legend
@@ -171,7 +172,7 @@ def _draw_boundaries(axis: "Axes", mask: NDArray[Any]) -> None:
 
 def _legend_lines(names: Sequence[str]) -> int:
     """Return the lines that the names need under three panels; the error legend needs three."""
-    column = _SWATCH + _LETTER * max(map(len, names))
+    column = _SWATCH + _LETTER * max(map(width_of, names))
     columns = max(1, int((3 * _PANEL + 2 * _GAP) / column))
     return max(3, _rounded_up(len(names), columns))
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.palettes import default_palette
-from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.canvas import check_names, figure_file, legible
 from minifcn.plots.colours import check_palette
+from minifcn.plots.fonts import width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,12 +109,12 @@ def plot_iou(
     """
     if not iu:
         raise ValueError("iu must hold at least one class, got none")
-    scores = _numbers(list(iu.values()))
+    scores, names = _numbers(list(iu.values())), legible(list(iu))
     colours = check_palette(default_palette(len(iu)) if palette is None else palette)
     check_names(list(iu), len(colours), "palette")
     with figure_file(path, _WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
         axes = figure.subplots()
-        _draw_bars(axes, [shortened(name) for name in iu], scores, colours)
+        _draw_bars(axes, names, scores, colours)
         _draw_line(axes.axvline, "mean", mean_iu, _GREY, "--")  # grey is seen on black bars too
         _draw_line(axes.axvline, _BASELINE, baseline_mean_iu, _GREY, ":")
         axes.set(xlim=(0, 1.09), xticks=np.linspace(0, 1, 6), xlabel="intersection over union")
@@ -137,8 +138,8 @@ def plot_confusion(path: str | os.PathLike[str], counts: ArrayLike, classes: Seq
     """
     shares = row_shares(counts)
     check_names(classes, len(shares), "counts")
-    names = [shortened(name) for name in classes]
-    cells, letters = max(0.29 * len(names), 1.6), 0.075 * max(map(len, names))
+    names = legible(classes)
+    cells, letters = max(0.29 * len(names), 1.6), 0.075 * max(map(width_of, names))
     width, height = 1.06 * cells + letters + 1.15, cells + letters + 0.5
     with figure_file(path, width, height, layout="constrained") as figure:
         axes = figure.subplots()

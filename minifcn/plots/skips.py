@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import check_names, figure_file, shortened
+from minifcn.plots.canvas import check_names, figure_file, legible, shortened
 from minifcn.plots.colours import (
     check_image,
     check_labels,
@@ -129,8 +129,8 @@ def _draw_legend(figure: "Figure", classes: Sequence[str], palette: NDArray[np.u
     from matplotlib.patches import Patch
 
     swatches = [
-        Patch(label=shortened(name), facecolor=colour / 255, edgecolor="black", linewidth=0.5)
-        for name, colour in zip(classes, palette, strict=True)
+        Patch(label=name, facecolor=colour / 255, edgecolor="black", linewidth=0.5)
+        for name, colour in zip(legible(classes), palette, strict=True)
     ]
     figure.legend(
         handles=swatches,

@@ -107,6 +107,29 @@ def test_compare_with_pytorch(processes, monkeypatch):
     assert (results["sides"], results["memory"]) == ({}, [])
 
 
+FILES = ("torch", "numpy", "random", "json", "minifcn", "runpy", "importlib", "code", "typing")
+
+
+def test_files_of_the_working_folder_are_not_imported(processes, tmp_path, monkeypatch):
+    for name in FILES:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.chdir(tmp_path)
+    (row,) = compare(part="scaling", threads=1, rounds=1)["rows"]
+    assert row["minifcn_ms"] > 0
+
+
+def test_a_worker_runs_the_minifcn_that_starts_it(tmp_path):
+    """Also where another one is installed, or none, as in a checkout."""
+    (tmp_path / "minifcn" / "bench").mkdir(parents=True)
+    for name in ("__init__", "bench/__init__"):
+        (tmp_path / "minifcn" / f"{name}.py").touch()
+    (tmp_path / "minifcn" / "bench" / "worker.py").write_text("main = print")
+    path = str(tmp_path / "minifcn" / "__init__.py")
+    command = [sys.executable, "-P", "-c", runner.START, path, "limit", "1", "cpu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "limit 1 cpu\n"
+
+
 def test_a_worker_that_dies_is_an_error(processes, monkeypatch, capfd):
     sideways = Work("conv2d", "sideways", 1, 1, 4, 1, 1)
     monkeypatch.setattr(runner, "scaling_work", lambda device: [sideways])
@@ -155,7 +178,8 @@ def test_threads_are_set_before_a_library_is_loaded(monkeypatch):
         monkeypatch.setenv(name, "1")
         expected.pop(name, None)
     _Worker("torch", 3, "cuda")
-    assert seen["command"] == [sys.executable, "-m", "minifcn.bench.worker", "torch", "3", "cuda"]
+    program = ["-P", "-c", runner.START, minifcn.__file__]
+    assert seen["command"] == [sys.executable, *program, "torch", "3", "cuda"]
     assert seen["env"] == expected
 
 

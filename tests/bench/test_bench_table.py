@@ -38,7 +38,7 @@ def test_one_line_for_each_row_in_aligned_columns():
         [
             "minifcn 0.1.0, threads 2",
             "",
-            "                                    minifcn  PyTorch  ratio  limit  of limit",
+            "times in ms                         minifcn  PyTorch  ratio  limit  of limit",
             "-" * 76,
             "FCN-8s step                         1234.57  1000.00   1.20",
             "conv2d 3x3 of a long name, forward     2.00     8.00   0.25   0.50       25%",
@@ -49,7 +49,7 @@ def test_one_line_for_each_row_in_aligned_columns():
 def test_without_pytorch_its_columns_are_not_there():
     row = {key: value for key, value in KERNEL.items() if key not in ("torch_ms", "ratio")}
     header, rule, line = table(row).splitlines()[2:]
-    assert header.split() == ["minifcn", "limit", "of", "limit"]
+    assert header.split() == ["times", "in", "ms", "minifcn", "limit", "of", "limit"]
     assert line == "conv2d 3x3 of a long name, forward     2.00   0.50       25%"
     assert len(rule) == len(header) == len(line)
 
@@ -70,7 +70,7 @@ def test_a_wide_number_widens_its_column():
 
 def test_no_rows():
     header, rule = table().splitlines()[2:]
-    assert header.split() == ["minifcn", "limit", "of", "limit"]
+    assert header.split() == ["times", "in", "ms", "minifcn", "limit", "of", "limit"]
     assert rule == "-" * len(header)
 
 
@@ -94,9 +94,11 @@ def test_on_a_gpu_every_ratio_says_to_which_pytorch_it_is():
             "minifcn: gpu G, tf32 off",
             "torch_tf32: torch 2.11, tf32 on",
             "",
-            "        minifcn  PyTorch fp32  ratio fp32  PyTorch TF32  ratio TF32  limit  of limit",
-            "-" * 84,
-            "conv2d    0.012         0.010        1.23         0.005        2.47  0.006       49%",
+            "times in ms  minifcn  PyTorch fp32  ratio fp32  PyTorch TF32  ratio TF32"
+            "  limit  of limit",
+            "-" * 89,
+            "conv2d         0.012         0.010        1.23         0.005        2.47"
+            "  0.006       49%",
         ]
     )
 
