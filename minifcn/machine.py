@@ -30,10 +30,12 @@ OVERRIDES = {
 }
 """Variables that decide what NumPy and its matrix library find out by themselves, and how."""
 
-_READ = {"openblas": ("OPENBLAS_", "GOTO_"), "mkl": ("MKL_",), "blis": ("BLIS_",)}
-"""How the variables begin that a matrix library reads, besides those that all read."""
-
-_BY_ALL = ("OMP_", "NPY_")
+_READ = {
+    "openblas": ("OPENBLAS_", "GOTO_", "OMP_"),
+    "mkl": ("MKL_", "OMP_"),
+    "blis": ("BLIS_", "OMP_"),
+}
+"""How the variables begin that a matrix library reads."""
 
 _KERNELS = {
     "avx512f": ("skylakex", "cooperlake", "sapphirerapids"),
@@ -126,7 +128,7 @@ def _is_read(name: str) -> bool:
     """Whether NumPy, or the matrix library that it has here, reads a variable."""
     libraries = [library["internal_api"] for library in _blas_libraries()]
     known = [start for library in libraries for start in _READ.get(library, ())]
-    return name.startswith((*_BY_ALL, *known))
+    return name.startswith(("NPY_", *known))
 
 
 def _is_best(name: str, value: str) -> bool:

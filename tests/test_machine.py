@@ -128,6 +128,7 @@ def test_kernels_that_fit_are_named_but_no_reason_for_advice(computer, flags, ke
         ({"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}, MKL),
         ({"MKL_CBWR": "AVX", "GOTO_NUM_THREADS": "1"}, BLIS),
         ({"BLIS_ARCH_TYPE": "zen", "MKL_NUM_THREADS": "1"}, library("SkylakeX")),
+        ({"OMP_NUM_THREADS": "1"}, {"internal_api": "accelerate", "version": None}),
         ({"OPENBLAS_CORETYPE": "", "OPENBLAS_NUM_THREADS": ""}, library("SkylakeX")),
     ],
 )
