@@ -20,13 +20,12 @@ THREAD_VARIABLES = (
 OVERRIDES = {
     "OPENBLAS_CORETYPE": "OpenBLAS runs its {} kernels, whatever the processor is",
     "OPENBLAS_L2_SIZE": "OpenBLAS cuts matrices for a cache of {} KiB, whatever there is",
-    "OPENBLAS_BLOCK_FACTOR": "OpenBLAS multiplies its block sizes by {} / 100",
     "MKL_ENABLE_INSTRUCTIONS": "MKL uses no newer instructions than {}",
     "MKL_CBWR": "MKL gives the bits of {}, not those of its fastest code",
     "MKL_THREADING_LAYER": "MKL shares out its work by {}",
     "BLIS_ARCH_TYPE": "BLIS runs its {} kernels, whatever the processor is",
-    "NPY_DISABLE_CPU_FEATURES": "NumPy leaves out its code for {}",
-    "NPY_ENABLE_CPU_FEATURES": "NumPy leaves out its code for all but {}",
+    "NPY_DISABLE_CPU_FEATURES": "NumPy is told to leave out its code for {}",
+    "NPY_ENABLE_CPU_FEATURES": "NumPy is told to leave out its code for all but {}",
 }
 """Variables that decide what NumPy and its matrix library find out by themselves, and how."""
 

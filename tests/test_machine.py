@@ -81,7 +81,6 @@ SLOWING = {
     "kernels in capitals": ({"OPENBLAS_CORETYPE": "NEHALEM"}, library("Nehalem")),
     "another cache": ({"OPENBLAS_L2_SIZE": "512"}, library("SkylakeX")),
     "both": ({"OPENBLAS_CORETYPE": "Zen", "OPENBLAS_L2_SIZE": "256"}, library("Zen")),
-    "blocks": ({"OPENBLAS_BLOCK_FACTOR": "20"}, library("SkylakeX")),
     "MKL": ({"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "MKL_CBWR": "COMPATIBLE"}, MKL),
     "MKL on one thread": ({"MKL_THREADING_LAYER": "SEQUENTIAL"}, MKL),
     "BLIS": ({"BLIS_ARCH_TYPE": "generic"}, BLIS),
