@@ -225,7 +225,7 @@ def bench(choices: argparse.Namespace) -> None:
 
     if choices.plot:
         plots.check_path(choices.plot)
-    if warning := machine.warning("minifcn bench"):
+    if choices.device == "cpu" and (warning := machine.warning("minifcn bench")):
         _say(f"warning: {warning}")
     bar = partial(tqdm, disable=None, leave=False)  # on a terminal only
     settings = (choices.against, choices.part, choices.threads, choices.rounds)

@@ -20,20 +20,21 @@ THREAD_VARIABLES = (
 OVERRIDES = {
     "OPENBLAS_CORETYPE": "OpenBLAS runs its {} kernels, whatever the processor is",
     "OPENBLAS_L2_SIZE": "OpenBLAS cuts matrices for a cache of {} KiB, whatever there is",
-    "OPENBLAS_BLOCK_FACTOR": "OpenBLAS multiplies its block sizes by {} / 100",
     "MKL_ENABLE_INSTRUCTIONS": "MKL uses no newer instructions than {}",
     "MKL_CBWR": "MKL gives the bits of {}, not those of its fastest code",
     "MKL_THREADING_LAYER": "MKL shares out its work by {}",
     "BLIS_ARCH_TYPE": "BLIS runs its {} kernels, whatever the processor is",
-    "NPY_DISABLE_CPU_FEATURES": "NumPy leaves out its code for {}",
-    "NPY_ENABLE_CPU_FEATURES": "NumPy leaves out its code for all but {}",
+    "NPY_DISABLE_CPU_FEATURES": "NumPy is told to leave out its code for {}",
+    "NPY_ENABLE_CPU_FEATURES": "NumPy is told to leave out its code for all but {}",
 }
 """Variables that decide what NumPy and its matrix library find out by themselves, and how."""
 
-_READ = {"openblas": ("OPENBLAS_", "GOTO_"), "mkl": ("MKL_",), "blis": ("BLIS_",)}
-"""How the variables begin that a matrix library reads, besides those that all read."""
-
-_BY_ALL = ("OMP_", "NPY_")
+_READ = {
+    "openblas": ("OPENBLAS_", "GOTO_", "OMP_"),
+    "mkl": ("MKL_", "OMP_"),
+    "blis": ("BLIS_", "OMP_"),
+}
+"""How the variables begin that a matrix library reads."""
 
 _KERNELS = {
     "avx512f": ("skylakex", "cooperlake", "sapphirerapids"),
@@ -126,7 +127,7 @@ def _is_read(name: str) -> bool:
     """Whether NumPy, or the matrix library that it has here, reads a variable."""
     libraries = [library["internal_api"] for library in _blas_libraries()]
     known = [start for library in libraries for start in _READ.get(library, ())]
-    return name.startswith((*_BY_ALL, *known))
+    return name.startswith(("NPY_", *known))
 
 
 def _is_best(name: str, value: str) -> bool:

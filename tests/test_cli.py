@@ -361,7 +361,7 @@ def test_doctor_names_what_slows_this_machine_down(cli, monkeypatch):
     monkeypatch.setattr(doctor, "_gflops", lambda: 7.0)
     assert "environment" not in json.loads(cli("doctor", "--json").out)
     monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "AVX2")
-    effect = "NPY_DISABLE_CPU_FEATURES=AVX2: NumPy leaves out its code for AVX2"
+    effect = "NPY_DISABLE_CPU_FEATURES=AVX2: NumPy is told to leave out its code for AVX2"
     facts = json.loads(cli("doctor", "--json").out)
     assert facts["environment"] == effect
     assert facts["advice"] == machine.advice()

@@ -77,6 +77,7 @@ def test_bench_warns_once_where_something_decides_for_numpy(cli, asked, monkeypa
     assert (warned.code, warned.out) == (0, plain.out)
     assert warned.err == f"warning: {machine.warning('minifcn bench')}\n"
     assert "NPY_DISABLE_CPU_FEATURES=AVX512F" in warned.err
+    assert cli("bench", *options, "--device", "cuda").err == ""  # which computes without them
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])

@@ -81,7 +81,6 @@ SLOWING = {
     "kernels in capitals": ({"OPENBLAS_CORETYPE": "NEHALEM"}, library("Nehalem")),
     "another cache": ({"OPENBLAS_L2_SIZE": "512"}, library("SkylakeX")),
     "both": ({"OPENBLAS_CORETYPE": "Zen", "OPENBLAS_L2_SIZE": "256"}, library("Zen")),
-    "blocks": ({"OPENBLAS_BLOCK_FACTOR": "20"}, library("SkylakeX")),
     "MKL": ({"MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "MKL_CBWR": "COMPATIBLE"}, MKL),
     "MKL on one thread": ({"MKL_THREADING_LAYER": "SEQUENTIAL"}, MKL),
     "BLIS": ({"BLIS_ARCH_TYPE": "generic"}, BLIS),
@@ -128,6 +127,7 @@ def test_kernels_that_fit_are_named_but_no_reason_for_advice(computer, flags, ke
         ({"OPENBLAS_CORETYPE": "Haswell", "OPENBLAS_NUM_THREADS": "1"}, MKL),
         ({"MKL_CBWR": "AVX", "GOTO_NUM_THREADS": "1"}, BLIS),
         ({"BLIS_ARCH_TYPE": "zen", "MKL_NUM_THREADS": "1"}, library("SkylakeX")),
+        ({"OMP_NUM_THREADS": "1"}, {"internal_api": "accelerate", "version": None}),
         ({"OPENBLAS_CORETYPE": "", "OPENBLAS_NUM_THREADS": ""}, library("SkylakeX")),
     ],
 )

@@ -6,9 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from minifcn import cli
+from minifcn import cli, experiments, machine
+from minifcn.experiments.checkerboard import layers, pictures, tables
+from minifcn.experiments.skips.training import Plan
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -63,3 +66,56 @@ def test_cuda_runs_on_the_cpu_as_shown():
 def test_links_to_files_lead_somewhere():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (Path(__file__).parents[1] / target).exists(), target
+
+
+# -- Figures -------------------------------------------------------------------------------------
+
+
+def figures(text):
+    return [float(figure) for figure in re.findall(r"\d*\.\d+", text)]
+
+
+@pytest.mark.parametrize("network", ["FCN-32s", "FCN-16s", "FCN-8s"])
+def test_the_means_of_the_skips_are_those_of_their_rows(network):
+    (row,) = re.findall(rf"^\| {network} \|(.*)$", README, re.MULTILINE)
+    seeds, mean, *classes = row.strip(" |").split("|")
+    assert figures(mean) == [pytest.approx(np.mean(figures(seeds)), abs=0.001)]
+    assert np.mean(figures(" ".join(classes))) == pytest.approx(figures(mean)[0], abs=0.005)
+    assert (len(figures(seeds)), len(classes)) == (3, 6)
+
+
+def test_the_picture_of_the_skips_was_trained_as_long_as_its_caption_says():
+    (command,) = re.findall(r"`(minifcn experiment skips [^`]+)`", README)
+    choices = cli.build_parser().parse_args(command.split()[1:])
+    scale = choices.budget / experiments.EXPERIMENTS["skips"].minutes
+    iterations = 3 * experiments.Settings(Path(), scale=scale).iterations(Plan.third)
+    (caption,) = re.findall(r"!\[([^]]*)\]\(docs/skips.png\)", README)
+    assert f"after {iterations:,} iterations" in caption
+    assert f"{3 * Plan.third} iterations, too few" in README
+
+
+def test_the_measures_of_checkerboards():
+    layer = {k: layers.Upsampling("transposed", k) for k in (3, 4)}
+    table = {
+        (kind, k): tables.output_row(layer[k], kind, range(10))["Q"]
+        for kind in ("positive", "Gaussian") for k in (3, 4)
+    }  # fmt: skip
+    image = np.repeat(layers.disc(18), layers.CHANNELS, axis=1)
+    disc = {
+        k: np.mean(pictures.typical_output(image, [layer[k]], "positive", range(10))[1])
+        for k in (3, 4)
+    }
+    words = " ".join(README.split())
+    own, other = f"{table['positive', 4]:.2f}"[1:], f"{disc[4]:.2f}"[1:]
+    assert f"is {own} on random features and {other} on the disc below" in words
+    own, other = f"{table['positive', 3]:.2f}"[1:], f"{disc[3]:.2f}"[1:]
+    assert f"against {own} and {other} with k=3" in words
+    assert table["Gaussian", 3] == pytest.approx(0.23, abs=0.006)
+    assert table["Gaussian", 4] == pytest.approx(0.23, abs=0.006)
+    assert ": .23 for both." in words
+
+
+def test_variables_of_the_environment_are_those_that_doctor_knows():
+    named = set(re.findall(r"\b(?:OPENBLAS|OMP|MKL|BLIS|GOTO|NPY)_\w+", README))
+    assert named
+    assert named <= {*machine.OVERRIDES, *machine.THREAD_VARIABLES}
