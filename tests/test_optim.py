@@ -198,7 +198,7 @@ def test_wrong_settings(make, message):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda p: p[0] * 0.01, TypeError, "^parameters must be a list .*; got Tensor$"),
+        (lambda p: p[0] * 0.01, TypeError, "^parameters must be a list of Tensors.*got Tensor$"),
         (lambda p: p[0], TypeError, "^parameters must be a list of Tensors, .*; got Parameter$"),
         (lambda p: "weight", TypeError, "^parameters must be .*; got str$"),
         (lambda p: {"weight": p[0]}, TypeError, "^parameters must be .*; got dict$"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minifcn import Tensor
+from minifcn import Tensor, nn
 from minifcn import functional as F
 
 X = Tensor(np.array([[[[1.0, 2.0], [4.0, 5.0]]]]))
@@ -44,6 +44,41 @@ def test_a_factor_gives_the_step_even_where_the_size_was_rounded():
     np.testing.assert_allclose(found(mode="bilinear"), np.maximum(positions, 0))
 
 
+MODES = [
+    {"mode": "nearest"},
+    {"mode": "bilinear"},
+    {"mode": "bilinear", "align_corners": True},
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("options", MODES, ids=str)
+@pytest.mark.parametrize("recompute", [None, False, True])
+@pytest.mark.parametrize("scale", [1.6, 2.3, (0.7, 1.5), (2.0, 1.0), 0.45])
+def test_the_step_of_a_factor_is_pytorchs(options, recompute, scale):
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).standard_normal((1, 2, 7, 5))
+    theirs = torch.nn.functional.interpolate(
+        torch.from_numpy(x), scale_factor=scale, recompute_scale_factor=recompute, **options
+    )
+    for resize in (F.interpolate, lambda x, **settings: nn.Upsample(**settings)(x)):
+        found = resize(Tensor(x), scale_factor=scale, recompute_scale_factor=recompute, **options)
+        np.testing.assert_allclose(found.data, theirs.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", MODES, ids=str)
+def test_a_recomputed_factor_is_that_of_the_size(options):
+    """With it, 3 pixels times 1.6 are resized to 4 as size=4 does; 0.75 apart."""
+    x = Tensor(np.array([[[[0.0, 1.0, 2.0]]]]))
+    found = F.interpolate(x, scale_factor=(1, 1.6), recompute_scale_factor=True, **options)
+    np.testing.assert_array_equal(found.data, F.interpolate(x, (1, 4), **options).data)
+    kept = F.interpolate(x, scale_factor=(1, 1.6), recompute_scale_factor=False, **options)
+    np.testing.assert_array_equal(kept.data, F.interpolate(x, None, (1, 1.6), **options).data)
+    np.testing.assert_array_equal(
+        F.interpolate(x, (1, 4), recompute_scale_factor=False, **options).data, found.data
+    )
+
+
 def test_a_constant_image_stays_constant(random):
     x = Tensor(np.full((1, 1, 5, 3), 7.0))
     for size in ((1, 1), (2, 9), (13, 4)):
@@ -78,6 +113,10 @@ REFUSED = [
     ((1, 1, 4, 4), {"scale_factor": np.nan}, ValueError, "scale_factor must be one or two"),
     ((1, 1, 4, 4), {"scale_factor": (1, 2, 3)}, ValueError, "scale_factor must be one or two"),
     ((1, 1, 4, 4), {"size": 2, "mode": "bicubic"}, ValueError, "mode must be .*; got 'bicubic'$"),
+    ((1, 1, 4, 4), {"size": (2,)}, TypeError, "size must be a whole number or a pair"),
+    ((1, 1, 4, 4), {"scale_factor": (2,)}, ValueError, "scale_factor must be one or two"),
+    ((1, 1, 4, 4), {"size": 2, "recompute_scale_factor": True}, ValueError,
+     "recompute_scale_factor goes with scale_factor only; got size 2$"),
     ((1, 1, 4, 4), {"size": 2, "align_corners": True}, ValueError, "align_corners goes with mode"),
     ((1, 1, 4, 4), {"size": 2, "align_corners": False}, ValueError, "align_corners goes with"),
 ]  # fmt: skip

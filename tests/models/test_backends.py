@@ -36,7 +36,8 @@ def one_step(make_optimizer, dtype, device="cpu", **choices):
     scores = model(x)
     loss = F.cross_entropy(scores, Tensor(labels).to(device), ignore_index=VOID)
     loss.backward()
-    gradients = {f"gradient of {n}": p.grad.numpy() for n, p in model.named_parameters() if p.grad}
+    named = [(n, p.grad) for n, p in model.named_parameters()]
+    gradients = {f"gradient of {n}": g.numpy() for n, g in named if g is not None}
     optimizer.step()
     return {"scores": scores.numpy(), "loss": loss.numpy(), **gradients, **model.state_dict()}
 
