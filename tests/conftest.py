@@ -14,6 +14,42 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share the whole suite among two to four processes; a part of it runs in this one.
+
+    Where pytest-xdist is installed, and nothing else was asked for, such as `-n 0`. Tests that need
+    a GPU would only wait for each other.
+    """
+    whole = config.args_source is config.ArgsSource.TESTPATHS
+    if not whole or not config.pluginmanager.hasplugin("xdist") or "gpu" in config.option.markexpr:
+        return
+    if config.option.numprocesses is None and not hasattr(config, "workerinput"):
+        config.option.numprocesses = min(4, usable_cores())
+        config.option.dist = "loadfile"  # tests of a file share what its fixtures train and compile
+        config.option.loadscopereorder = (
+            False  # the order is that of `pytest_collection_modifyitems`
+        )
+
+
+def usable_cores():
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+SLOWEST = ("tutorials/test_run.py", "kernels/test_planted_cuda_bugs.py")
+"""Files that take longest, the longest first: what begins last must be short."""
+
+
+def pytest_collection_modifyitems(items):
+    """Run the slowest files first, so that the processes end at about the same time."""
+    ranks = {name: rank for rank, name in enumerate(SLOWEST)}
+    place = lambda item: "/".join(item.path.parts[-2:])
+    items.sort(key=lambda item: ranks.get(place(item), len(SLOWEST)))
+
+
 class Result(NamedTuple):
     """What a command returned and printed."""
 
