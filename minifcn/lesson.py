@@ -41,7 +41,7 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
     """
     said, half_unit = _read(text)
     _check_within(within or 0.0)
-    number = _one_number(value)
+    number = _one_number(value) + 0.0  # -0 is written as 0
     shown = f"{100 * number:.6g} %" if text.endswith("%") else _shown(number)
     # Half a unit is itself rounded: what lies between two numbers may be written as either.
     allowed = half_unit * (1 + 1e-9) if within is None else within

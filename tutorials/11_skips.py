@@ -197,8 +197,8 @@ class Scenes:
 
 
 held_out = InMemory(Scenes("val", 60))  # each is drawn once, and kept
-truths = np.stack([held_out[i][1] for i in range(60)])
-inputs = tensor(np.stack([normalise(held_out[i][0]) for i in range(60)]))
+truths = np.stack([held_out[i][1] for i in range(len(held_out))])
+inputs = tensor(np.stack([normalise(held_out[i][0]) for i in range(len(held_out))]))
 print("scenes to learn from: 1400; held out:", truths.shape)
 
 # %% [markdown]
