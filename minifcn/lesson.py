@@ -91,7 +91,7 @@ def claim(sentence: str, condition: Any) -> None:
         AssertionError: in the tests (see `STRICT`), if it is not so.
     """
     if not condition:
-        _tell(f"not so: {sentence}", f"not so with your change: {sentence}")
+        _tell(f"not so: {sentence}", f"not so here, but in the original: {sentence}")
 
 
 def progress(count: int, name: str, every: float = 3.0) -> Iterator[int]:

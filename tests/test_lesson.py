@@ -152,7 +152,7 @@ def test_a_reader_is_told_and_nothing_stops(switch, monkeypatch, capsys):
         "pixels: you measured 12; the text says 1,296 for the original",
         "pair: differ at (1,), 2 and 3; in the original they are equal",
         "sizes: shapes differ, (2,) and (3,); in the original they are equal",
-        "not so with your change: three is even",
+        "not so here, but in the original: three is even",
         "right: 3 (the text says 3)",
     ]
 
