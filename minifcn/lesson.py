@@ -41,7 +41,7 @@ def measured(name: str, value: Any, text: str, within: float | None = None) -> N
     """
     said, half_unit = _read(text)
     _check_within(within or 0.0)
-    number = _one_number(value)
+    number = _one_number(value) + 0.0  # -0 is written as 0
     shown = f"{100 * number:.6g} %" if text.endswith("%") else _shown(number)
     # Half a unit is itself rounded: what lies between two numbers may be written as either.
     allowed = half_unit * (1 + 1e-9) if within is None else within
@@ -91,7 +91,7 @@ def claim(sentence: str, condition: Any) -> None:
         AssertionError: in the tests (see `STRICT`), if it is not so.
     """
     if not condition:
-        _tell(f"not so: {sentence}", f"not so with your change: {sentence}")
+        _tell(f"not so: {sentence}", f"not so here, but in the original: {sentence}")
 
 
 def progress(count: int, name: str, every: float = 3.0) -> Iterator[int]:

@@ -52,10 +52,12 @@ def test_what_was_measured_is_printed(capsys):
     measured("pixels", 0.82060384, "82.1 %")
     measured("sum", 4076863488, "4,076,863,488")
     measured("ratio", 2 / 3, "0.67")
+    measured("nothing", -0.0, "0")
     assert capsys.readouterr().out.splitlines() == [
         "pixels: 82.0604 % (the text says 82.1 %)",
         "sum: 4,076,863,488 (the text says 4,076,863,488)",
         "ratio: 0.666667 (the text says 0.67)",
+        "nothing: 0 (the text says 0)",
     ]
 
 
@@ -150,7 +152,7 @@ def test_a_reader_is_told_and_nothing_stops(switch, monkeypatch, capsys):
         "pixels: you measured 12; the text says 1,296 for the original",
         "pair: differ at (1,), 2 and 3; in the original they are equal",
         "sizes: shapes differ, (2,) and (3,); in the original they are equal",
-        "not so with your change: three is even",
+        "not so here, but in the original: three is even",
         "right: 3 (the text says 3)",
     ]
 

@@ -148,7 +148,7 @@ print(f"answer: {names[p[0].argmax()]}, true: {names[labels[0]]}")
 # images.
 
 # %%
-of_each_image = -np.log(p[np.arange(8), labels])  # from row n, the number at labels[n]
+of_each_image = -np.log(p[np.arange(len(labels)), labels])  # from row n, the number at labels[n]
 loss = F.cross_entropy(logits, labels)
 equal("cross-entropy in NumPy and in the package", of_each_image.mean(), loss, within=1e-5)
 
@@ -199,10 +199,10 @@ measured("loss with a random last layer", random_loss, "5.16", within=0.02)
 # gradient is divided by N. We check the formula with random logits.
 
 # %%
-z = tensor(np.random.default_rng(0).standard_normal((8, 5)), requires_grad=True)
+z = tensor(np.random.default_rng(0).standard_normal((len(labels), 5)), requires_grad=True)
 F.cross_entropy(z, labels).backward()
 one_hot = np.eye(5)[labels]  # for each label, that row of the identity matrix
-by_hand = (F.softmax(z, 1).data - one_hot) / 8
+by_hand = (F.softmax(z, 1).data - one_hot) / len(labels)
 equal("gradient of the logits, by formula and by backward", by_hand, z.grad)
 
 # %% [markdown]
@@ -355,7 +355,7 @@ plot_learning(out / "learning_rates.png", curves, num_classes=5)
 show(out / "learning_rates.png")
 measured("loss after 60 steps, small learning rate", small[0, -1], "1.3", within=0.2)
 measured("accuracy, large learning rate", large[1, -1], "25 %")
-frequencies = np.bincount(labels) / 8
+frequencies = np.bincount(labels) / len(labels)
 blind_loss = -(frequencies * np.log(frequencies)).sum()  # p = frequencies, for every image
 measured("loss if one knows only how frequent each class is", blind_loss, "1.56")
 claim("the loss with the large rate gets stuck there", abs(large[0, -1] - blind_loss) < 0.05)

@@ -148,7 +148,7 @@ with no_grad():
     maps = fully_convolutional(network)(tensor(image))
     logits = network(tensor(windows))
 print("maps:", maps.shape, "  windows:", windows.shape)
-by_window = logits.data.T.reshape(1, 3, 33, 33)  # T: classes first, then the windows in rows
+by_window = logits.data.T.reshape(1, 3, len(places), -1)  # T: classes first, then windows
 equal("classifier on each window, and maps of the image", by_window, maps, within=1e-5)
 measured("windows", len(windows), "1,089")
 
@@ -394,7 +394,8 @@ def two_convolutions(x, padding):
     return F.conv2d(F.conv2d(x, first, padding=padding), second, padding=padding).data[0, 0]
 
 
-of_window, of_image = two_convolutions(window, 1), two_convolutions(image, 1)[3:9, 3:9]
+of_window, of_image = two_convolutions(window, 1), two_convolutions(image, 1)
+of_image = of_image[3 : 3 + len(of_window), 3 : 3 + len(of_window)]  # the cells of the window
 agree = np.isclose(of_window, of_image)
 print(agree.astype(int))  # 1: they agree
 measured("cells that agree", agree.sum(), "4")

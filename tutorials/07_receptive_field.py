@@ -267,7 +267,7 @@ truths = np.stack([scenes[i][1] for i in range(20)])
 # One map for each class: 1 where a pixel is of this class, 0 elsewhere.
 one_hot = (truths[:, None] == np.arange(6)[:, None, None]).astype(np.float32)
 
-blocks = one_hot.reshape(20, 6, 12, 8, 12, 8)  # 12 x 12 blocks of 8 x 8 pixels
+blocks = one_hot.reshape(-1, 6, 12, 8, 12, 8)  # 12 x 12 blocks of 8 x 8 pixels
 shares = blocks.mean(axis=(3, 5))
 equal("means of blocks, and the package", shares, F.avg_pool2d(tensor(one_hot), 8), within=1e-6)
 print("shares:", shares.shape, " sum over classes:", shares[0, :, 5, 5].sum())

@@ -181,7 +181,8 @@ with no_grad():  # no graph is kept: there will be no backward
 class Scenes:
     """Shapes, its six classes put together to three."""
 
-    classes, palette = ("background", "filled", "stroke"), Shapes.palette[:3]
+    classes = ("background", "filled", "stroke")
+    palette = Shapes.palette[[0, 1, 3]]  # the colours of tutorial 06
 
     def __init__(self, split, length, seed=0):
         design = Design(objects=(2, 4), radius=(18, 28), stroke=(6, 9))
@@ -196,8 +197,8 @@ class Scenes:
 
 
 held_out = InMemory(Scenes("val", 60))  # each is drawn once, and kept
-truths = np.stack([held_out[i][1] for i in range(60)])
-inputs = tensor(np.stack([normalise(held_out[i][0]) for i in range(60)]))
+truths = np.stack([held_out[i][1] for i in range(len(held_out))])
+inputs = tensor(np.stack([normalise(held_out[i][0]) for i in range(len(held_out))]))
 print("scenes to learn from: 1400; held out:", truths.shape)
 
 # %% [markdown]

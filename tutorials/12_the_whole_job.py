@@ -32,7 +32,7 @@ from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.pretrained import NETWORKS
 from minifcn.tensor import Tensor
-from minifcn.training import Run, evaluate, load_model, predict
+from minifcn.training import evaluate, load_model, predict
 
 out = pictures("12")
 work = Path(mkdtemp(dir=out, prefix="work-"))  # a new folder on each run
@@ -57,7 +57,8 @@ def terminal(command):
 
 # %%
 run = work / "killed"  # as_posix() below: its path with forward slashes, on Windows too
-options = "--iterations 240 --checkpoint-every 20 --device cpu"
+iterations = 240
+options = f"--iterations {iterations} --checkpoint-every 20 --device cpu"
 command = f"minifcn train {options} --out {run.as_posix()}"
 print("$", command)
 process = subprocess.Popen(
@@ -68,9 +69,10 @@ while process.poll() is None and not (run / "last.safetensors").exists():  # the
 process.kill()
 process.wait()
 
-stopped = Run.resume(run)  # reads the checkpoint
-print(f"killed; the checkpoint holds {stopped.iteration} of {stopped.config.iterations} iterations")
-claim("it was killed on its way", 0 < stopped.iteration < stopped.config.iterations)
+_, notes = load_arrays(run / "last.safetensors")  # all arrays, and some words about them
+done = int(notes["iteration"])
+print(f"killed; the checkpoint holds {done} of {iterations} iterations")
+claim("it was killed on its way", 0 < done < iterations)
 
 # %% [markdown]
 # ## Predict
@@ -169,8 +171,8 @@ show(out / f"{Path(my_image).stem}-overlay.png")
 
 # %% [markdown]
 # The colours of the classes are mixed into the picture: orange is disc, light blue square, green
-# ring; background is black, which makes the picture darker. Much is wrong, as in the scenes above.
-# The mask itself is in the file `NAME-mask.png`, as numbers of classes.
+# ring. Much is wrong, as in the scenes above. The mask itself is in the file `NAME-mask.png`, as
+# numbers of classes.
 
 # %%
 mask = np.array(Image.open(out / f"{Path(my_image).stem}-mask.png"))

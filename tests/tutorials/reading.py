@@ -19,7 +19,7 @@ NEEDS_MEASURING = re.compile(r"[.,%e]")
 STRICTLY = {**os.environ, STRICT: "1"}
 """The environment in which what is not as the text says is an error."""
 
-TOLD = re.compile(r"^.*(?:you measured|in the original|with your change).*$", re.MULTILINE)
+TOLD = re.compile(r"^.*(?:you measured|in the original).*$", re.MULTILINE)
 """The lines that a reader gets instead of an error."""
 
 

@@ -21,7 +21,7 @@ CHANGES = {
     "09_transposed_convolution": ("for k in (2, 3, 4):", "for k in (2, 3, 5):"),
     "10_checkerboards": ("for k, s in [(3, 2), (4, 2)]:", "for k, s in [(5, 2), (5, 3)]:"),
     "11_skips": ("steps=350", "steps=20"),
-    "12_the_whole_job": ("--iterations 240", "--iterations 10"),
+    "12_the_whole_job": ("iterations = 240", "iterations = 10"),
 }
 
 

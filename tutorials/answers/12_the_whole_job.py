@@ -27,6 +27,7 @@ claim("it has the image's shape", shape == (1, 33, 70))
 #    mean IU on the fifth stays near the baseline. Here 2 iterations, to show that the folder is
 #    read: images/ and masks/ with the same names. "0" stands for the version of minifcn.
 from minifcn.config import Config
+from minifcn.training import Run
 
 folder = work / "my-folder"
 for name in ("images", "masks"):
