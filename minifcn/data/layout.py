@@ -102,8 +102,8 @@ def _splits_inside(images: Path, masks: Path) -> Layout:
             continue
         if split not in mask_splits:
             raise ValueError(
-                f"{str(masks)!r} has no folder {folder.name!r}, as {str(images)!r} has: put the masks"
-                " of its images there"
+                f"{str(masks)!r} has no folder {folder.name!r}, as {str(images)!r} has: put the"
+                " masks of its images there"
             )
         layout.add(split, pair_folders(folder, mask_splits[split]))
     used = {*splits.values(), *mask_splits.values()}
