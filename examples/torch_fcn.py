@@ -3,9 +3,11 @@
     minifcn export runs/shapes-fcn8s --out weights.safetensors
     python examples/torch_fcn.py weights.safetensors image.png classes.png
 
-It needs torch, pillow and, for .safetensors files, safetensors, but not minifcn. The layers have
-the names that they have in minifcn.models.FCN, so `load_state_dict` takes the weights strictly:
-each one that is there is used, and none is missing.
+It needs torch, pillow and, for .safetensors files, safetensors, but not minifcn. The mask is the
+one of `minifcn predict`: the image is resized to the size of the run, and its mask back.
+
+The layers have the names that they have in minifcn.models.FCN, so `load_state_dict` takes the
+weights strictly: each one that is there is used, and none is missing.
 """
 
 import argparse
@@ -115,14 +117,42 @@ def segment(model: FCN, image: np.ndarray) -> np.ndarray:
     return scores[0].argmax(0).to(torch.uint8).numpy()
 
 
-def class_names(path: Path, count: int) -> list[str]:
-    """Return the names of the classes: in a safetensors file's metadata, or else their numbers."""
-    if path.suffix == ".safetensors":
-        from safetensors import safe_open
+def read_image(path: Path) -> np.ndarray:
+    """Read an image as uint8 (H, W, 3), upright as its EXIF orientation says, without alpha."""
+    from PIL import Image, ImageOps
 
-        with safe_open(path, "np") as file:
-            return json.loads(file.metadata()["minifcn"])["classes"]
-    return [str(i) for i in range(count)]
+    with Image.open(path) as picture:
+        if picture.mode[0] in "IF":
+            raise SystemExit(f"{path}: pixels of mode {picture.mode}; expected 8 bits a channel")
+        picture = ImageOps.exif_transpose(picture)
+        # A palette with transparency has no direct way to RGB.
+        return np.array(picture.convert("RGBA" if picture.mode == "P" else "RGB"))[..., :3]
+
+
+def segment_resized(model: FCN, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Segment an image at the (H, W) that the network was trained on; return a mask of its own."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR)
+    mask = Image.fromarray(segment(model, np.array(resized)))
+    return np.array(mask.resize((width, height), Image.Resampling.NEAREST))
+
+
+def about(path: Path) -> dict:
+    """Return the names of the 'classes' and the 'size' of images; an .npz file has neither."""
+    if path.suffix != ".safetensors":
+        return {}
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        return json.loads(file.metadata()["minifcn"])
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read 'HxW'."""
+    height, width = map(int, text.split("x"))
+    return height, width
 
 
 def main() -> None:
@@ -133,11 +163,17 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="what minifcn export wrote")
     parser.add_argument("image", type=Path)
     parser.add_argument("out", type=Path, help="PNG to write: the class of each pixel, as grey")
+    parser.add_argument(
+        "--size", type=parse_size, metavar="HxW", help="of the run; a .safetensors file has it"
+    )
     choices = parser.parse_args()
-    model = load(choices.weights)
-    classes = segment(model, np.array(Image.open(choices.image).convert("RGB")))
+    model, known = load(choices.weights), about(choices.weights)
+    size = choices.size or known.get("size")
+    if not size:
+        parser.error(f"{choices.weights} does not say the size of the run: give --size HxW")
+    classes = segment_resized(model, read_image(choices.image), tuple(size))
     Image.fromarray(classes).save(choices.out)
-    names = class_names(choices.weights, model.score_fr.out_channels)
+    names = known.get("classes") or [str(i) for i in range(model.score_fr.out_channels)]
     for name, share in zip(names, np.bincount(classes.ravel(), minlength=len(names)), strict=True):
         print(f"{name:20} {share / classes.size:7.2%}")
 

@@ -10,9 +10,12 @@ import pytest
 from small_runs import start
 
 from minifcn import Tensor, no_grad
-from minifcn.data.images import write_image
+from minifcn.checkpoint import load_arrays, save_arrays
+from minifcn.data import Shapes
+from minifcn.data.images import read_mask, write_image
 from minifcn.data.transforms import MEAN, STD
 from minifcn.export import export_run
+from minifcn.prediction import predict_files, predict_resized
 from minifcn.training import load_model, predict
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "torch_fcn.py"
@@ -97,5 +100,78 @@ def test_the_command(torch_fcn, finished_run, tmp_path):
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [name for name, _ in rows][:3] == ["background", "disc", "square"]
     assert sum(float(share.rstrip("%")) for _, share in rows) == pytest.approx(100, abs=0.05)
-    expected = predict(load_model(finished_run)[1], [draw_image()])[0]
+    config, model = load_model(finished_run)
+    expected = predict_resized(model, draw_image(), config.size)
     assert (np.array(Image.open(tmp_path / "classes.png")) == expected).mean() > 0.999
+
+
+def save_turned(path, image):
+    """A JPEG that is stored on its side, as phones do."""
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.rotate(90, expand=True).save(path, exif=exif)
+
+
+IMAGES = {
+    "small.png": lambda path, image: image.resize((20, 11)).save(path),
+    "of the run.png": lambda path, image: image.resize((96, 64)).save(path),
+    "wide.jpg": lambda path, image: image.resize((300, 50)).save(path),
+    "tall.bmp": lambda path, image: image.resize((50, 300)).save(path),
+    "turned.jpg": save_turned,
+    "grey.png": lambda path, image: image.convert("L").save(path),
+    "palette.png": lambda path, image: image.quantize(32).save(path, transparency=3),
+    "alpha.png": lambda path, image: image.convert("RGBA").save(path),
+    "grey and alpha.png": lambda path, image: image.convert("LA").save(path),
+    "bits.png": lambda path, image: image.convert("1").save(path),
+}
+
+
+@pytest.fixture(scope="module")
+def opinionated(tmp_path_factory):
+    """A run whose network predicts all its classes, and its weights as both kinds of files."""
+    folder = tmp_path_factory.mktemp("opinionated")
+    start(folder / "run", iterations=1, evaluate_every=1, size=(64, 96)).train()
+    path, generator = folder / "run" / "best.safetensors", np.random.default_rng(0)
+    arrays, metadata = load_arrays(path)
+    for name in ("score_fr", "score_pool4", "score_pool3"):
+        arrays[f"{name}.weight"][...] = generator.standard_normal(arrays[f"{name}.weight"].shape)
+    save_arrays(path, arrays, metadata)
+    for format in ("safetensors", "npz"):
+        export_run(folder / "run", folder / f"w.{format}")
+    return folder
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_same_mask_as_predict_writes(torch_fcn, opinionated, tmp_path, name):
+    from PIL import Image
+
+    scene, _ = Shapes("test", size=(60, 80))[0]
+    IMAGES[name](tmp_path / name, Image.fromarray(scene))
+    mask, _ = predict_files(opinionated / "run", [tmp_path / name], tmp_path / "out")
+    expected = read_mask(mask)
+    weights = opinionated / "w.safetensors"
+    size = torch_fcn.about(weights)["size"]
+    assert size == [64, 96]
+    image = torch_fcn.read_image(tmp_path / name)
+    found = torch_fcn.segment_resized(torch_fcn.load(weights), image, tuple(size))
+    assert (found.shape, found.dtype) == (expected.shape, np.uint8)
+    assert len(np.unique(expected)) > 1
+    assert (found == expected).mean() > 0.995
+
+
+@pytest.mark.oracle
+def test_the_command_wants_to_know_the_size(torch_fcn, opinionated, tmp_path):
+    """An .npz file has arrays only."""
+    write_image(tmp_path / "image.png", draw_image())
+    arguments = [opinionated / "w.npz", tmp_path / "image.png", tmp_path / "classes.png"]
+    command = [sys.executable, EXAMPLE, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "w.npz does not say the size of the run: give --size HxW" in done.stderr
+    command += ["--size", "64x96"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list("012345")
+    config, model = load_model(opinionated / "run")
+    expected = predict_resized(model, draw_image(), config.size)
+    assert (read_mask(tmp_path / "classes.png") == expected).mean() > 0.995
