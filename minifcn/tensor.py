@@ -37,19 +37,18 @@ class Tensor(Values):
         version: which values it has, where they are changed in place; shared with its views.
     """
 
-    __slots__ = ("grad", "grad_fn", "requires_grad")
+    __slots__ = ("grad", "grad_fn")
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
         self.data = data if type(data) is np.ndarray else backend.plain_array(data)
-        kind = self.data.dtype.kind
-        if kind not in "fiub":
-            raise TypeError(f"data must be numbers or booleans; got {self.data.dtype}")
-        if requires_grad and kind != "f":
-            raise TypeError(f"requires_grad needs a floating-point tensor; got dtype {self.dtype}")
-        self.requires_grad = requires_grad
+        if self.data.dtype.kind not in "fiub":
+            raise TypeError(f"data must be real numbers or booleans; got {self.data.dtype}")
         self.version = UNCHANGED
         self.grad: Tensor | None = None
         self.grad_fn: Function | None = None
+        self._needs_gradient = False
+        if requires_grad:
+            self.requires_grad = True
 
     def __repr__(self) -> str:
         text = np.array2string(self.numpy(), separator=", ", prefix="tensor(")
@@ -149,7 +148,7 @@ class Tensor(Values):
 
     def _take_over(self, x: Tensor) -> Tensor:
         self.data, self.version, self.grad_fn = x.data, x.version, x.grad_fn
-        self.requires_grad = x.requires_grad
+        self._needs_gradient = x.requires_grad
         return self
 
     def __getitem__(self, index: Any) -> Tensor:
@@ -280,7 +279,7 @@ def record(name: str, data: Array, *sources: Source, view: bool = False) -> Tens
         output.version = sources[0][0].own_version()
         output.version.shared = True
     if is_grad_enabled() and any(x.requires_grad for x, _ in sources):
-        output.grad_fn, output.requires_grad = Function(name, output, *sources), True
+        output.grad_fn, output._needs_gradient = Function(name, output, *sources), True
     return output
 
 

@@ -66,12 +66,11 @@ class Values:
     know of gradients, and many see one object where there are many numbers.
     """
 
-    __slots__ = ("data", "version")
+    __slots__ = ("_needs_gradient", "data", "version")
     __array_ufunc__ = None  # makes `array * tensor` call Tensor.__rmul__ instead of looping
 
     kind: ClassVar[Any]  # the class of results without history: Tensor, which is defined above
     data: Array
-    requires_grad: bool
     grad_fn: Any
     version: Version
 
@@ -80,6 +79,20 @@ class Values:
     size = property(lambda self: self.data.size, doc="The number of elements.")
     dtype = property(lambda self: self.data.dtype, doc="The type of the elements.")
     device = property(lambda self: backend.device(self.data), doc="'cpu' or 'cuda'.")
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to this tensor."""
+        return self._needs_gradient
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        """Let gradients flow to a leaf of floating-point numbers, or not."""
+        if wanted and self.dtype.kind != "f":
+            raise TypeError(f"requires_grad needs a floating-point tensor; got dtype {self.dtype}")
+        if self.grad_fn and not wanted:
+            raise RuntimeError("requires_grad of a computed tensor is True; detach() it instead")
+        self._needs_gradient = bool(wanted)
 
     def numpy(self) -> np.ndarray:
         """Return the values as a NumPy array, which shares its memory on the CPU."""

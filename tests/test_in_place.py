@@ -394,3 +394,75 @@ def test_a_loop_of_pytorchs_gives_pytorchs_weights():
         lambda: torch.zeros((), dtype=torch.float64),
     )
     np.testing.assert_allclose(ours.data, theirs.detach().numpy(), rtol=1e-14)
+
+
+# -- Random programs -----------------------------------------------------------------------------
+
+
+def random_steps(generator):
+    """Up to eight steps: (what to do, with which of the tensors so far, an operator, a number)."""
+    kinds = ["new", "exp", "relu", "in place", "quietly", "view", "assign", "detach", "step"]
+    return [
+        (
+            generator.choice(kinds, p=[0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.05, 0.1, 0.05]),
+            *generator.integers(100, size=2).tolist(),
+            generator.choice(["add", "sub", "mul", "truediv"]),
+            float(generator.choice([0.5, 2.0, -1.5])),
+        )
+        for _ in range(generator.integers(2, 9))
+    ]
+
+
+def follow(steps, leaves, relu, no_grad):
+    """Take the steps with Tensors of either library; return all values, and the gradients."""
+    values = list(leaves)
+    for kind, i, j, name, number in steps:
+        i, a, b = i % len(values), values[i % len(values)], values[j % len(values)]
+        b = b if b.shape == a.shape and name != "truediv" else number
+        if kind in ("quietly", "assign", "step"):
+            with no_grad():
+                if kind == "quietly":
+                    values[i] = getattr(operator, "i" + name)(a, number)
+                elif kind == "assign":
+                    a[...] = number
+                else:
+                    leaves[i % 2] -= 0.1
+        elif kind == "in place":
+            values[i] = getattr(operator, "i" + name)(a, b)
+        else:
+            make = {
+                "new": lambda a=a, b=b, name=name: getattr(operator, name)(a, b),
+                "exp": lambda a=a: (a * 0.1).exp(),
+                "relu": lambda a=a: relu(a),
+                "view": lambda a=a, j=j: a[0] if j % 2 else a.reshape(-1),
+                "detach": lambda a=a: a.detach(),
+            }
+            values.append(make[kind]())
+    sum(x.sum() for x in values if x.requires_grad).backward()
+    return [x.detach().numpy() for x in values] + [leaf.grad.numpy() for leaf in leaves[:2]]
+
+
+@pytest.mark.oracle
+def test_random_programs_are_pytorchs_or_an_error():
+    """Whatever is changed, and however: what comes out is what comes out of PyTorch, or nothing."""
+    torch = pytest.importorskip("torch")
+    compared = refused = 0
+    for seed in range(400):
+        steps = random_steps(np.random.default_rng(seed))
+        start = np.random.default_rng(seed).random((2, 2, 2)) + 0.5
+        ours = [tensor(x, requires_grad=True) for x in start]
+        theirs = [torch.tensor(x, requires_grad=True) for x in start]
+        try:
+            found = follow(steps, [*ours, tensor(start[0])], F.relu, no_grad)
+        except RuntimeError:
+            refused += 1
+            continue
+        try:
+            expected = follow(steps, [*theirs, torch.tensor(start[0])], torch.relu, torch.no_grad)
+        except RuntimeError:
+            continue  # PyTorch refuses `y *= y` too, which is right here
+        for x, y in zip(found, expected, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-9, err_msg=f"seed {seed}: {steps}")
+        compared += 1
+    assert compared > 100
+    assert refused > 50

@@ -185,6 +185,21 @@ def test_what_a_tensor_cannot_do_raises():
         2**x
 
 
+def test_requires_grad_is_switched_of_leaves():
+    x = tensor([1.0])
+    x.requires_grad = True
+    y = x * 2
+    with pytest.raises(RuntimeError, match="^requires_grad of a computed tensor is True; detach"):
+        y.requires_grad = False
+    y.requires_grad = True
+    y.backward()
+    assert x.grad.item() == 2
+    x.requires_grad = False
+    assert not (x * 2).requires_grad
+    with pytest.raises(TypeError, match="^requires_grad needs a floating-point tensor; got"):
+        tensor([1]).requires_grad = True
+
+
 def test_sums_of_integers_and_booleans_are_int64():
     for dtype in (bool, np.uint8, np.int16, np.int64):
         total = tensor(np.ones(300, dtype)).sum()
@@ -402,11 +417,11 @@ def test_a_masked_array_is_refused(make):
     ids=lambda a: str(a.dtype),
 )
 def test_what_are_no_numbers_is_refused(array):
-    with pytest.raises(TypeError, match="^data must be numbers or booleans; got"):
+    with pytest.raises(TypeError, match="^data must be real numbers or booleans; got"):
         Tensor(array)
     with pytest.raises(TypeError, match="^array must be float32, float64, integer or bool; got"):
         tensor(array)
-    with pytest.raises(TypeError, match="numbers or booleans|one dtype"):
+    with pytest.raises(TypeError, match="real numbers or booleans|one dtype"):
         tensor(np.ones(2)) * array
 
 

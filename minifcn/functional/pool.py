@@ -140,7 +140,8 @@ def avg_pool2d(
     out = geometry.pool_output_pair(size, kernel_size, stride, padding, (1, 1), ceil_mode)
     reach = [(o - 1) * s + k for o, s, k in zip(out, stride, kernel_size, strict=True)]
     (top, left), (h, w) = padding, size
-    padded = pad_(input, (left, reach[1] - w - left, top, reach[0] - h - top))
+    amounts = (left, reach[1] - w - left, top, reach[0] - h - top)
+    padded = pad_(input, amounts) if any(amounts) else input
     sums = _im2col(padded, kernel_size, stride).sum((2, 3))
     counts = (
         _window_counts(

@@ -50,10 +50,11 @@ def padded(x: Tensor, multiple: int) -> Tensor:
     """
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
-    return F.pad(x, (0, -x.shape[3] % multiple, 0, -x.shape[2] % multiple))
+    right, bottom = -x.shape[3] % multiple, -x.shape[2] % multiple
+    return F.pad(x, (0, right, 0, bottom)) if right or bottom else x
 
 
 def cropped(scores: Tensor, shape: Sequence[int]) -> Tensor:
     """Cut off what `padded` added to images of this shape: scores (N, C, H, W) of their size."""
-    height, width = shape[2:]
-    return F.pad(scores, (0, width - scores.shape[3], 0, height - scores.shape[2]))
+    right, bottom = shape[3] - scores.shape[3], shape[2] - scores.shape[2]
+    return F.pad(scores, (0, right, 0, bottom)) if right or bottom else scores

@@ -171,7 +171,8 @@ class SameConv2d(nn.Conv2d):
                 x.shape[2:], self.weight.shape[2:], pair(self.stride, "stride"), strict=True
             )
         )
-        return super().forward(F.pad(x, (left, right, top, bottom)))
+        amounts = (left, right, top, bottom)
+        return super().forward(F.pad(x, amounts) if any(amounts) else x)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -245,6 +245,7 @@ def _load(model: VGGFCN, path: Path, arrays: dict[str, np.ndarray], names: dict[
         tensor = own[names[name]]
         values = array.reshape(tensor.shape).astype(tensor.dtype, copy=False)
         tensor.data[...] = to_device(values, tensor.device)
+        tensor.changed()
 
 
 def _shape(name: str, tensor: Tensor) -> tuple[int, ...]:

@@ -109,3 +109,13 @@ def test_cat_refuses(refuses):
     refuses(ValueError, "tensors must agree but in axis 1", F.cat, [X, X[0]], 1)
     for dim in (2, -3, None, 0.5):
         refuses(ValueError, f"dim must be from -2 to 1; got {dim}$", F.cat, [X, X], dim)
+
+
+def test_padding_by_nothing_is_a_copy():
+    """So that a change of the result in place is none of the input, as in PyTorch."""
+    x = Tensor(np.ones((1, 1, 2, 2)))
+    for mode in ("constant", "replicate", "reflect"):
+        y = F.pad(x, (0, 0, 0, 0), mode)
+        y += 1
+        assert (x.data == 1).all()
+        assert (y.data == 2).all()
