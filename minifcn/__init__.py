@@ -1,9 +1,9 @@
 """minifcn: semantic segmentation with fully convolutional networks, from scratch."""
 
-from minifcn import terminal
+from minifcn import interrupts
 
-if terminal.is_command():  # before the imports that take a moment, NumPy's first of all
-    terminal.quit_on_ctrl_c()
+if interrupts.is_command():  # before the imports that take a moment, NumPy's first of all
+    interrupts.quit_on_ctrl_c()
 
 from minifcn import functional, nn, optim  # noqa: E402
 from minifcn.tensor import Tensor, grad, no_grad, tensor  # noqa: E402

@@ -205,6 +205,7 @@ def heatmap(choices: argparse.Namespace) -> None:
 def _results_folder(out: Path | None, name: str) -> Iterator[Path]:
     """Give the folder of results, made and tried before any work; by default a new one in runs/."""
     with folder_for(out, f"experiment-{name}") as folder:
+        folder.mkdir(exist_ok=True)  # or else it is a file
         str(folder).encode()  # results name their pictures, in UTF-8
         with tempfile.TemporaryFile(dir=folder):
             pass

@@ -1,6 +1,6 @@
 """The terminal may go away: Ctrl-C at any moment, a reader that left, letters it cannot show.
 
-Nothing of minifcn is imported here, nor NumPy, so that it can come before all other imports.
+Until a command starts to run, interrupts.py decides what Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from minifcn.interrupts import quit_at_once
 
 GONE = (errno.EPIPE, errno.EINVAL, errno.EIO)
 """What writing fails with once nobody reads: a closed pipe, one on Windows, a closed terminal."""
@@ -24,35 +25,11 @@ GONE = (errno.EPIPE, errno.EINVAL, errno.EIO)
 # -- Ctrl-C --------------------------------------------------------------------------------------
 
 
-def is_command() -> bool:
-    """Whether this process is `minifcn` or `python -m minifcn`, not a program that imports it."""
-    if sys.argv[:1] == ["-m"]:  # as it stands there while Python looks for the module
-        rest = sys.orig_argv[1:]
-        return any(word in ("minifcn", "minifcn.cli", "-mminifcn") for word in rest)
-    return Path(sys.argv[0] if sys.argv else "").stem in ("minifcn", "minifcn-script")
-
-
-def quit_on_ctrl_c() -> None:
-    """Let Ctrl-C end the process at once, without a traceback: while there is nothing to undo.
-
-    A KeyboardInterrupt in the middle of an import would be shown with a traceback, or be lost.
-    Where Ctrl-C is ignored, as in a background job, or is handled already, it stays so.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _quit)
-
-
-def _quit(number: int, frame: FrameType | None) -> None:
-    with suppress(OSError):
-        os.write(2, b"minifcn: interrupted\n")
-    os._exit(130)
-
-
 def _raise_or_quit(number: int, frame: FrameType | None) -> None:
     """Raise KeyboardInterrupt, but not out of an import: matplotlib's parts in C crash on it."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            _quit(number, frame)
+            quit_at_once(number, frame)
         frame = frame.f_back
     raise KeyboardInterrupt
 
@@ -60,7 +37,7 @@ def _raise_or_quit(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt within the block, where it quits outside of it."""
-    if signal.getsignal(signal.SIGINT) is not _quit:
+    if signal.getsignal(signal.SIGINT) is not quit_at_once:
         yield
         return
     signal.signal(signal.SIGINT, _raise_or_quit)
@@ -68,14 +45,14 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, _quit)
+        signal.signal(signal.SIGINT, quit_at_once)
         sys.unraisablehook = before
 
 
 def _quit_if_interrupted(unraisable: Any) -> None:
     """Where nothing can be raised, as in a finaliser, a Ctrl-C would be shown and then be lost."""
     if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _quit(signal.SIGINT, None)
+        quit_at_once(signal.SIGINT, None)
     sys.__unraisablehook__(unraisable)
 
 

@@ -15,6 +15,7 @@ ROOT = Path(minifcn.__file__).parent
 
 # From the bottom up. A module may import from the floors below its own, and from its own package.
 FLOORS = [
+    ["interrupts"],
     ["terminal"],
     ["backend", "machine", "recording"],
     ["cuda_on_cpu"],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from small_runs import TINY
 
-from minifcn import terminal
+from minifcn import interrupts, terminal
 from minifcn.terminal import Output, check_printed, unbreakable
 
 COMMAND = [sys.executable, "-m", "minifcn"]
@@ -213,7 +213,7 @@ def test_ctrl_c_where_nothing_can_be_raised():
 def test_a_background_job_goes_on(ctrl_c):
     """Where Ctrl-C is ignored it stays so; where a program handles it, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    terminal.quit_on_ctrl_c()
+    interrupts.quit_on_ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     with terminal.interruptible():
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -236,4 +236,4 @@ def test_which_process_is_the_command(monkeypatch, case):
     argv, original, expected = COMMANDS[case]
     monkeypatch.setattr(sys, "argv", argv)
     monkeypatch.setattr(sys, "orig_argv", original)
-    assert terminal.is_command() == expected
+    assert interrupts.is_command() == expected

@@ -87,10 +87,10 @@ def test_a_run_from_start_to_picture(cupy, cli, tmp_path):
 
 
 def killed(folder, **choices):
-    """Start a run and end it after iteration 3; its last checkpoint is of iteration 2."""
+    """Start a run and end it after iteration 5; its last checkpoint is of iteration 4."""
 
     def kill(row):
-        if row["iteration"] == 3:
+        if row["iteration"] == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -101,7 +101,7 @@ def killed(folder, **choices):
 def test_a_run_that_was_killed_goes_on_bit_for_bit(cupy, tmp_path):
     start(tmp_path / "whole", device="cuda", dropout=0.3).train()
     run = Run.resume(killed(tmp_path / "parts", device="cuda", dropout=0.3))
-    assert (run.device, run.iteration) == ("cuda", 2)
+    assert (run.device, run.iteration) == ("cuda", 4)
     run.train()
     assert results_of(run.folder) == results_of(tmp_path / "whole")
 
