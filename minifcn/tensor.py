@@ -6,6 +6,8 @@
    can be differentiated again.
 2. Backward visits that graph from the result to the leaves, each tensor after everything that was
    made from it, and adds up what arrives at a tensor over several paths.
+3. Values change in place too, by an optimiser for one. Each array has a version, and backward stops
+   where one that was used, or made, is no longer what it was.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from minifcn.values import UNCHANGED, Values, plain_index
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 
-_IN_PLACE = "where gradients are recorded there is no change in place"
+_IN_PLACE = "cannot be changed in place where gradients are recorded"
 
 
 class Tensor(Values):
@@ -140,7 +142,7 @@ class Tensor(Values):
             self[...] = after
         elif (leaf := self.requires_grad and not self.grad_fn) or self.version.shared:
             what = "leaf" if leaf else "tensor that shares its array"
-            raise RuntimeError(f"{_IN_PLACE} of a {what}; write x = x + y, or use no_grad()")
+            raise RuntimeError(f"a {what} {_IN_PLACE}; write x = x + y, or use no_grad()")
         else:
             self._take_over(after).changed()  # for what was made from it as it was before
             after.grad_fn.versions = (self.version.number, *after.grad_fn.versions[1:])
@@ -158,7 +160,7 @@ class Tensor(Values):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
-            raise RuntimeError(f"{_IN_PLACE} of elements; compute a new tensor, or use no_grad()")
+            raise RuntimeError(f"elements {_IN_PLACE}; compute a new tensor, or use no_grad()")
         value = value.data if isinstance(value, Tensor) else value
         backend.write(self.data, plain_index(index), value)
         self.changed()

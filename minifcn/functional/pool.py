@@ -46,8 +46,11 @@ def max_pool2d(
         input.data, kernel_size, stride, padding, dilation, ceil_mode, with_indices
     )
     size = input.shape[2:]
-    y = record("max_pool2d", values, (input, lambda g: _unpool(g, indices, size)))
-    return (y, Tensor(indices)) if return_indices else y
+    back = lambda g: _unpool(g, indices, size)
+    if not return_indices:
+        return record("max_pool2d", values, (input, back))
+    switches = Tensor(indices)
+    return record("max_pool2d", values, (input, back), (switches, _no_gradient)), switches
 
 
 def max_unpool2d(
@@ -91,11 +94,18 @@ def max_unpool2d(
             raise ValueError(
                 f"output_size must be within one stride {stride} of {default}; got {size}"
             )
-    return _unpool(input, indices.data, size, checked=False)
+    data, switches = kernels.unpool(input.data, indices.data, size), indices.data
+    back = lambda g: _gather(g, switches)
+    return record("unpool", data, (input, back), (indices, _no_gradient))
 
 
-def _unpool(y: Tensor, indices: Array, size: Pair, checked: bool = True) -> Tensor:
-    data = kernels.unpool(y.data, indices, size, checked=checked)
+def _no_gradient(gradient: Tensor) -> Tensor:
+    """Stand for the gradient of indices: they have none, but must be as they were."""
+    raise TypeError("indices have no gradient")
+
+
+def _unpool(y: Tensor, indices: Array, size: Pair) -> Tensor:
+    data = kernels.unpool(y.data, indices, size, checked=True)
     return record("unpool", data, (y, lambda g: _gather(g, indices)))
 
 
