@@ -18,18 +18,24 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 def pytest_cmdline_main(config):
     """Share the whole suite among two to four processes; a part of it runs in this one.
 
-    Where pytest-xdist is installed, and nothing else was asked for, such as `-n 0`. Tests that need
-    a GPU would only wait for each other.
+    Where pytest-xdist is installed, and nothing else was asked for: `-n 0`, a debugger, output as
+    it comes, or what needs a GPU, for which the processes would only wait.
     """
-    whole = config.args_source is config.ArgsSource.TESTPATHS
-    if not whole or not config.pluginmanager.hasplugin("xdist") or "gpu" in config.option.markexpr:
+    option = config.option
+    if (
+        config.args_source is not config.ArgsSource.TESTPATHS
+        or not config.pluginmanager.hasplugin("xdist")
+        or hasattr(config, "workerinput")
+        or option.numprocesses is not None
+        or option.usepdb
+        or option.collectonly
+        or option.capture == "no"
+        or "gpu" in option.markexpr
+    ):
         return
-    if config.option.numprocesses is None and not hasattr(config, "workerinput"):
-        config.option.numprocesses = min(4, usable_cores())
-        config.option.dist = "loadfile"  # tests of a file share what its fixtures train and compile
-        config.option.loadscopereorder = (
-            False  # the order is that of `pytest_collection_modifyitems`
-        )
+    option.numprocesses = min(4, usable_cores())
+    option.dist = "loadfile"  # tests of a file share what its fixtures train and compile
+    option.loadscopereorder = False  # the order is that of `pytest_collection_modifyitems`
 
 
 def usable_cores():

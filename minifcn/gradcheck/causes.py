@@ -26,6 +26,12 @@ def _is_unreached(s: Situation) -> bool:
         return id(s.problem.tensors[s.name]) not in history(s.problem.forward(True))
 
 
+def _is_zero(s: Situation) -> bool:
+    """Whether nothing comes back, but for rounding next to what should."""
+    right = np.linalg.norm(s.numeric[s.known])
+    return not s.analytic.any() or bool(np.linalg.norm(s.analytic) <= 1e-10 * right)
+
+
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two gradients that backward gave are the same, but for rounding."""
     return bool(np.linalg.norm(a - b) <= SAME * max(np.linalg.norm(a), np.linalg.norm(b)))
@@ -127,7 +133,7 @@ OF_BACKWARD: tuple[Cause, ...] = (
         " record as a source",
     ),
     (
-        lambda s: not s.analytic.any(),
+        _is_zero,
         "what comes back is zero everywhere: its gradient function, or a later one, gives zeros",
     ),
     (

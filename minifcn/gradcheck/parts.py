@@ -51,13 +51,19 @@ def fraction(s: Situation) -> str:
 
 
 def _is_wrong_at_border(s: Situation) -> bool:
-    """Whether a ring of one or two pixels is wrong, mostly, and what it encloses is right."""
-    for ring in (1, 2):
-        if s.known.all() and s.wrong.ndim >= 2 and min(s.wrong.shape[-2:]) > 2 * ring:
-            inside = s.wrong[..., ring:-ring, ring:-ring]
-            if not inside.any() and s.wrong.sum() > (s.wrong.size - inside.size) / 2:
-                return True
-    return False
+    """Whether a ring of one or two pixels is wrong, and what it encloses is right."""
+    rings = any(_is_ring(s.wrong, width) for width in (1, 2)) if s.wrong.ndim > 2 else False
+    return bool(rings and s.known.all())
+
+
+def _is_ring(wrong: np.ndarray, width: int) -> bool:
+    """Whether each of the four sides is marked, mostly, and nothing inside is."""
+    if min(wrong.shape[-2:]) <= 2 * width:
+        return False
+    sides = [wrong.swapaxes(*axes)[..., part] for axes in ((-1, -1), (-1, -2))
+             for part in (slice(width), slice(-width, None))]  # fmt: skip
+    inside = wrong[..., width:-width, width:-width]
+    return not inside.any() and all(side.mean() > 0.75 for side in sides)
 
 
 def _flows_where_nothing_depends(s: Situation) -> bool:

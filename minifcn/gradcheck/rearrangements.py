@@ -85,8 +85,8 @@ def _only_one(axis: int) -> Iterator[Cause]:
         f"only one item of {whose} counts: what was broadcast forward must be summed backward, over"
         " every axis, and each path back counts"
     )
-    yield _right_for(_only(axis, 0)), sentence
-    yield _right_for(_only(axis, -1)), sentence
+    yield _counts_only(_only(axis, 0)), sentence
+    yield _counts_only(_only(axis, -1)), sentence
 
 
 def lacking(first: Situation) -> Iterator[Cause]:
@@ -134,7 +134,10 @@ def _swaps(shape: tuple[int, ...]) -> list[tuple[int, int]]:
 def _named(axes: Sequence[int], shape: tuple[int, ...]) -> str:
     if len(shape) > 1 and tuple(axes) == (len(shape) - 2, len(shape) - 1):
         return "last two axes"
-    return f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
+    if len(axes) > 1:
+        return f"axes {', '.join(map(str, axes))}"
+    both = ", where to move by one is the same" if shape[axes[0]] == 2 else ""
+    return f"axis {axes[0]}{both}"
 
 
 # -- Tests ----------------------------------------------------------------------------------------
@@ -146,6 +149,12 @@ def _right_after(change: Change) -> Test:
 
 def _right_for(change: Change) -> Test:
     return lambda s: s.is_right(s.analytic, [change(u) for u in s.upstream])
+
+
+def _counts_only(change: Change) -> Test:
+    """As _right_for, where elements get a part of their gradient, not just some of them none."""
+    is_right = _right_for(change)
+    return lambda s: is_right(s) and bool(s.analytic[s.wrong].any())
 
 
 def _is_mirrored(s: Situation) -> bool:

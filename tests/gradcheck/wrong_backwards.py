@@ -616,4 +616,32 @@ MISTAKES = {
     "sign at some": Mistake(
         "dropout", lambda u, x: u * np.where(np.arange(6) < 3, 2, -2) * DROPPED, UNNAMED, False
     ),
+    "nothing but rounding": Mistake(
+        "softmax",
+        lambda u, x: softmax(x) * (u.mean() - (u.mean() * softmax(x)).sum(1, keepdims=True)),
+        ("zero everywhere",),
+    ),
+    "no gradient for the first item": Mistake(
+        "softmax",
+        lambda u, x: (
+            softmax(x) * (u - (u * softmax(x)).sum(1, keepdims=True)) * np.arange(2)[:, None, None]
+        ),
+        ("masked or left out",),
+    ),
+    "two items exchanged": Mistake(
+        "softmax",
+        lambda u, x: (softmax(x) * (u - (u * softmax(x)).sum(1, keepdims=True)))[::-1],
+        ("to move by one is the same",),
+    ),
+    "no first row and column": Mistake(
+        "square",
+        lambda u, x: np.pad((2 * x * u)[1:, 1:], ((1, 0), (1, 0))),
+        ("masked or left out",),
+    ),
+    "flipped, and no first row": Mistake(
+        "matmul",
+        lambda u, x, w: ((u @ w.T)[:, ::-1] * (np.arange(4) > 0)[:, None], x.T @ u),
+        UNNAMED,
+        False,
+    ),
 }
