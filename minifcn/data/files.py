@@ -75,8 +75,13 @@ class FilePairs:
         counts = np.zeros(len(self.classes), np.int64)
         for pair, seen in zip(self.pairs, looks, strict=True):
             counts += count_classes(self.labels, seen.values, pair.mask)
-        notes = check_turns(self.pairs, frames, looks)
-        return [*notes, *_about_classes(counts, self.classes), *_about_size(frames, self.size)]
+        pixels = sum(int(seen.values.counts.sum()) for seen in looks)
+        return [
+            *check_turns(self.pairs, frames, looks),
+            *_about_classes(counts, self.classes),
+            *_about_void(pixels - int(counts.sum()), pixels),
+            *_about_size(frames, self.size),
+        ]
 
 
 # -- A look at each mask -------------------------------------------------------------------------
@@ -121,6 +126,11 @@ def _about_classes(counts: np.ndarray, classes: tuple[str, ...]) -> list[str]:
         return []
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     return [f"never in these masks: {', '.join(absent[:5])}{more} (of {len(classes)} classes)"]
+
+
+def _about_void(void: int, pixels: int) -> list[str]:
+    """Say how much of the masks counts nowhere."""
+    return [f"{100 * void / pixels:.2g} % of the pixels are void and count nowhere"] if void else []
 
 
 def _about_size(frames: Sequence[Frame], size: tuple[int, int] | None) -> list[str]:

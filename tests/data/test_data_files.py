@@ -64,6 +64,11 @@ def test_one_class_alone(flat, save_mask):
     assert "only one class occurs, 'class 0': nothing to tell apart" in checked(flat)
 
 
+def test_the_share_of_void_is_said(flat, save_mask):
+    save_mask("masks/3.png", np.repeat([[0, 255]], 24, axis=1).reshape(6, 8))
+    assert "5 % of the pixels are void and count nowhere" in checked(flat)
+
+
 def test_all_void(flat, save_mask, save_text):
     save_text("classes.txt", "ground\ntree\n")
     for i in range(10):
