@@ -198,7 +198,6 @@ def test_a_list_that_grows_later_is_named_too():
         ("relu",),
         (m for m in [nn.ReLU()]),
     ],
-    ids=repr,
 )
 def test_sequential_takes_modules_only(wrong):
     modules = wrong if isinstance(wrong, tuple) else (wrong,)
