@@ -101,8 +101,8 @@ def stamp(path: Path) -> tuple[int, ...]:
 class Lock:
     """Hold a folder: nobody else can, in this process or another, before it is let go.
 
-    The system keeps the lock, so that it ends with the process, even if that is killed. It is let
-    go by `release`, or when this object is. On file systems that have no locks, it warns.
+    Use it in a `with` statement, or `release` it. The system keeps the lock, so that it ends with
+    the process, even if that is killed. On file systems that have no locks, it warns.
 
     Raises:
         ValueError: somebody else holds it.
@@ -113,10 +113,11 @@ class Lock:
         descriptor = _locked(folder / LOCK)
         self._letting_go = weakref.finalize(self, _let_go, descriptor, folder / LOCK, os.getpid())
 
-    @property
-    def held(self) -> bool:
-        """Whether it is held still."""
-        return self._letting_go.alive
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let the folder go, and take the lock's file away."""

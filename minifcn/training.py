@@ -93,17 +93,16 @@ class Run:
         )
         self.iteration, self.best_mean_iu = 0, -1.0
         self.log: list[dict[str, float | None]] = []
-        self._lock: Lock
-        self._undo = ExitStack()
-        self._saved: tuple[int, ...] = ()
+        self._undo = ExitStack()  # takes away what a start made
+        self._known: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def start(cls, config: Config, folder: Path, version: str, track: Track = iter) -> Run:
         """Begin a run in a new folder, or an empty one, or where a start came to nothing.
 
-        First every file of its data is read; `track` shows the progress of that. The run holds the
-        folder until `train` ends. What fails before the first step is done leaves nothing behind,
-        so that the next try can have the same folder.
+        First every file of its data is read; `track` shows the progress of that. What fails before
+        the first step is done, in `train` too, leaves nothing behind, so that the next try can have
+        the same folder.
 
         Raises:
             ValueError: the folder holds something already, or another process uses it.
@@ -113,18 +112,19 @@ class Run:
             raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
         with ExitStack() as undo:
             undo.callback(remove_empty, make_folder(folder))
-            lock = Lock(folder)
-            undo.callback(lock.release)
-            if not is_unused(folder):
-                raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
-            data = open_new(config, track)
-            run = cls(config, folder, data)
-            run._lock = lock
-            run.batches.batch(0)  # data that cannot be read should not leave a folder behind
-            undo.callback(remove_files, folder, STARTED)
-            if data.record is not None:
-                write_atomically(folder / RECORD, data.record.to_json().encode())
-            write_atomically(folder / "config.json", run.config.to_json(version).encode())
+            with Lock(folder):
+                if not is_unused(folder):
+                    raise ValueError(
+                        f"out must be a new or empty folder; got {folder} (see --resume)"
+                    )
+                data = open_new(config, track)
+                run = cls(config, folder, data)
+                run.batches.batch(0)  # data that cannot be read should not leave a folder behind
+                undo.callback(remove_files, folder, STARTED)
+                if data.record is not None:
+                    write_atomically(folder / RECORD, data.record.to_json().encode())
+                write_atomically(folder / "config.json", run.config.to_json(version).encode())
+                run._known = run._stamps()
             run._undo = undo.pop_all()
         return run
 
@@ -139,18 +139,15 @@ class Run:
                 another process trains there, or its device cannot be used.
         """
         config = Config.load(folder / "config.json")
-        with ExitStack() as undo:
-            lock = Lock(folder)
-            undo.callback(lock.release)
+        with Lock(folder):
             run = cls(config, folder, open_recorded(config, folder), device)
-            run._lock = lock
+            run._known = run._stamps()
             if (folder / "last.safetensors").exists():
                 run._restore(folder / "last.safetensors")
-            undo.pop_all()
         return run
 
     def train(self, report: Callable[[dict[str, float | None]], None] = lambda row: None) -> None:
-        """Train until the configured number of iterations is done, then let the folder go.
+        """Train until the configured number of iterations is done; meanwhile nobody else can.
 
         report: called after each iteration with its row of the log; a score that it hears of is
             that of weights that are on the disk.
@@ -158,29 +155,28 @@ class Run:
         Raises:
             Interrupted: Ctrl-C was pressed; the run was saved after the current iteration.
             TrainingDivergedError: the loss or a weight is not finite any more.
-            ValueError: another process uses the folder, or has trained there since.
+            ValueError: another process trains in the folder, or has since this run was there.
         """
-        self._hold()
-        try:
-            write_atomically(self.folder / "log.csv", format_log(self.log).encode())
-            with open(self.folder / "log.csv", "a", newline="") as file, stop_requests() as stop:
-                while self.iteration < self.config.iterations:
-                    self._iterate(file, stop, report)
-        except BaseException:
-            if self.iteration == 0:
-                self._undo.close()
-            raise
-        finally:
-            self._lock.release()
+        with Lock(self.folder) as lock:
+            if self._stamps() != self._known:
+                raise ValueError(f"{self.folder} was trained on elsewhere since; take it up anew")
+            try:
+                self._train(report)
+            except BaseException:
+                if self.iteration == 0:
+                    lock.release()
+                    self._undo.close()
+                raise
 
-    def _hold(self) -> None:
-        """Hold the folder again, after an interrupt, unless somebody went on with the run."""
-        if self._lock.held:
-            return
-        self._lock = Lock(self.folder)
-        if stamp(self.folder / "last.safetensors") != self._saved:
-            self._lock.release()
-            raise ValueError(f"{self.folder} was trained on elsewhere since; take it up anew")
+    def _stamps(self) -> tuple[tuple[int, ...], ...]:
+        """What is another once somebody else starts, or trains, in the folder."""
+        return tuple(stamp(self.folder / name) for name in ("config.json", "last.safetensors"))
+
+    def _train(self, report: Callable[[dict[str, float | None]], None]) -> None:
+        write_atomically(self.folder / "log.csv", format_log(self.log).encode())
+        with open(self.folder / "log.csv", "a", newline="") as file, stop_requests() as requested:
+            while self.iteration < self.config.iterations:
+                self._iterate(file, requested, report)
 
     def _iterate(
         self,
@@ -253,10 +249,9 @@ class Run:
             "row": "".join(map(format_row, self.log[-1:])),
         }
         save_arrays(self.folder / "last.safetensors", arrays, metadata)
-        self._saved = stamp(self.folder / "last.safetensors")
+        self._known = self._stamps()
 
     def _restore(self, path: Path) -> None:
-        self._saved = stamp(path)
         arrays, metadata = load_arrays(path)
         try:
             self.model.load_state_dict(with_prefix(arrays, "model."))

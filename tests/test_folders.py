@@ -90,12 +90,10 @@ def test_trainings_started_at_once(tmp_path, out):
 
 def test_a_lock_is_held_by_one_and_let_go(tmp_path):
     lock = Lock(tmp_path)
-    assert lock.held
     with pytest.raises(ValueError, match=f"is in use by another training, process {os.getpid()}"):
         Lock(tmp_path)
     lock.release()
     lock.release()
-    assert not lock.held
     assert not list(tmp_path.iterdir())
     other = Lock(tmp_path)
     del other
@@ -164,15 +162,17 @@ def test_a_fork_does_not_take_the_lock_with_it(tmp_path):
 def test_a_run_that_trains_is_refused_to_others_but_can_be_looked_at(cli, refused, tmp_path):
     run = tmp_path / "run"
     options = [*TINY, "--iterations", "100000", "--checkpoint-every", "1", "--out", run]
-    process = started(*options)
-    assert any("mean IU" in line for line in process.stderr)
-    for command in (["--resume", run], [*TINY, "--out", run]):
-        line = refused("train", *command)
-        assert f"is in use by another training, process {process.pid} on" in line
-    assert cli("eval", run).code == 0
-    assert cli("export", run, "--out", tmp_path / "w.npz").code == 0
-    process.send_signal(signal.SIGINT)
-    process.communicate()
+    with started(*options) as process:
+        try:
+            assert any("mean IU" in line for line in process.stderr)
+            for command in (["--resume", run], [*TINY, "--out", run]):
+                line = refused("train", *command)
+                assert f"is in use by another training, process {process.pid} on" in line
+            assert cli("eval", run).code == 0
+            assert cli("export", run, "--out", tmp_path / "w.npz").code == 0
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate()
     assert process.returncode == 130
     rows = read_log(run / "log.csv")
     assert [row["iteration"] for row in rows] == list(range(1, len(rows) + 1))
@@ -181,12 +181,26 @@ def test_a_run_that_trains_is_refused_to_others_but_can_be_looked_at(cli, refuse
 
 def test_two_runs_of_one_folder_in_one_process(tmp_path):
     first = start(tmp_path / "run")
-    with pytest.raises(ValueError, match="in use by another training"):
-        Run.resume(tmp_path / "run")
-    first.train()
-    assert Run.resume(tmp_path / "run").iteration == 6  # the first has finished
-    del first
+
+    def meanwhile(row):
+        with pytest.raises(ValueError, match="in use by another training"):
+            Run.resume(tmp_path / "run")
+        with pytest.raises(ValueError, match="in use by another training"):
+            start(tmp_path / "run")
+
+    first.train(meanwhile)
+    looked_at = Run.resume(tmp_path / "run")  # holds nothing
     Run.resume(tmp_path / "run").train()
+    looked_at.train()
+
+
+def test_a_start_that_another_start_has_replaced(tmp_path):
+    first = start(tmp_path / "run", seed=1)
+    second = start(tmp_path / "run", seed=2)
+    with pytest.raises(ValueError, match="was trained on elsewhere since"):
+        first.train()
+    second.train()
+    assert Run.resume(tmp_path / "run").config.seed == 2
 
 
 def stopped_after(run, iteration):
