@@ -135,11 +135,15 @@ def _describe(run: Run) -> str:
 
 def _resumed(choices: argparse.Namespace) -> Run:
     given = [name for name, value in _config_choices(choices).items() if value is not None]
-    others = [name for name in [*given, *["out"] * bool(choices.out)] if name != "device"]
+    places = ("device", "data", "root")
+    others = [name for name in [*given, *["out"] * bool(choices.out)] if name not in places]
     if others:
         option = "--" + others[0].replace("_", "-")
-        raise ValueError(f"--resume takes all but --device from the run's config; got {option} too")
-    return Run.resume(choices.resume, choices.device)
+        raise ValueError(
+            "--resume takes all but --device, and --data or --root if the data was moved, from the"
+            f" run's config; got {option} too"
+        )
+    return Run.resume(choices.resume, choices.device, choices.data, choices.root)
 
 
 def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:

@@ -153,6 +153,11 @@ class Config:
         """Whether `data` names this run's own data, a folder in whichever way it is written."""
         return data == self.data or (is_folder(data) and os.path.abspath(data) == self.data)
 
+    def moved(self, data: str | None, root: str | None) -> Config:
+        """The same choices for data that lies in another place now, if one is given."""
+        place = Config.make(data or self.data, root=root or self.root, size=self.size)
+        return dataclasses.replace(self, data=place.data, root=place.root)
+
     def with_classes_of(self, dataset: Dataset) -> Config:
         """Remember the data's classes; raise ValueError where others are remembered already."""
         colours = (tuple(map(int, colour)) for colour in dataset.palette)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minifcn import nn, plots
-from minifcn.data.images import FORMATS, read_image, write_image, write_mask
+from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
 from minifcn.data.transforms import resize_pair
 from minifcn.training import load_model, predict
 
@@ -21,7 +21,7 @@ def predict_files(
 
     An image is resized to the size that the run was trained on, and its mask back to the size of
     the image. All images are read before the first file is written, so that a damaged one stops
-    nothing halfway; but only one is held at a time, and so each is read twice.
+    nothing halfway, a JPEG only roughly; but only one is held at a time.
 
     Raises:
         ValueError: the run or an image cannot be read, two results would have one name, or the
@@ -34,7 +34,7 @@ def predict_files(
     paths = [path for image in images for path in find_images(image)]
     targets = _targets(paths, out)
     for path in paths:
-        read_image(path)
+        check_image(path)
     out.mkdir(parents=True, exist_ok=True)
     for path, (mask_path, overlay_path) in zip(paths, targets, strict=True):
         image = read_image(path)

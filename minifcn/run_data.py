@@ -6,7 +6,7 @@ masks mean.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from minifcn.checkpoint import read_json
@@ -101,7 +101,7 @@ def open_scored(
     Raises ValueError if the data cannot be read.
     """
     if data is None or config.is_data(data):
-        config = replace(config, root=root or config.root)
+        config = config.moved(None, root)
         split = split or "val"
         known = open_recorded(config, folder, track)
         meaning = known.record.meaning if known.record else None

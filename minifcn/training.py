@@ -129,16 +129,23 @@ class Run:
         return run
 
     @classmethod
-    def resume(cls, folder: Path, device: str | None = None) -> Run:
+    def resume(
+        cls,
+        folder: Path,
+        device: str | None = None,
+        data: str | None = None,
+        root: str | None = None,
+    ) -> Run:
         """Take a run up where its last checkpoint left it; from the start if there is none yet.
 
-        On another `device` than before it goes on just as well, but not with the same bits.
+        `data` and `root` are where its data is now, if that was moved. On another `device` than
+        before it goes on just as well, but not with the same bits.
 
         Raises:
             ValueError: no run is in the folder, its files are damaged or do not fit together,
                 another process trains there, or its device cannot be used.
         """
-        config = Config.load(folder / "config.json")
+        config = Config.load(folder / "config.json").moved(data, root)
         with Lock(folder):
             run = cls(config, folder, open_recorded(config, folder), device)
             run._known = run._stamps()

@@ -124,3 +124,15 @@ def test_stretched_photos_are_said(cli, folder, tmp_path):
     assert (
         "train: 8 of 8 images lose their aspect at 32x64, by a factor of up to 2.00" in result.err
     )
+
+
+def test_a_run_goes_on_with_data_that_was_moved(cli, folder, tmp_path):
+    data = folder(IDS)
+    cli("train", "--data", data, *SMALL, "--out", tmp_path / "run")
+    data.rename(tmp_path / "elsewhere")
+    lost = cli("train", "--resume", tmp_path / "run")
+    assert lost.code == 2
+    assert "data must be shapes, camvid or an existing folder" in lost.err
+    found = cli("train", "--resume", tmp_path / "run", "--data", tmp_path / "elsewhere")
+    assert found.code == 0
+    assert "changed" not in found.err
