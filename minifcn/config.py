@@ -154,7 +154,14 @@ class Config:
         return data == self.data or (is_folder(data) and os.path.abspath(data) == self.data)
 
     def moved(self, data: str | None, root: str | None) -> Config:
-        """The same choices for data that lies in another place now, if one is given."""
+        """The same choices for data that lies in another place now, if one is given.
+
+        Raises ValueError for a place that such data cannot have.
+        """
+        if data is not None and ({data, self.data} & RECIPES.keys() or not is_folder(data)):
+            raise ValueError(f"data of a run on {self.data!r} cannot have moved to {data!r}")
+        if root is not None and self.data != "camvid":
+            raise ValueError(f"root is camvid's folder; got root {root!r} with data {self.data!r}")
         place = Config.make(data or self.data, root=root or self.root, size=self.size)
         return dataclasses.replace(self, data=place.data, root=place.root)
 

@@ -290,12 +290,20 @@ def test_a_folder_that_holds_a_run_is_refused(refused, run_folder, contents):
     assert contents(run_folder) == before
 
 
+def test_data_of_a_run_does_not_become_another(refused, run_folder, contents, tmp_path):
+    before = contents(run_folder)
+    for data in ("shapes", "camvid", "nosuch", tmp_path):
+        message = refused("train", "--resume", run_folder, "--data", data)
+        assert "data of a run on 'shapes' cannot have moved to" in message
+    message = refused("train", "--resume", run_folder, "--root", "here")
+    assert "root is camvid's folder; got root 'here' with data 'shapes'" in message
+    assert contents(run_folder) == before
+
+
 @pytest.mark.parametrize(
     "options",
     [
         ("--out", "elsewhere"),
-        ("--data", "shapes"),
-        ("--root", "here"),
         ("--model", "fcn8s"),
         ("--iterations", "9"),
         ("--batch-size", "3"),
