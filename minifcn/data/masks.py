@@ -128,8 +128,22 @@ def _before_black(picture: "Image") -> np.ndarray:
     pixels = np.array(picture.convert("RGBA"))
     colours, alpha = pixels[..., :3], pixels[..., 3:]
     if alpha.min() != alpha.max():
+        _check_shown(colours, alpha)
         colours[...] = (colours * alpha.astype(np.int32) + 127) // 255
     return pixels
+
+
+def _check_shown(colours: np.ndarray, alpha: np.ndarray) -> None:
+    """Raise ValueError for black that is not transparent, beside what is: it would look the same.
+
+    So do masks that are black throughout, and have their ids, or their shapes, in alpha.
+    """
+    black = ~colours.any(axis=-1, keepdims=True)
+    if black.all() or ((black & (alpha > 127)).any() and not alpha.all()):
+        raise ValueError(
+            "black pixels that differ in their transparency alone: save the mask without an alpha"
+            " channel, with an id or a colour for each class"
+        )
 
 
 def _greys(levels: np.ndarray) -> np.ndarray:

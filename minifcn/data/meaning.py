@@ -8,7 +8,7 @@ write into classes.txt. The habits behind the rules are those of the tools that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,10 @@ import numpy as np
 from minifcn.data.classes import Class, ClassList, Colour
 from minifcn.data.dataset import VOID
 from minifcn.data.labels import Labels, as_colours, mixed_colours
-from minifcn.data.masks import NO_ID, Values
+from minifcn.data.masks import Values
 from minifcn.data.palettes import default_palette
+from minifcn.data.seen import BLACK, WHITE, Found, Seen
 
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 BINARY = ClassList((Class("background", BLACK), Class("foreground", WHITE)), "the masks")
 
 SPARSE = 8
@@ -28,75 +28,17 @@ SPARSE = 8
 STRAY_SHARE = 0.01
 """An id after a gap, in one mask alone and in less of its pixels than this, is a slip."""
 
-MOST_IDS = 200
-"""Without classes.txt, more different values than this are no ids, but a picture."""
+DENSE = 64
+"""Without classes.txt, from this id on half of all ids must be found: else they are shades."""
 
-SOFT_SHARE, SOFT_COLOURS = 0.1, 4
+MOST_IDS, MOST_IN_ONE = 200, 48
+"""Without classes.txt, more different values than this, in one mask, are no ids, but a picture."""
+
+SOFT_SHARE, SOFT_COLOURS = 0.2, 4
 """A soft edge is made of at least so many colours, and all edges cover at most this share."""
 
-SHOWN = 12
-"""How many values an error lists."""
-
-
-@dataclass
-class Found:
-    """In how many pixels of how many masks a value is, the first of them, and its largest share."""
-
-    first: Path
-    pixels: int = 0
-    masks: int = 0
-    share: float = 0.0
-
-    def add(self, count: int, of: int) -> None:
-        """Count a mask that has the value in `count` of its pixels."""
-        self.pixels, self.masks = self.pixels + count, self.masks + 1
-        self.share = max(self.share, count / of)
-
-
-@dataclass
-class Seen:
-    """The values of all masks, gathered.
-
-    Attributes:
-        masks: how many there are.
-        ids, colours: each id and each colour that occurs.
-        pairs: the colours that stand for an id, for each id.
-        without_id: the first mask with a colour that is no shade of grey, if there is one.
-        blurred: whether two ids of one mask have the same colour, so that colours say too little.
-    """
-
-    masks: int = 0
-    ids: dict[int, Found] = field(default_factory=dict)
-    colours: dict[Colour, Found] = field(default_factory=dict)
-    pairs: dict[int, dict[Colour, Path]] = field(default_factory=dict)
-    without_id: Path | None = None
-    blurred: bool = False
-
-    def add(self, path: Path, values: Values) -> None:
-        """Take in the values of one mask."""
-        self.masks += 1
-        colours, size = as_colours(values.colours), int(values.counts.sum())
-        for i, colour, count in zip(
-            values.ids.tolist(), colours, values.counts.tolist(), strict=True
-        ):
-            self.colours.setdefault(colour, Found(path)).add(count, size)
-            if i == NO_ID:
-                self.without_id = self.without_id or path
-                continue
-            self.ids.setdefault(i, Found(path)).add(count, size)
-            if values.is_palette:
-                self.pairs.setdefault(i, {}).setdefault(colour, path)
-        self.blurred |= len(set(colours)) < len(colours)
-
-    @property
-    def disagreeing(self) -> tuple[int, dict[Colour, Path]] | None:
-        """An index that is one colour in one mask and another in another."""
-        return next((pair for pair in self.pairs.items() if len(pair[1]) > 1), None)
-
-    @property
-    def is_black_and_white(self) -> bool:
-        """Whether all masks are black and white, and nothing else."""
-        return self.colours.keys() == {BLACK, WHITE}
+SHOWN, LEAST_SHOWN = 12, 0.01
+"""How many values an error lists; of more, only those in at least this share of the pixels."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +72,7 @@ def decide(masks: Sequence[tuple[Path, Values]], listed: ClassList | None = None
         return binary
     if seen.without_id or seen.disagreeing:
         raise _colours_wanted(seen, listed)
+    _check_one_habit(seen, listed)
     return _ids(seen, listed)
 
 
@@ -140,34 +83,54 @@ def _with_colours(seen: Seen, listed: ClassList) -> Meaning:
     table = listed.colour_ids
     unknown = {colour: found for colour, found in seen.colours.items() if colour not in table}
     by_colour = Labels(listed.names, _palette(listed, listed.names), colours=table)
-    if not unknown and not seen.blurred:
+    if not unknown and not seen.shared:
         return Meaning(by_colour, ("masks are read by their colours",))
-    if unknown and not seen.blurred and _are_soft(unknown, seen, list(table)):
+    if unknown and not seen.shared and _are_soft(unknown, seen, listed):
         return _soft(by_colour, unknown, seen)
-    if _are_ids(seen, listed):
+    are_ids, shows = _are_ids(seen, listed), not unknown and len(seen.colours) > 1
+    if shows and are_ids:
+        raise _shared_colour(seen, listed)
+    if shows:
+        return Meaning(by_colour, ("masks are read by their colours",))
+    if are_ids:
         note = f"masks hold ids; the colours of {listed.source} are those of pictures"
         return Meaning(_labels_by_id(listed), (note,))
     labels = _labels_by_id(listed)
-    are_ids = not seen.without_id and seen.colours.keys() & table.keys() <= {BLACK}
-    if are_ids and not set(seen.ids) <= set(labels.ids):
+    are_shades = not seen.without_id and seen.colours.keys() & table.keys() <= {BLACK}
+    if are_shades and not set(seen.ids) <= set(labels.ids):
         raise _unnamed_id(seen, listed, labels)
     raise _unknown_colours(unknown or seen.colours, seen, listed)
 
 
 def _are_ids(seen: Seen, listed: ClassList) -> bool:
-    """Whether all values are good ids, and no colour says otherwise."""
+    """Whether all values are good ids, and no colour says otherwise.
+
+    Black and white alone are not: with 255 as void, one class would be left.
+    """
     labels, table = _labels_by_id(listed), listed.colour_ids
     if seen.without_id or not set(seen.ids) <= set(labels.ids):
         return False
-    if seen.blurred and not seen.disagreeing:
-        return True
+    if seen.is_black_and_white and VOID in seen.ids:
+        return False
     names = dict(enumerate(labels.classes))
     meant = {colour: listed.names[i] for colour, i in table.items() if i != VOID}
     for i in seen.ids:
         for colour in seen.pairs.get(i, {(i, i, i): None}):
-            if colour in table and meant.get(colour, "void") != names.get(i, "void"):
+            if colour in table.keys() - seen.shared and meant.get(colour, "void") != names.get(
+                i, "void"
+            ):
                 return False
     return not seen.disagreeing
+
+
+def _shared_colour(seen: Seen, listed: ClassList) -> ValueError:
+    """Ids of one colour: by colour they are one class, by their ids they are two."""
+    colour = min(seen.shared)
+    return ValueError(
+        f"mask {str(seen.colours[colour].first)!r} has the colour {colour} for two indices of its"
+        f" palette; as ids, masks hold {_listed(seen.ids)}: take the colours out of"
+        f" {listed.source} if ids are meant, or give each class's colour one index"
+    )
 
 
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
@@ -194,6 +157,7 @@ def _black_and_white(seen: Seen, listed: ClassList | None) -> Meaning | None:
     if not (seen.is_black_and_white or soft):
         return None
     if set(seen.ids) <= {0, 1} and not seen.disagreeing:  # one bit, or a palette: good ids
+        _check_order(seen)
         return None
     names = listed.lines_with_void if listed else tuple(entry.name for entry in BINARY.entries)
     if len(names) != 2 or (listed and len(listed.names) != 2):
@@ -207,12 +171,27 @@ def _black_and_white(seen: Seen, listed: ClassList | None) -> Meaning | None:
     return Meaning(whole.labels, (note.replace(" alone", ""), *whole.notes))
 
 
+def _check_order(seen: Seen) -> None:
+    """Raise ValueError for a palette of white and black: by id white is 0, by colour black is."""
+    if WHITE in seen.pairs.get(0, {}):
+        raise ValueError(
+            f"mask {str(seen.pairs[0][WHITE])!r}: index 0 of its palette is white, 1 is black;"
+            " nothing tells which of them is the background: write into classes.txt, a line each:"
+            " 'background 0 0 0', 'foreground 255 255 255', with your names, in your order"
+        )
+
+
 def _is_smoothed(greys: dict[Colour, Found], seen: Seen) -> bool:
     """Whether greys beside black and white are smoothed edges: many, dark to light, and rare."""
     if not {BLACK, WHITE} <= seen.colours.keys():
         return False
     levels = sorted(colour[0] for colour in greys)
-    return len(levels) >= 8 and levels[0] < 64 and levels[-1] >= 192 and _share(greys, seen) <= 0.2
+    return (
+        len(levels) >= 8
+        and levels[0] < 64
+        and levels[-1] >= 192
+        and _share(greys, seen) <= SOFT_SHARE
+    )
 
 
 def _not_two(seen: Seen, listed: ClassList | None) -> ValueError:
@@ -242,13 +221,32 @@ def _ids(seen: Seen, listed: ClassList | None) -> Meaning:
 
 def _check_plausible(seen: Seen, found: list[int]) -> None:
     """Raise ValueError where, without classes.txt, values are hardly ids."""
-    if len(found) > MOST_IDS or found[-1] + 1 > SPARSE * len(found):
+    sparse = found[-1] + 1 > (2 if found[-1] >= DENSE else SPARSE) * len(found)
+    if sparse or len(found) > MOST_IDS:
         raise _not_ids(seen, found, f"{len(found)} values up to {found[-1]} are hardly ids")
+    most = max(seen.together, key=len)
+    if len(most) > MOST_IN_ONE:
+        why = f"{len(most)} different values in one mask are hardly ids"
+        raise _not_ids(seen, found, why, seen.together[most])
     alone = [i for i in found if i and i - 1 not in seen.ids and _is_stray(seen.ids[i])]
     if alone and seen.masks >= 3:
         pixels = seen.ids[alone[0]].pixels
         why = f"id {alone[0]} is in {pixels} pixels of this mask and in no other mask"
         raise _not_ids(seen, found, why, seen.ids[alone[0]].first)
+
+
+def _check_one_habit(seen: Seen, listed: ClassList | None) -> None:
+    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both."""
+    ones = next((path for ids, path in seen.together.items() if 1 in ids), None)
+    if set(seen.ids) != {0, 1, VOID} or any({1, VOID} <= ids for ids in seen.together):
+        return
+    if listed and listed.lines_with_void != tuple(entry.name for entry in listed.entries):
+        return  # a last line void: somebody thought of it
+    raise ValueError(
+        f"mask {str(seen.ids[VOID].first)!r} holds 0 and {VOID}, but {ones and ones.name!r} 0 and"
+        f" 1, and no mask holds both 1 and {VOID}: if {VOID} is void, say so by a last line 'void'"
+        " in classes.txt, after a name for 0 and one for 1; if it is 1, mend the masks"
+    )
 
 
 def _is_stray(found: Found) -> bool:
@@ -301,10 +299,16 @@ def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
 # -- Soft edges ----------------------------------------------------------------------------------
 
 
-def _are_soft(unknown: dict[Colour, Found], seen: Seen, known: list[Colour]) -> bool:
-    """Whether the unknown colours are mixtures of known ones: many, and few pixels in all."""
+def _are_soft(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> bool:
+    """Whether the unknown colours are mixtures of known ones: many, and few pixels in all.
+
+    Only colours that are there make an edge; and greys that could be ids are none.
+    """
     if len(unknown) < SOFT_COLOURS or _share(unknown, seen) > SOFT_SHARE:
         return False
+    if not (seen.pairs or seen.without_id) and set(seen.ids) <= set(_labels_by_id(listed).ids):
+        return False
+    known = [colour for colour in listed.colour_ids if colour in seen.colours]
     return bool(mixed_colours(np.array(list(unknown)), known).all())
 
 
@@ -340,7 +344,11 @@ def _palette(listed: ClassList | None, names: tuple[str, ...]) -> tuple[Colour, 
 
 def _frequent(colours: dict[Colour, Found]) -> list[Colour]:
     """The most frequent colours, black first: it is the background of most."""
-    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)[:SHOWN]
+    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)
+    if len(ordered) > SHOWN:
+        least = LEAST_SHOWN * sum(found.pixels for found in colours.values())
+        frequent = sum(found.pixels >= least for found in colours.values())
+        ordered = ordered[: min(max(frequent, 2), SHOWN)]
     return sorted(ordered, key=lambda colour: colour != BLACK)
 
 

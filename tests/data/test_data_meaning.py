@@ -90,6 +90,41 @@ def stray_pixel(i):
     return Image.fromarray(pixels)
 
 
+def soft_shades(values):
+    """Masks of shades of grey, turned smoothly: their edges hold shades between them."""
+
+    def mask(i):
+        large = grey(np.array(values)[IDS].repeat(16, 0).repeat(16, 1))
+        return large.rotate(9 + i, Image.Resampling.BILINEAR)
+
+    return mask
+
+
+def small(style):
+    """Ids 1 to 4 in few pixels each."""
+    values = np.zeros((20, 20), np.uint8)
+    values[0, :8] = np.arange(8) // 2 + 1
+    return lambda i: style(values)
+
+
+SMALL = small(lambda values: values)(0)
+FIVE = "ground 0 0 0\ntree 255 0 0\ncar 0 255 0\nsky 255 255 0\nsea 255 255 255\n"
+
+
+def two_habits(i):
+    """Of one person 0 and 1, of another 0 and 255."""
+    return grey(TWO * (255 if i % 2 else 1))
+
+
+def black_on_transparent(ids):
+    return Image.merge("LA", [grey(ids * 0), grey(ids)])
+
+
+def half_shared(i):
+    """Index 0 and 5 of the palette are black, 1 is the colour of class 2."""
+    return palette(np.array([0, 5, 1])[IDS], [(0, 0, 0), COLOURS[2], *[(9, 9, 9)] * 3, (0, 0, 0)])
+
+
 def one_bit(values):
     return Image.fromarray(values.astype(bool))
 
@@ -175,6 +210,42 @@ CASES = {
     "all void": (lambda i: grey(IDS * 0 + VOID), None, None, "nothing to learn"),
     "a photo": (lambda i: grey(np.arange(144).reshape(12, 12) + 100 * (i % 2)), None, None,
                 "hardly"),
+    "soft edges of shades": (soft_shades([0, 120, 240]), None, None, "hardly ids"),
+    "soft edges of dark shades": (soft_shades([0, 60, 120]), None, None, "in one mask are hardly"),
+    "soft edges of shades, colours": (
+        soft_shades([0, 120, 120]), "a 0 0 0\nb 120 120 120\n", "soft", "soft edges"),
+    # what could be taken for something else
+    "few pixels of ids, colours": (small(grey), FIVE, SMALL, "masks hold ids"),
+    "few pixels of ids in a palette, colours": (
+        small(lambda ids: palette(ids, VOC_PALETTE)), FIVE, SMALL, "masks hold ids"),
+    "0 and 255, other colours": (lambda i: grey(TWO * 255), WITH_COLOURS, None,
+                                 "write into classes.txt, a line each: 'NAME 255 255 255'"),
+    "0 and 255, two other colours": (lambda i: grey(TWO * 255), "a 0 0 0\nb 255 0 0\n", None,
+                                     "'NAME 255 255 255'"),
+    "some 0 and 1, some 0 and 255": (two_habits, None, None, "no mask holds both 1 and 255"),
+    "some 0 and 1, some 0 and 255, names": (two_habits, TWO_NAMES, None, "no mask holds both"),
+    "white and black in a palette": (lambda i: palette(TWO, [(255, 255, 255), (0, 0, 0)]), None,
+                                     None, "index 0 of its palette is white"),
+    "white and black in a palette, names": (
+        lambda i: palette(TWO, [(255, 255, 255), (0, 0, 0)]), TWO_NAMES, None,
+        "'background 0 0 0'"),
+    "white and black in a palette, colours": (
+        lambda i: palette(1 - TWO, [(255, 255, 255), (0, 0, 0)]), TWO_COLOURS, TWO, "colours"),
+    "white and black in some palettes": (
+        lambda i: palette(1 - TWO, [(255, 255, 255), (0, 0, 0)]) if i % 2 else one_bit(TWO), None,
+        None, "index 0 of its palette is white"),
+    "a colour twice in a palette, colours": (
+        half_shared, "ground 0 0 0\ntree 1 1 1\ncar 40 60 220\na 3 3 3\nb 4 4 4\nc 5 5 5\n",
+        np.where(IDS == 2, 2, 0), "by their colours"),
+    "a colour twice in a palette, either": (
+        lambda i: palette(IDS, [COLOURS[0], COLOURS[1], COLOURS[0]]), WITH_COLOURS, None,
+        "for two indices of its palette"),
+    "shapes in alpha": (lambda i: black_on_transparent(TWO * 255), TWO_NAMES, None,
+                        "transparency alone"),
+    "ids in alpha": (lambda i: black_on_transparent(IDS), None, None, "transparency alone"),
+    "hexadecimal colours": (lambda i: rgb(), "ground #000000\ntree #c81e1e\ncar #283cdc\n", IDS,
+                            "by their colours"),
+    "ids before names": (lambda i: grey(IDS), "0 ground\n1 tree\n2 car\n", IDS, "by their ids"),
     # classes.txt
     "void in the middle": (lambda i: grey(IDS), "ground\nvoid\ncar\n",
                            np.where(IDS == 1, VOID, IDS), "by their ids"),
@@ -231,6 +302,12 @@ def test_a_folder_is_read_right_or_refused_with_the_next_step(folder, case):
             assert {0, 1} <= set(np.unique(got)) <= {0, 1, VOID}
         else:
             np.testing.assert_array_equal(got, expected)
+
+
+def test_a_last_line_void_says_that_255_is_void(folder):
+    dataset = Folder(folder(two_habits, TWO_NAMES + "void\n"), "all")
+    np.testing.assert_array_equal(dataset[0][1], TWO)
+    np.testing.assert_array_equal(dataset[1][1], np.where(TWO, VOID, 0))
 
 
 def test_the_table_is_long_enough():
