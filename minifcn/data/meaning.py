@@ -236,7 +236,19 @@ def _check_plausible(seen: Seen, found: list[int]) -> None:
 
 
 def _check_one_habit(seen: Seen, listed: ClassList | None) -> None:
-    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both."""
+    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both.
+
+    So, too, where 255 as void leaves one class, or two of which one is a slip.
+    """
+    rest = sorted(set(seen.ids) - {VOID})
+    slips = [i for i in rest if seen.masks >= 3 and i and _is_stray(seen.ids[i])]
+    if VOID in seen.ids and len(rest) == 2 and slips:
+        pixels = seen.ids[slips[0]].pixels
+        why = f"id {slips[0]} is in {pixels} pixels of this mask, all others are {rest[0]} or void"
+        raise _not_ids(seen, rest, why, seen.ids[slips[0]].first)
+    if VOID in seen.ids and len(rest) == 1 and listed is None:
+        why = f"if {VOID} is void, {rest[0]} is all there is to learn"
+        raise _not_ids(seen, rest, why, seen.ids[VOID].first)
     ones = next((path for ids, path in seen.together.items() if 1 in ids), None)
     if set(seen.ids) != {0, 1, VOID} or any({1, VOID} <= ids for ids in seen.together):
         return

@@ -77,7 +77,7 @@ def mixed_soft(i):
 def stray(value, style=grey, ids=IDS):
     def mask(i):
         values = ids.copy()
-        values[0, 0] = value if i == 3 else values[0, 0]
+        values[11, 11] = value if i == 3 else values[11, 11]
         return style(values)
 
     return mask
@@ -214,6 +214,9 @@ CASES = {
     "soft edges of dark shades": (soft_shades([0, 60, 120]), None, None, "in one mask are hardly"),
     "soft edges of shades, colours": (
         soft_shades([0, 120, 120]), "a 0 0 0\nb 120 120 120\n", "soft", "soft edges"),
+    "a stray id beside 0 and 255": (stray(1, ids=TWO * 255), None, None, "id 1 is in 1 pixels"),
+    "a stray id beside 0 and 255, names": (stray(1, ids=TWO * 255), TWO_NAMES, None, "id 1 is in"),
+    "1 and 255": (lambda i: grey(np.where(TWO, 255, 1)), None, None, "all there is to learn"),
     # what could be taken for something else
     "few pixels of ids, colours": (small(grey), FIVE, SMALL, "masks hold ids"),
     "few pixels of ids in a palette, colours": (
