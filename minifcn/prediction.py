@@ -10,6 +10,7 @@ import numpy as np
 
 from minifcn import nn, plots
 from minifcn.data.images import FORMATS, read_image, write_image, write_mask
+from minifcn.data.pairs import is_visible
 from minifcn.data.transforms import resize_pair
 from minifcn.training import load_model, predict
 
@@ -55,7 +56,8 @@ def find_images(path: Path) -> list[Path]:
     """
     if path.is_dir():
         endings = _endings()
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        visible = filter(is_visible, path.iterdir())
+        found = sorted(file for file in visible if file.suffix.lower() in endings)
         if not found:
             raise ValueError(
                 f"cannot read {str(path)!r}: a folder; expected an image file, or a folder with"

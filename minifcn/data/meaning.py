@@ -302,9 +302,7 @@ def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
         )
     if listed:
         names = ", ".join(f"{r} {g} {b}" for r, g, b in _frequent(seen.colours))
-        return ValueError(
-            f"{what}; write after each name in {listed.source} its colour, of {names}"
-        )
+        return ValueError(f"{what}; in classes.txt, write after each name its colour, of {names}")
     return ValueError(f"{what}; write {_ready(seen)}, with your names")
 
 

@@ -69,6 +69,7 @@ class Record:
         old, new = _together(self.splits), _together(now.splits)
         resized = [name for name in old.keys() & new.keys() if old[name] != new[name]]
         learnt = self.splits.get("train", {}).keys() & now.splits.get("val", {}).keys()
+        learnt -= self.splits.get("val", {}).keys()  # two splits may have samples of one name
         parts = [
             _count(old.keys() - new.keys(), "gone"),
             _count(new.keys() - old.keys(), "new"),
