@@ -10,7 +10,7 @@ import numpy as np
 
 from minifcn import nn, plots
 from minifcn.data.images import FORMATS, read_image, write_image, write_mask
-from minifcn.data.pairs import is_visible
+from minifcn.data.pairs import is_visible, left_out
 from minifcn.data.transforms import resize_pair
 from minifcn.training import load_model, predict
 
@@ -65,6 +65,15 @@ def find_images(path: Path) -> list[Path]:
             )
         return found
     return [path] if path.exists() else sorted(map(Path, glob(str(path)))) or [path]
+
+
+def left_out_of(paths: Sequence[Path]) -> list[str]:
+    """Say which files of the folders among `paths` are no images that can be read."""
+    endings, notes = _endings(), []
+    for folder in filter(Path.is_dir, paths):
+        files = (path for path in sorted(folder.iterdir()) if path.is_file() and is_visible(path))
+        notes.append(left_out(folder, [p for p in files if p.suffix.lower() not in endings]))
+    return [note for note in notes if note]
 
 
 def _endings() -> list[str]:

@@ -59,8 +59,14 @@ def find_meaning(
     root: Path, pairs: Sequence[Pair], listed: ClassList | None, track: Track = iter
 ) -> Meaning:
     """Decide what the masks of `pairs` mean, by the `classes.txt` in `root` if there is one."""
-    listings = [path for path in sorted(root.iterdir()) if path.name.lower() == CLASS_FILE]
-    if len(listings) > 1:
-        raise ValueError(f"{str(root)!r} has {len(listings)} files {CLASS_FILE}; take one away")
-    listed = read_classes(listings[0]) if listings else listed
+    listing = find_listing(root)
+    listed = read_classes(listing) if listing else listed
     return decide([(pair.mask, look(pair.mask).values) for pair in track(pairs)], listed)
+
+
+def find_listing(root: Path) -> Path | None:
+    """The `classes.txt` in `root`, in upper or lower case; ValueError if there are several."""
+    found = [path for path in sorted(root.iterdir()) if path.name.lower() == CLASS_FILE]
+    if len(found) > 1:
+        raise ValueError(f"{str(root)!r} has {len(found)} files {CLASS_FILE}; take one away")
+    return found[0] if found else None
