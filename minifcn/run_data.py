@@ -72,8 +72,8 @@ def _check_is_there(config: Config, folder: Path) -> None:
     """Raise ValueError if the folder of a run's data was moved, or taken away."""
     if config.data not in ("shapes", "camvid") and not is_folder(config.data):
         raise ValueError(
-            f"data of {folder} must be shapes, camvid or an existing folder; got {config.data!r}: if"
-            f" it was moved, write its new place into {folder / 'config.json'} as 'data'; eval"
+            f"data of {folder} must be shapes, camvid or an existing folder; got {config.data!r}:"
+            f" if it was moved, write its new place into {folder / 'config.json'} as 'data'; eval"
             " takes another --data, too"
         )
 
