@@ -133,6 +133,11 @@ def _parse(line: str, where: str) -> Class:
 
 
 def _check_is_name(line: str, where: str) -> None:
+    if re.match(r"//|--|[-*]\s|[;%[{]", line) or line.endswith((":", ",", ";")):
+        raise ValueError(
+            f"{where}: expected the name of a class, and nothing else; got {line!r} (a comment"
+            " starts with #)"
+        )
     if re.search(r"[\s,;:(\[][0-9]+[\s,;]+[0-9]+[\s,;:)\]]*$", line):
         raise ValueError(f"{where}: colour must be three numbers from 0 to 255; got {line!r}")
     if re.match(r"([0-9]+[\s,;]+){3}\D", line):

@@ -9,16 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from minifcn.data.classes import Class, ClassList, Colour
 from minifcn.data.dataset import VOID
-from minifcn.data.labels import Labels, as_colours, mixed_colours
+from minifcn.data.labels import Labels, as_colours, between, mixed_colours
 from minifcn.data.masks import Values
 from minifcn.data.palettes import default_palette
-from minifcn.data.seen import BLACK, WHITE, Found, Seen
+from minifcn.data.seen import (
+    BLACK,
+    SHOWN,
+    WHITE,
+    Found,
+    Seen,
+    as_lines,
+    counted,
+    frequent,
+    listed_ids,
+    ranges,
+    share_of,
+)
 
 BINARY = ClassList((Class("background", BLACK), Class("foreground", WHITE)), "the masks")
 
@@ -35,10 +48,7 @@ MOST_IDS, MOST_IN_ONE = 200, 48
 """Without classes.txt, more different values than this, in one mask, are no ids, but a picture."""
 
 SOFT_SHARE, SOFT_COLOURS = 0.2, 4
-"""A soft edge is made of at least so many colours, and all edges cover at most this share."""
-
-SHOWN, LEAST_SHOWN = 12, 0.01
-"""How many values an error lists; of more, only those in at least this share of the pixels."""
+"""A soft edge is at least so many colours between two, and all edges cover at most this share."""
 
 
 @dataclass(frozen=True)
@@ -128,20 +138,22 @@ def _shared_colour(seen: Seen, listed: ClassList) -> ValueError:
     colour = min(seen.shared)
     return ValueError(
         f"mask {str(seen.colours[colour].first)!r} has the colour {colour} for two indices of its"
-        f" palette; as ids, masks hold {_listed(seen.ids)}: take the colours out of"
+        f" palette; as ids, masks hold {listed_ids(seen.ids)}: take the colours out of"
         f" {listed.source} if ids are meant, or give each class's colour one index"
     )
 
 
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
     first = next(iter(unknown.values())).first
-    lines = [f"'NAME {r} {g} {b}'" for r, g, b in _frequent(unknown)]
-    ids = f"; as ids, masks hold {_listed(seen.ids)}" if not seen.without_id else ""
+    lines = [f"'NAME {r} {g} {b}'" for r, g, b in frequent(unknown)]
+    ids = f"; as ids, masks hold {listed_ids(seen.ids)}" if not seen.without_id else ""
+    smoothed = "; so many come from smoothed edges or a JPEG: export the masks without"
+    smoothed *= len(unknown) > SHOWN
     return ValueError(
         f"mask {str(first)!r} has a colour that {listed.source} lacks; in all masks there are"
-        f" {len(unknown)} such ({_counted(unknown)}): write into classes.txt, a line each:"
+        f" {len(unknown)} such ({counted(unknown)}): write into classes.txt, a line each:"
         f" {', '.join(lines)}, or {lines[0].replace('NAME', 'void')} for pixels that should not"
-        f" count{ids}"
+        f" count{ids}{smoothed}"
     )
 
 
@@ -190,7 +202,7 @@ def _is_smoothed(greys: dict[Colour, Found], seen: Seen) -> bool:
         len(levels) >= 8
         and levels[0] < 64
         and levels[-1] >= 192
-        and _share(greys, seen) <= SOFT_SHARE
+        and share_of(greys, seen) <= SOFT_SHARE
     )
 
 
@@ -214,8 +226,8 @@ def _ids(seen: Seen, listed: ClassList | None) -> Meaning:
     _check_plausible(seen, found)
     entries = tuple(Class(f"class {i}") for i in range(found[-1] + 1))
     missing = [i for i in range(found[-1] + 1) if i not in seen.ids]
-    gaps = (f"id {_range(missing)} never occurs",) if missing else ()
-    note = f"masks are read by their ids, {_range(found)}; classes.txt would name them"
+    gaps = (f"id {ranges(missing)} never occurs",) if missing else ()
+    note = f"masks are read by their ids, {ranges(found)}; classes.txt would name them"
     return Meaning(_labels_by_id(ClassList(entries, "the masks")), (note, *gaps))
 
 
@@ -268,9 +280,9 @@ def _is_stray(found: Found) -> bool:
 def _not_ids(seen: Seen, found: list[int], why: str, mask: Path | None = None) -> ValueError:
     mask = mask or seen.ids[found[-1]].first
     return ValueError(
-        f"mask {str(mask)!r}: {why}; the masks hold {_listed(seen.ids)}. If they are ids, name"
+        f"mask {str(mask)!r}: {why}; the masks hold {listed_ids(seen.ids)}. If they are ids, name"
         f" them all in classes.txt, a line for each from 0 to {found[-1]}; if they are shades of"
-        f" grey, write {_ready(seen)}; else mend the mask"
+        f" grey, write {as_lines(seen)}; else mend the mask"
     )
 
 
@@ -282,10 +294,10 @@ def _unnamed_id(seen: Seen, listed: ClassList, labels: Labels) -> ValueError:
     else:
         advice = f"name each id up to {wrong[-1]} in classes.txt, or mend the mask"
     if wrong[-1] > SPARSE * len(seen.ids):
-        advice += f"; if these are shades of grey, write {_ready(seen)}"
+        advice += f"; if these are shades of grey, write {as_lines(seen)}"
     return ValueError(
         f"mask {str(found.first)!r} has id {wrong[-1]}; expected 0 to {last}, or {VOID} for void:"
-        f" it has it in {found.pixels} pixels, and all masks hold {_listed(seen.ids)}; {advice}"
+        f" it has it in {found.pixels} pixels, and all masks hold {listed_ids(seen.ids)}; {advice}"
     )
 
 
@@ -301,9 +313,9 @@ def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
             f" {first[0]} in {first[1].name!r}, so ids are not what these masks mean"
         )
     if listed:
-        names = ", ".join(f"{r} {g} {b}" for r, g, b in _frequent(seen.colours))
+        names = ", ".join(f"{r} {g} {b}" for r, g, b in frequent(seen.colours))
         return ValueError(f"{what}; in classes.txt, write after each name its colour, of {names}")
-    return ValueError(f"{what}; write {_ready(seen)}, with your names")
+    return ValueError(f"{what}; write {as_lines(seen)}, with your names")
 
 
 # -- Soft edges ----------------------------------------------------------------------------------
@@ -312,28 +324,28 @@ def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
 def _are_soft(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> bool:
     """Whether the unknown colours are mixtures of known ones: many, and few pixels in all.
 
-    Only colours that are there make an edge; and greys that could be ids are none.
+    Only colours that are there make an edge, and many between two: one alone may be a class. Greys
+    that could be ids are none.
     """
-    if len(unknown) < SOFT_COLOURS or _share(unknown, seen) > SOFT_SHARE:
+    if len(unknown) < SOFT_COLOURS or share_of(unknown, seen) > SOFT_SHARE:
         return False
     if not (seen.pairs or seen.without_id) and set(seen.ids) <= set(_labels_by_id(listed).ids):
         return False
     known = [colour for colour in listed.colour_ids if colour in seen.colours]
-    return bool(mixed_colours(np.array(list(unknown)), known).all())
+    colours = np.array(list(unknown))
+    on_lines = np.array([between(colours, *pair) for pair in combinations(known, 2)], bool)
+    many = on_lines.sum(axis=-1).max(initial=0) >= SOFT_COLOURS
+    mostly = many and on_lines.any(axis=0).mean() > 0.5  # few colours are where three classes meet
+    return bool(mostly and mixed_colours(colours, known).all())
 
 
 def _soft(labels: Labels, mixed: dict[Colour, Found], seen: Seen) -> Meaning:
     names = labels.classes, labels.palette
     note = (
         f"masks have soft edges: {len(mixed)} colours between others, in"
-        f" {100 * _share(mixed, seen):.2g} % of the pixels, count as void"
+        f" {100 * share_of(mixed, seen):.2g} % of the pixels, count as void"
     )
     return Meaning(Labels(*names, colours=labels.colours, mixed=True), (note,))
-
-
-def _share(part: dict[Colour, Found], seen: Seen) -> float:
-    whole = sum(found.pixels for found in seen.colours.values())
-    return sum(found.pixels for found in part.values()) / max(whole, 1)
 
 
 # -- Tables and words ----------------------------------------------------------------------------
@@ -350,45 +362,3 @@ def _palette(listed: ClassList | None, names: tuple[str, ...]) -> tuple[Colour, 
     given = {entry.name: entry.colour for entry in listed.entries} if listed else {}
     default = as_colours(default_palette(len(names)))
     return tuple(given.get(name) or colour for name, colour in zip(names, default, strict=True))
-
-
-def _frequent(colours: dict[Colour, Found]) -> list[Colour]:
-    """The most frequent colours, black first: it is the background of most."""
-    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)
-    if len(ordered) > SHOWN:
-        least = LEAST_SHOWN * sum(found.pixels for found in colours.values())
-        frequent = sum(found.pixels >= least for found in colours.values())
-        ordered = ordered[: min(max(frequent, 2), SHOWN)]
-    return sorted(ordered, key=lambda colour: colour != BLACK)
-
-
-def _ready(seen: Seen) -> str:
-    """A classes.txt of the colours that were found, in one line of text."""
-    colours = _frequent(seen.colours)
-    lines = [f"'class{i} {r} {g} {b}'" for i, (r, g, b) in enumerate(colours)]
-    more = len(seen.colours) - len(lines)
-    rest = f" (and {more} rarer colours, if they are not smoothed edges)" if more else ""
-    return f"into classes.txt, a line each: {', '.join(lines)}{rest}"
-
-
-def _counted(colours: dict[Colour, Found]) -> str:
-    shown = sorted(colours, key=lambda colour: -colours[colour].pixels)[:3]
-    more = ", ..." if len(colours) > len(shown) else ""
-    return ", ".join(f"{c} in {colours[c].pixels} pixels" for c in shown) + more
-
-
-def _listed(ids: dict[int, Found]) -> str:
-    values = sorted(ids)
-    return _range(values) if len(values) <= SHOWN else f"{len(values)} values, {_range(values)}"
-
-
-def _range(values: list[int]) -> str:
-    """'0 to 3, 7' of 0, 1, 2, 3, 7."""
-    parts: list[list[int]] = []
-    for value in values:
-        if parts and value == parts[-1][-1] + 1:
-            parts[-1].append(value)
-        else:
-            parts.append([value])
-    words = [f"{p[0]} to {p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts]
-    return ", ".join(words[:SHOWN]) + (", ..." if len(words) > SHOWN else "")

@@ -12,6 +12,9 @@ from minifcn.data.masks import NO_ID, Values
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
+SHOWN, LEAST_SHOWN = 12, 0.01
+"""How many values an error lists; of more, only those in at least this share of the pixels."""
+
 
 @dataclass
 class Found:
@@ -75,3 +78,56 @@ class Seen:
     def is_black_and_white(self) -> bool:
         """Whether all masks are black and white, and nothing else."""
         return self.colours.keys() == {BLACK, WHITE}
+
+
+# -- In words --------------------------------------------------------------------------------------
+
+
+def share_of(part: dict[Colour, Found], seen: Seen) -> float:
+    """The share of all pixels that have one of these values."""
+    whole = sum(found.pixels for found in seen.colours.values())
+    return sum(found.pixels for found in part.values()) / max(whole, 1)
+
+
+def frequent(colours: dict[Colour, Found]) -> list[Colour]:
+    """The most frequent colours, black first: it is the background of most."""
+    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)
+    if len(ordered) > SHOWN:
+        least = LEAST_SHOWN * sum(found.pixels for found in colours.values())
+        many = sum(found.pixels >= least for found in colours.values())
+        ordered = ordered[: min(max(many, 2), SHOWN)]
+    return sorted(ordered, key=lambda colour: colour != BLACK)
+
+
+def as_lines(seen: Seen) -> str:
+    """A classes.txt of the colours that were found, in one line of text."""
+    colours = frequent(seen.colours)
+    lines = [f"'class{i} {r} {g} {b}'" for i, (r, g, b) in enumerate(colours)]
+    more = len(seen.colours) - len(lines)
+    rest = f" (and {more} rarer colours, if they are not smoothed edges)" if more else ""
+    return f"into classes.txt, a line each: {', '.join(lines)}{rest}"
+
+
+def counted(colours: dict[Colour, Found]) -> str:
+    """Name the most frequent colours: '(9, 9, 9) in 3 pixels, ...'."""
+    shown = sorted(colours, key=lambda colour: -colours[colour].pixels)[:3]
+    more = ", ..." if len(colours) > len(shown) else ""
+    return ", ".join(f"{c} in {colours[c].pixels} pixels" for c in shown) + more
+
+
+def listed_ids(ids: dict[int, Found]) -> str:
+    """The values, and how many there are if they are many."""
+    values = sorted(ids)
+    return ranges(values) if len(values) <= SHOWN else f"{len(values)} values, {ranges(values)}"
+
+
+def ranges(values: list[int]) -> str:
+    """'0 to 3, 7' of 0, 1, 2, 3, 7."""
+    parts: list[list[int]] = []
+    for value in values:
+        if parts and value == parts[-1][-1] + 1:
+            parts[-1].append(value)
+        else:
+            parts.append([value])
+    words = [f"{p[0]} to {p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts]
+    return ", ".join(words[:SHOWN]) + (", ..." if len(words) > SHOWN else "")

@@ -59,3 +59,21 @@ def test_ids_that_are_not_those_of_the_lines(save_text, text):
 def test_colours_in_brackets_that_are_none(save_text, line):
     with pytest.raises(ValueError, match=re.escape(f"three numbers from 0 to 255; got {line!r}")):
         read_classes(save_text("classes.txt", line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "names:",
+        "- road",
+        "* road",
+        "// all classes",
+        "{",
+        '["a", "b"]',
+        "; made by hand",
+        '"road",',
+    ],
+)
+def test_lines_of_other_formats_would_shift_the_ids(save_text, line):
+    with pytest.raises(ValueError, match=r"line 2: expected the name of a class, and nothing else"):
+        read_classes(save_text("classes.txt", f"road\n{line}\ncar"))
