@@ -82,6 +82,7 @@ def decide(masks: Sequence[tuple[Path, Values]], listed: ClassList | None = None
         return binary
     if seen.without_id or seen.disagreeing:
         raise _colours_wanted(seen, listed)
+    _check_what_void_leaves(seen, listed)
     _check_one_habit(seen, listed)
     return _ids(seen, listed)
 
@@ -247,29 +248,35 @@ def _check_plausible(seen: Seen, found: list[int]) -> None:
         raise _not_ids(seen, found, why, seen.ids[alone[0]].first)
 
 
-def _check_one_habit(seen: Seen, listed: ClassList | None) -> None:
-    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both.
-
-    So, too, where 255 as void leaves one class, or two of which one is a slip.
-    """
+def _check_what_void_leaves(seen: Seen, listed: ClassList | None) -> None:
+    """Raise ValueError where 255 as void leaves one class, or two of which one is a slip."""
     rest = sorted(set(seen.ids) - {VOID})
-    slips = [i for i in rest if seen.masks >= 3 and i and _is_stray(seen.ids[i])]
-    if VOID in seen.ids and len(rest) == 2 and slips:
-        pixels = seen.ids[slips[0]].pixels
-        why = f"id {slips[0]} is in {pixels} pixels of this mask, all others are {rest[0]} or void"
-        raise _not_ids(seen, rest, why, seen.ids[slips[0]].first)
-    if VOID in seen.ids and len(rest) == 1 and listed is None:
+    if VOID not in seen.ids or (listed and len(listed.names) != 2):
+        return
+    if len(rest) == 1 and listed is None:
         why = f"if {VOID} is void, {rest[0]} is all there is to learn"
         raise _not_ids(seen, rest, why, seen.ids[VOID].first)
-    ones = next((path for ids, path in seen.together.items() if 1 in ids), None)
+    slips = [i for i in rest if i and _is_stray(seen.ids[i])]
+    if len(rest) == 2 and len(slips) == 1 and seen.masks >= 3:
+        slip, other = slips[0], sum(rest) - slips[0]
+        pixels = seen.ids[slip].pixels
+        why = f"id {slip} is in {pixels} pixels of this mask, all others are {other} or {VOID}"
+        raise _not_ids(seen, rest, why, seen.ids[slip].first)
+
+
+def _check_one_habit(seen: Seen, listed: ClassList | None) -> None:
+    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both."""
+    first = {last: path for ids, path in seen.together.items() for last in ids if {0, last} == ids}
     if set(seen.ids) != {0, 1, VOID} or any({1, VOID} <= ids for ids in seen.together):
+        return
+    if len(first.keys() & {1, VOID}) < 2:
         return
     if listed and listed.lines_with_void != tuple(entry.name for entry in listed.entries):
         return  # a last line void: somebody thought of it
     raise ValueError(
-        f"mask {str(seen.ids[VOID].first)!r} holds 0 and {VOID}, but {ones and ones.name!r} 0 and"
-        f" 1, and no mask holds both 1 and {VOID}: if {VOID} is void, say so by a last line 'void'"
-        " in classes.txt, after a name for 0 and one for 1; if it is 1, mend the masks"
+        f"mask {str(first[VOID])!r} holds 0 and {VOID}, but {first[1].name!r} 0 and 1, and no mask"
+        f" holds both 1 and {VOID}: if {VOID} is void, say so by a last line 'void' in classes.txt,"
+        " after a name for 0 and one for 1; if it is 1, mend the masks"
     )
 
 

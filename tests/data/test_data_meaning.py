@@ -339,5 +339,11 @@ def test_a_last_line_void_says_that_255_is_void(folder):
     np.testing.assert_array_equal(dataset[1][1], np.where(TWO, VOID, 0))
 
 
+def test_masks_that_are_void_throughout_are_no_other_habit(folder):
+    dataset = Folder(folder(lambda i: grey(IDS * 0 + VOID if i % 5 == 4 else TWO), None), "all")
+    np.testing.assert_array_equal(dataset[0][1], TWO)
+    assert (dataset[4][1] == VOID).all()
+
+
 def test_the_table_is_long_enough():
     assert len(CASES) >= 40
