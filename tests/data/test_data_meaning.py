@@ -335,14 +335,16 @@ def test_a_folder_is_read_right_or_refused_with_the_next_step(folder, case):
 
 def test_a_last_line_void_says_that_255_is_void(folder):
     dataset = Folder(folder(two_habits, TWO_NAMES + "void\n"), "all")
-    np.testing.assert_array_equal(dataset[0][1], TWO)
-    np.testing.assert_array_equal(dataset[1][1], np.where(TWO, VOID, 0))
+    masks = {dataset.name(i): dataset[i][1] for i in range(len(dataset))}
+    np.testing.assert_array_equal(masks["0"], TWO)
+    np.testing.assert_array_equal(masks["1"], np.where(TWO, VOID, 0))
 
 
 def test_masks_that_are_void_throughout_are_no_other_habit(folder):
     dataset = Folder(folder(lambda i: grey(IDS * 0 + VOID if i % 5 == 4 else TWO), None), "all")
-    np.testing.assert_array_equal(dataset[0][1], TWO)
-    assert (dataset[4][1] == VOID).all()
+    masks = {dataset.name(i): dataset[i][1] for i in range(len(dataset))}
+    np.testing.assert_array_equal(masks["0"], TWO)
+    assert (masks["4"] == VOID).all()
 
 
 def test_the_table_is_long_enough():
