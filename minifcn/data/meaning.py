@@ -146,15 +146,18 @@ def _shared_colour(seen: Seen, listed: ClassList) -> ValueError:
 
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
     first = next(iter(unknown.values())).first
-    lines = [f"'NAME {r} {g} {b}'" for r, g, b in frequent(unknown)]
+    shown = {colour: unknown[colour] for colour in frequent(unknown)}
+    lines = [f"'NAME {r} {g} {b}'" for r, g, b in shown]
+    advice = (
+        f"write into classes.txt, a line each: {', '.join(lines)}, or"
+        f" {lines[0].replace('NAME', 'void')} for pixels that should not count"
+    )
+    if len(unknown) > SHOWN and share_of(shown, seen) < share_of(unknown, seen) / 4:
+        advice = "so many come from smoothed edges or a JPEG: export the masks without"
     ids = f"; as ids, masks hold {listed_ids(seen.ids)}" if not seen.without_id else ""
-    smoothed = "; so many come from smoothed edges or a JPEG: export the masks without"
-    smoothed *= len(unknown) > SHOWN
     return ValueError(
         f"mask {str(first)!r} has a colour that {listed.source} lacks; in all masks there are"
-        f" {len(unknown)} such ({counted(unknown)}): write into classes.txt, a line each:"
-        f" {', '.join(lines)}, or {lines[0].replace('NAME', 'void')} for pixels that should not"
-        f" count{ids}{smoothed}"
+        f" {len(unknown)} such ({counted(unknown)}): {advice}{ids}"
     )
 
 
