@@ -21,7 +21,6 @@ from minifcn.data.masks import Values
 from minifcn.data.palettes import default_palette
 from minifcn.data.seen import (
     BLACK,
-    SHOWN,
     WHITE,
     Found,
     Seen,
@@ -146,13 +145,12 @@ def _shared_colour(seen: Seen, listed: ClassList) -> ValueError:
 
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
     first = next(iter(unknown.values())).first
-    shown = {colour: unknown[colour] for colour in frequent(unknown)}
-    lines = [f"'NAME {r} {g} {b}'" for r, g, b in shown]
+    lines = [f"'NAME {r} {g} {b}'" for r, g, b in frequent(unknown)]
     advice = (
         f"write into classes.txt, a line each: {', '.join(lines)}, or"
         f" {lines[0].replace('NAME', 'void')} for pixels that should not count"
     )
-    if len(unknown) > SHOWN and share_of(shown, seen) < share_of(unknown, seen) / 4:
+    if len(unknown) > MOST_IN_ONE:
         advice = "so many come from smoothed edges or a JPEG: export the masks without"
     ids = f"; as ids, masks hold {listed_ids(seen.ids)}" if not seen.without_id else ""
     return ValueError(

@@ -241,7 +241,7 @@ CASES = {
         "smoothed edges or a JPEG: export the masks without"),
     "most colours unlisted": (
         lambda i: palette(np.arange(144).reshape(12, 12) // 6, VOC_PALETTE).convert("RGB"),
-        "a 0 0 0\nb 128 0 0\n", None, "write into classes.txt, a line each: 'NAME 0 128 0'"),
+        "a 0 0 0\nb 128 0 0\n", None, "22 such ("),
     "colours between others that are no edges": (
         unlisted, "".join(f"c{k} {r} {g} {b}\n" for k, (r, g, b) in enumerate(VOC_PALETTE[:8])),
         None, "has a colour that"),
