@@ -12,7 +12,8 @@ from small_runs import start
 from minifcn import Tensor, no_grad
 from minifcn.checkpoint import load_arrays, save_arrays
 from minifcn.data import Shapes
-from minifcn.data.images import read_mask, write_image
+from minifcn.data.images import write_image
+from minifcn.data.labels import read_mask
 from minifcn.data.transforms import MEAN, STD
 from minifcn.export import export_run
 from minifcn.prediction import predict_files, predict_resized
