@@ -177,8 +177,10 @@ def _looking(loop: Iterable[Any]) -> Iterable[Any]:
 
 def predict(choices: argparse.Namespace) -> None:
     """Segment images at the size that the run was trained on, and write masks and overlays."""
-    from minifcn.prediction import predict_files
+    from minifcn.prediction import left_out_of, predict_files
 
+    for note in left_out_of(choices.images):
+        _say(note)
     settings = (choices.checkpoint, choices.device)
     for written in predict_files(choices.run, choices.images, choices.out, *settings):
         print(written)

@@ -10,6 +10,7 @@ import numpy as np
 
 from minifcn import nn, plots
 from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
+from minifcn.data.pairs import is_visible, left_out
 from minifcn.data.transforms import resize_pair
 from minifcn.training import load_model, predict
 
@@ -55,7 +56,8 @@ def find_images(path: Path) -> list[Path]:
     """
     if path.is_dir():
         endings = _endings()
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in endings)
+        visible = filter(is_visible, path.iterdir())
+        found = sorted(file for file in visible if file.suffix.lower() in endings)
         if not found:
             raise ValueError(
                 f"cannot read {str(path)!r}: a folder; expected an image file, or a folder with"
@@ -63,6 +65,15 @@ def find_images(path: Path) -> list[Path]:
             )
         return found
     return [path] if path.exists() else sorted(map(Path, glob(str(path)))) or [path]
+
+
+def left_out_of(paths: Sequence[Path]) -> list[str]:
+    """Say which files of the folders among `paths` are no images that can be read."""
+    endings, notes = _endings(), []
+    for folder in filter(Path.is_dir, paths):
+        files = (path for path in sorted(folder.iterdir()) if path.is_file() and is_visible(path))
+        notes.append(left_out(folder, [p for p in files if p.suffix.lower() not in endings]))
+    return [note for note in notes if note]
 
 
 def _endings() -> list[str]:

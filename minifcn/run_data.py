@@ -13,6 +13,7 @@ from minifcn.checkpoint import read_json
 from minifcn.config import Config
 from minifcn.data import Dataset, FilePairs, Track, files_of, is_folder, open_dataset
 from minifcn.data.classes import Class, ClassList
+from minifcn.data.folder import find_listing
 from minifcn.data.layout import VAL_EVERY, find_layout
 from minifcn.data.record import Record
 from minifcn.data.voc import is_voc
@@ -46,24 +47,39 @@ def open_new(config: Config, track: Track = iter) -> RunData:
     notes = [f"{len(train)} samples to train, {len(val)} to validate"]
     for split, part in files.items():
         notes += [*part.notes, *(f"{split}: {note}" for note in part.check(track))]
-    return RunData(train, val, list(dict.fromkeys(notes)), Record.of(files))
+    return RunData(train, val, list(dict.fromkeys(notes)), _record(config, files))
 
 
 def open_recorded(config: Config, folder: Path, track: Track = iter) -> RunData:
     """Open the data of the run in `folder` as it was recorded, or look again if it has changed.
 
-    Raises ValueError if the data cannot be read, or the record is damaged.
+    Raises ValueError if the data is not there, cannot be read, or the record is damaged.
     """
+    _check_is_there(config, folder)
     record = load_record(folder)
     if record is None:
         return RunData(config.open_dataset("train"), config.open_dataset("val"), [])
     train = config.open_dataset("train", meaning=record.meaning)
     val = config.open_dataset("val", meaning=record.meaning)
-    if not record.changes(Record.of(_files(train, val))):
+    if not record.changes(_record(config, _files(train, val))):
         return RunData(train, val, [], record)
     now = open_new(config, track)
     assert now.record is not None
     return RunData(now.train, now.val, [record.changes(now.record), *now.notes], record)
+
+
+def _check_is_there(config: Config, folder: Path) -> None:
+    """Raise ValueError if the folder of a run's data was moved, or taken away."""
+    if config.data not in ("shapes", "camvid") and not is_folder(config.data):
+        raise ValueError(
+            f"data of {folder} must be shapes, camvid or an existing folder; got {config.data!r}:"
+            f" if it was moved, write its new place into {folder / 'config.json'} as 'data'; eval"
+            " takes another --data, too"
+        )
+
+
+def _record(config: Config, files: dict[str, FilePairs]) -> Record:
+    return Record.of(files, find_listing(Path(config.data)) if is_folder(config.data) else None)
 
 
 def load_record(folder: Path) -> Record | None:

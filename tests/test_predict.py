@@ -119,6 +119,16 @@ def test_a_folder_and_a_pattern_stand_for_the_images_in_them(cli, finished_run, 
         assert sorted(path.name for path in out.iterdir()) == expected
 
 
+def test_hidden_files_are_no_images_and_others_are_said(cli, finished_run, tmp_path):
+    write(tmp_path / "photos" / "a.png", Image.fromarray(draw(5, 5, 3)))
+    (tmp_path / "photos/._a.png").write_bytes(b"left behind by macOS")
+    (tmp_path / "photos/b.heic").touch()
+    result = cli("predict", finished_run, tmp_path / "photos", "--out", tmp_path / "out")
+    assert result.code == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["a-mask.png", "a-overlay.png"]
+    assert "1 that are no samples ('b.heic')" in result.err
+
+
 def test_a_name_with_the_letters_of_a_pattern_is_a_name(cli, finished_run, tmp_path):
     image = write(tmp_path / "a[1]*.png", Image.fromarray(draw(5, 5, 3)))
     assert cli("predict", finished_run, image, "--out", tmp_path / "out").code == 0

@@ -109,6 +109,51 @@ def test_other_names_of_classes_are_a_change(root, tmp_path):
     assert "masks mean something else" in load_record(tmp_path).changes(now)
 
 
+def test_another_classes_txt_is_a_change(tmp_path):
+    root = write(tmp_path / "data", classes="ground\ntree\n")
+    config = begin(root, tmp_path)
+    (root / "classes.txt").write_text("tree\nground\n", encoding="utf-8")
+    data = open_recorded(config, tmp_path)
+    assert "the data has changed since the run began: classes.txt is another" in data.notes[0]
+    with pytest.raises(ValueError, match="classes of the run, ground, tree; got tree, ground"):
+        config.with_classes_of(data.train)
+
+
+def test_a_new_classes_txt_is_a_change(root, tmp_path):
+    config = begin(root, tmp_path)
+    assert notes_now(config, tmp_path) == ""
+    (root / "classes.txt").write_text("class 0\nclass 1\n", encoding="utf-8")
+    assert "classes.txt is another" in notes_now(config, tmp_path)
+
+
+def test_a_record_without_a_listing_says_nothing_of_it(tmp_path):
+    root = write(tmp_path / "data", classes="ground\ntree\n")
+    config = begin(root, tmp_path)
+    values = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
+    del values["listing"]
+    (tmp_path / "data.json").write_text(json.dumps(values), encoding="utf-8")
+    assert notes_now(config, tmp_path) == ""
+
+
+def test_samples_of_one_name_in_two_splits_are_not_said_to_be_learnt(tmp_path):
+    for split in ("train", "val"):
+        write(tmp_path / "data" / split)
+    config = begin(tmp_path / "data", tmp_path)
+    redraw(tmp_path / "data/train")
+    said = notes_now(config, tmp_path)
+    assert "the data has changed" in said
+    assert "trained on before" not in said
+
+
+def test_data_that_was_moved(root, tmp_path):
+    config = begin(root, tmp_path)
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"existing folder; got '.*data': if it was moved, write"):
+        open_recorded(config, tmp_path)
+    with pytest.raises(ValueError, match=r"new place into .*config.json as 'data'; eval takes"):
+        open_scored(config, tmp_path)
+
+
 def test_a_damaged_record(root, tmp_path):
     config = begin(root, tmp_path)
     path = tmp_path / "data.json"

@@ -10,8 +10,16 @@ from minifcn.data.dataset import VOID
 
 Colour = tuple[int, int, int]
 
-LINE = re.compile(r"(.*[^\s,;:])[\s,;:]+([0-9]+)[\s,;]+([0-9]+)[\s,;]+([0-9]+)")
-"""`road 128 64 128`; commas do as well as spaces."""
+LINE = re.compile(r"(.*[^\s,;:(\[])[\s,;:(\[]+([0-9]+)[\s,;]+([0-9]+)[\s,;]+([0-9]+)[\s,;:)\]]*")
+"""`road 128 64 128`; commas do as well as spaces, and brackets around the three do no harm."""
+
+HEXADECIMAL = re.compile(r"[\s,;:]#([0-9a-fA-F]{6})(?!\S)")
+"""`road #804080`, which is no comment."""
+
+NUMBERED = re.compile(r"([0-9]+)[\s,;:.=)-]+(\D.*)")
+"""`0 background`: a name after its id."""
+
+NUMBER_LAST = re.compile(r".*[\s,;:=-]([0-9]+)")
 
 
 class Class(NamedTuple):
@@ -72,14 +80,16 @@ class ClassList(NamedTuple):
 def read_classes(path: Path) -> ClassList:
     """Read `classes.txt`: a class a line, by name, or by name and colour: `road 128 64 128`.
 
-    Blank lines and lines that start with # do not count; what follows ` #` is a comment. A line
-    `void`, or `void R G B`, names no class: its id, or its colour, marks pixels without a label.
+    Blank lines and lines that start with # do not count; what follows ` #` is a comment, unless it
+    is a colour: `road #804080`. A line `void`, or `void R G B`, names no class: its id, or its
+    colour, marks pixels without a label. Ids before all names (`0 road`) are left out of them.
 
     Raises ValueError for a name or colour given twice, a number over 255, colours for some classes
-    only, and for no class or more than 255.
+    only, for ids that are not those of the lines, and for no class or more than 255.
     """
     lines = [(number, _without_comment(line)) for number, line in read_lines(path)]
     entries = tuple(_parse(line, f"{str(path)!r} line {n}") for n, line in lines if line)
+    entries = _without_numbers(entries, repr(str(path)))
     listed = ClassList(entries, repr(str(path)))
     _check(listed)
     return listed
@@ -102,7 +112,12 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _without_comment(line: str) -> str:
-    return "" if line.startswith("#") else re.split(r"\s#", line)[0].strip()
+    if line.startswith("#"):
+        return ""
+    colour = HEXADECIMAL.search(line)
+    if colour and not LINE.fullmatch(line[: colour.start()]):
+        return " ".join([line[: colour.start()], *map(str, bytes.fromhex(colour[1]))])
+    return re.split(r"\s#", line)[0].strip()
 
 
 def _parse(line: str, where: str) -> Class:
@@ -118,10 +133,37 @@ def _parse(line: str, where: str) -> Class:
 
 
 def _check_is_name(line: str, where: str) -> None:
-    if re.search(r"[\s,;:][0-9]+[\s,;]+[0-9]+$", line):
+    if re.match(r"//|--|[-*]\s|[;%[{]", line) or line.endswith((":", ",", ";")):
+        raise ValueError(
+            f"{where}: expected the name of a class, and nothing else; got {line!r} (a comment"
+            " starts with #)"
+        )
+    if re.search(r"[\s,;:(\[][0-9]+[\s,;]+[0-9]+[\s,;:)\]]*$", line):
         raise ValueError(f"{where}: colour must be three numbers from 0 to 255; got {line!r}")
     if re.match(r"([0-9]+[\s,;]+){3}\D", line):
         raise ValueError(f"{where}: the name must come before its colour; got {line!r}")
+
+
+def _without_numbers(entries: tuple[Class, ...], source: str) -> tuple[Class, ...]:
+    """Take the ids from numbered names; raise ValueError if they are not those of the lines."""
+    ids, names = list(range(len(entries))), [entry.name for entry in entries]
+    if re.fullmatch(rf"(?i){VOID}[\s,;:]+void", names[-1] if names else ""):
+        return (*_without_numbers(entries[:-1], source), Class("void", entries[-1].colour))
+    first = [match for match in map(NUMBERED.fullmatch, names) if match]
+    last = [match for match in map(NUMBER_LAST.fullmatch, names) if match]
+    for numbered, is_id in ((first, True), (last, False)):
+        numbers = [int(match[1]) for match in numbered]
+        if len(names) < 2 or len(numbers) < len(names) or numbers == ids:
+            continue
+        if is_id or sorted(numbers) == ids:  # names of `lane 1`, `lane 2` are good names
+            raise ValueError(
+                f"{source}: an id is a line's position, from 0, but the lines are numbered"
+                f" {', '.join(map(str, numbers[:5]))}{', ...' * (len(numbers) > 5)}: put them in"
+                " the order of ids, one for each from 0, or take the numbers away"
+            )
+    if len(first) < len(names) or len(names) < 2:
+        return entries
+    return tuple(Class(match[2], e.colour) for match, e in zip(first, entries, strict=True))
 
 
 def _check(listed: ClassList) -> None:

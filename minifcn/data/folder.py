@@ -7,7 +7,7 @@ from pathlib import Path
 from minifcn.data.classes import ClassList, read_classes
 from minifcn.data.dataset import check_split
 from minifcn.data.files import FilePairs, Track, look
-from minifcn.data.layout import VAL_EVERY, find_layout
+from minifcn.data.layout import CLASS_FILE, VAL_EVERY, find_layout
 from minifcn.data.meaning import Meaning, decide
 from minifcn.data.pairs import Pair
 
@@ -46,7 +46,10 @@ class Folder(FilePairs):
         check_split(split, [*layout.splits, "all"])
         if not splits[split]:
             total = len(layout.all_pairs)
-            raise ValueError(f"split {split} needs {VAL_EVERY} samples; {str(root)!r} has {total}")
+            raise ValueError(
+                f"split {split} needs {VAL_EVERY} samples; {str(root)!r} has {total}: add some, or"
+                " put those for validation into folders val"
+            )
         meaning = meaning or find_meaning(root, layout.all_pairs, listed, track)
         notes = (*layout.notes, *meaning.notes)
         super().__init__(splits[split], meaning.labels, size=size, notes=notes)
@@ -56,6 +59,14 @@ def find_meaning(
     root: Path, pairs: Sequence[Pair], listed: ClassList | None, track: Track = iter
 ) -> Meaning:
     """Decide what the masks of `pairs` mean, by the `classes.txt` in `root` if there is one."""
-    listing = root / "classes.txt"
-    listed = read_classes(listing) if listing.exists() else listed
+    listing = find_listing(root)
+    listed = read_classes(listing) if listing else listed
     return decide([(pair.mask, look(pair.mask).values) for pair in track(pairs)], listed)
+
+
+def find_listing(root: Path) -> Path | None:
+    """The `classes.txt` in `root`, in upper or lower case; ValueError if there are several."""
+    found = [path for path in sorted(root.iterdir()) if path.name.lower() == CLASS_FILE]
+    if len(found) > 1:
+        raise ValueError(f"{str(root)!r} has {len(found)} files {CLASS_FILE}; take one away")
+    return found[0] if found else None

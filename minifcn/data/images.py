@@ -19,6 +19,9 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 PNG_DEPTH = 24
 """Where a PNG says how many bits a sample has: in the chunk IHDR (PNG specification, 11.2.1)."""
 
+BMP_DEPTH = 28
+"""Where a BMP says how many bits a pixel has."""
+
 ORIENTATION = 0x0112
 """EXIF's tag of how an image must be turned to be upright."""
 
@@ -36,11 +39,9 @@ def read_image(path: str | PathLike) -> np.ndarray:
     is missing, damaged, no image, too large to be meant, deeper than 8 bits a channel, or holds
     several images.
     """
-    from PIL import ImageOps
-
     with opened(Path(path)) as picture:
         _check_is_image(picture, Path(path))
-        picture = ImageOps.exif_transpose(picture)
+        picture = turn_upright(picture)
         # A palette with transparency has no direct way to RGB.
         return np.array(picture.convert("RGBA" if picture.mode == "P" else "RGB"))[..., :3]
 
@@ -65,19 +66,47 @@ def check_image(path: str | PathLike) -> Frame:
     """
     with opened(Path(path)) as picture:
         _check_is_image(picture, Path(path))
-        stored = picture.height, picture.width
-        orientation = picture.getexif().get(ORIENTATION, 1)
-        picture.draft("RGB", (max(1, stored[1] // 8), max(1, stored[0] // 8)))
+        frame = _frame(picture)
+        picture.draft("RGB", (max(1, picture.width // 8), max(1, picture.height // 8)))
         picture.load()
-    upright = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    return Frame(upright, stored, orientation)
+    return frame
+
+
+def _frame(picture: "Image") -> Frame:
+    shape, orientation = (picture.height, picture.width), orientation_of(picture)
+    turned = shape[::-1] if orientation in (5, 6, 7, 8) else shape
+    if picture.format == "TIFF":  # Pillow turns it by itself, and says so from the start
+        return Frame(shape, turned, orientation)
+    return Frame(turned, shape, orientation)
+
+
+def turn_upright(picture: "Image") -> "Image":
+    """Load a picture's pixels, upright as its EXIF says.
+
+    Raises ValueError for a TIFF of which Pillow turns the pixels, but not the rows.
+    """
+    from PIL import ImageOps
+
+    shape = _frame(picture).upright
+    picture = ImageOps.exif_transpose(picture)
+    if (picture.height, picture.width) != shape:
+        raise ValueError("a TIFF with an EXIF orientation that Pillow misreads: save it upright")
+    return picture
+
+
+def orientation_of(picture: "Image") -> int:
+    """How a picture that is not yet loaded must be turned to be upright, as EXIF says; 1 if not.
+
+    Pillow turns a TIFF by itself; asked for its EXIF before, `exif_transpose` would do it again.
+    """
+    tags = picture.tag_v2 if picture.format == "TIFF" else picture.getexif()  # type: ignore[attr-defined]
+    return tags.get(ORIENTATION, 1)
 
 
 def image_shape(path: str | PathLike) -> tuple[int, int]:
     """The height and width that `read_image` gives, from the file's header alone."""
     with opened(Path(path)) as picture:
-        turned = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-        return (picture.width, picture.height) if turned else (picture.height, picture.width)
+        return _frame(picture).upright
 
 
 @contextmanager
@@ -90,6 +119,7 @@ def opened(path: Path) -> "Iterator[Image]":
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as picture:
+                _check_bmp(picture, path)
                 yield picture
     except Exception as error:  # decoders meet damaged bytes with exceptions of many types
         raise ValueError(f"cannot read {str(path)!r}: {_reason(error)}") from error
@@ -109,6 +139,15 @@ def check_one_frame(picture: "Image") -> None:
     count = getattr(picture, "n_frames", 1)
     if count > 1 and picture.format not in ("JPEG", "MPO"):
         raise ValueError(f"{count} images in one file; expected one")
+
+
+def _check_bmp(picture: "Image", path: Path) -> None:
+    """Raise ValueError for a BMP of 8 bits that Pillow takes for one of 1, as its palette has 2."""
+    if picture.format == "BMP" and picture.mode == "1":
+        with path.open("rb") as file:
+            depth = file.read(BMP_DEPTH + 1)[BMP_DEPTH]
+        if depth != 1:
+            raise ValueError(f"a BMP of {depth} bits with a palette of 2 colours: save it as PNG")
 
 
 def _check_is_image(picture: "Image", path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from os import PathLike
 from typing import Any
 
@@ -15,6 +16,10 @@ from minifcn.data.masks import NO_ID, Values, read_raw_mask
 
 MIX_TOLERANCE = 3
 """How far a channel of a mixed colour may be from the line between two others, of 255."""
+
+
+MOST_TO_MEET = 32
+"""Of more known colours, mixtures of three are not looked for: they fill the space of colours."""
 
 
 @dataclass(frozen=True)
@@ -142,16 +147,33 @@ def count_colours(colours: np.ndarray, counts: np.ndarray, most: int = 3) -> str
 
 
 def mixed_colours(colours: np.ndarray, known: list[Colour]) -> np.ndarray:
-    """Whether each colour, (V, 3), lies between two of the known ones: bool (V,).
+    """Whether each colour, (V, 3), is a mixture of two or three of the known ones: bool (V,).
 
-    That is where a soft edge goes: c = a + t (b - a) with 0 < t < 1, for some pair a, b.
+    That is where soft edges go, and where three classes meet: c = a + s (b - a) + t (d - a) with
+    s, t >= 0 and s + t <= 1.
     """
-    between = np.zeros(len(colours), bool)
-    c = colours.astype(np.float64)
-    for i, first in enumerate(known):
-        for second in known[:i]:
-            a, step = np.array(first, float), np.subtract(second, first).astype(float)
-            t = np.clip((c - a) @ step / (step @ step), 0, 1)
-            off = np.abs(c - a - t[:, None] * step).max(axis=1)
-            between |= (off <= MIX_TOLERANCE) & (t > 0) & (t < 1)
-    return between
+    mixed = np.zeros(len(colours), bool)
+    for pair in combinations(known, 2):
+        mixed |= between(colours, *pair)
+    if len(known) <= MOST_TO_MEET:
+        mixed[~mixed] = [_is_where_three_meet(c, known) for c in colours[~mixed].astype(float)]
+    return mixed
+
+
+def between(colours: np.ndarray, first: Colour, second: Colour) -> np.ndarray:
+    """Whether each colour, (V, 3), lies between two: c = a + t (b - a) with 0 < t < 1."""
+    a, step = np.array(first, float), np.subtract(second, first).astype(float)
+    c = colours.astype(np.float64) - a
+    t = np.clip(c @ step / (step @ step), 0, 1)
+    off = np.abs(c - t[:, None] * step).max(axis=1)
+    return (off <= MIX_TOLERANCE) & (t > 0) & (t < 1)
+
+
+def _is_where_three_meet(colour: np.ndarray, known: list[Colour]) -> bool:
+    threes = np.array(list(combinations(known, 3)), float).reshape(-1, 3, 3)
+    edges = (threes[:, 1:] - threes[:, :1]).swapaxes(1, 2)
+    c = (colour - threes[:, 0])[..., None]
+    weights = np.linalg.pinv(edges) @ c
+    off = np.abs(edges @ weights - c).max(axis=(1, 2), initial=0)
+    inside = (weights >= 0).all(axis=(1, 2)) & (weights.sum(axis=(1, 2)) <= 1)
+    return bool((inside & (off <= MIX_TOLERANCE)).any())

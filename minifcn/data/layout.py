@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from minifcn.data.pairs import (
 )
 
 VAL_EVERY = 5
+
+CLASS_FILE = "classes.txt"
+"""The file beside the folders that names the classes, in upper or lower case."""
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -79,8 +83,11 @@ def find_layout(root: Path) -> Layout:
     folders = _folders(root)
     if "images" in folders and "masks" in folders:
         layout = _splits_inside(folders["images"], folders["masks"])
+        used = [folders["images"], folders["masks"]]
     else:
         layout = _splits_outside(root, folders)
+        used = list(_split_folders(root).values())
+    layout.notes += [note] if (note := _beside(root, used)) else []
     if "train" not in layout.splits:
         raise ValueError(f"{str(root)!r} has no folder train, only {', '.join(layout.splits)}")
     if "val" not in layout.splits:
@@ -106,11 +113,15 @@ def _splits_inside(images: Path, masks: Path) -> Layout:
                 " masks of its images there"
             )
         layout.add(split, pair_folders(folder, mask_splits[split]))
-    used = {*splits.values(), *mask_splits.values()}
-    for folder in (images, masks):
-        beside = [p for p in sorted(folder.iterdir()) if is_visible(p) and p not in used]
-        layout.notes += [left_out(folder, beside)] if beside else []
+    used = [*splits.values(), *(mask_splits[split] for split in splits if split in mask_splits)]
+    layout.notes += [note for folder in (images, masks) if (note := _beside(folder, used))]
     return layout
+
+
+def _beside(folder: Path, used: Collection[Path]) -> str:
+    """Say what lies in a folder and is not used; '' if nothing."""
+    others = (path for path in sorted(folder.iterdir()) if is_visible(path) and path not in used)
+    return left_out(folder, [path for path in others if path.name.lower() != CLASS_FILE])
 
 
 def _splits_outside(root: Path, folders: dict[str, Path]) -> Layout:
@@ -122,6 +133,8 @@ def _splits_outside(root: Path, folders: dict[str, Path]) -> Layout:
         elif "images" in inside or "masks" in inside or split == "train":
             _check_two_folders(folder, inside)
             layout.add(split, pair_folders(inside["images"], inside["masks"]))
+            note = _beside(folder, [inside["images"], inside["masks"]])
+            layout.notes += [note] if note else []
     if not layout.splits:
         _check_two_folders(root, folders)
     return layout

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minifcn.data.images import ORIENTATION, bits_per_sample, check_one_frame, opened
+from minifcn.data.images import (
+    bits_per_sample,
+    check_one_frame,
+    opened,
+    orientation_of,
+    turn_upright,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -58,8 +64,6 @@ def read_raw_mask(path: str | PathLike) -> RawMask:
     that is missing or damaged, any format but those that keep pixels exactly, 16-bit numbers over
     255, other deep pixels, and several images in one file.
     """
-    from PIL import ImageOps
-
     path = Path(path)
     with opened(path) as picture:
         if picture.format not in MASK_FORMATS:
@@ -67,11 +71,21 @@ def read_raw_mask(path: str | PathLike) -> RawMask:
                 f"a {picture.format} file; expected a PNG, which keeps ids exactly"
                 " (a JPEG changes them): export the masks as PNG"
             )
+        _check_exact(picture)
         check_one_frame(picture)
         bits = 1 if picture.mode == "1" else bits_per_sample(picture, path)
-        orientation = picture.getexif().get(ORIENTATION, 1)
-        raw = _read(ImageOps.exif_transpose(picture), bits)
+        orientation = orientation_of(picture)
+        raw = _read(turn_upright(picture), bits)
     return raw._replace(orientation=orientation)
+
+
+def _check_exact(picture: "Image") -> None:
+    """Raise ValueError for a TIFF that is compressed as a JPEG is, or perhaps with losses."""
+    compression = picture.info.get("compression", "")
+    if compression in ("jpeg", "tiff_jpeg", "webp"):
+        raise ValueError(
+            f"a TIFF compressed as {compression}, which changes ids: export the masks as PNG"
+        )
 
 
 def _read(picture: "Image", bits: int) -> RawMask:
@@ -128,8 +142,22 @@ def _before_black(picture: "Image") -> np.ndarray:
     pixels = np.array(picture.convert("RGBA"))
     colours, alpha = pixels[..., :3], pixels[..., 3:]
     if alpha.min() != alpha.max():
+        _check_shown(colours, alpha)
         colours[...] = (colours * alpha.astype(np.int32) + 127) // 255
     return pixels
+
+
+def _check_shown(colours: np.ndarray, alpha: np.ndarray) -> None:
+    """Raise ValueError for black that is not transparent, beside what is: it would look the same.
+
+    So do masks that are black throughout, and have their ids, or their shapes, in alpha.
+    """
+    black = ~colours.any(axis=-1, keepdims=True)
+    if black.all() or ((black & (alpha > 127)).any() and not alpha.all()):
+        raise ValueError(
+            "black pixels that differ in their transparency alone: save the mask without an alpha"
+            " channel, with an id or a colour for each class"
+        )
 
 
 def _greys(levels: np.ndarray) -> np.ndarray:

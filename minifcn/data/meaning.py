@@ -8,18 +8,30 @@ write into classes.txt. The habits behind the rules are those of the tools that 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from minifcn.data.classes import Class, ClassList, Colour
 from minifcn.data.dataset import VOID
-from minifcn.data.labels import Labels, as_colours, mixed_colours
-from minifcn.data.masks import NO_ID, Values
+from minifcn.data.labels import Labels, as_colours, between, mixed_colours
+from minifcn.data.masks import Values
 from minifcn.data.palettes import default_palette
+from minifcn.data.seen import (
+    BLACK,
+    WHITE,
+    Found,
+    Seen,
+    as_lines,
+    counted,
+    frequent,
+    listed_ids,
+    ranges,
+    share_of,
+)
 
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 BINARY = ClassList((Class("background", BLACK), Class("foreground", WHITE)), "the masks")
 
 SPARSE = 8
@@ -28,75 +40,14 @@ SPARSE = 8
 STRAY_SHARE = 0.01
 """An id after a gap, in one mask alone and in less of its pixels than this, is a slip."""
 
-MOST_IDS = 200
-"""Without classes.txt, more different values than this are no ids, but a picture."""
+DENSE = 64
+"""Without classes.txt, from this id on half of all ids must be found: else they are shades."""
 
-SOFT_SHARE, SOFT_COLOURS = 0.1, 4
-"""A soft edge is made of at least so many colours, and all edges cover at most this share."""
+MOST_IDS, MOST_IN_ONE = 200, 48
+"""Without classes.txt, more different values than this, in one mask, are no ids, but a picture."""
 
-SHOWN = 12
-"""How many values an error lists."""
-
-
-@dataclass
-class Found:
-    """In how many pixels of how many masks a value is, the first of them, and its largest share."""
-
-    first: Path
-    pixels: int = 0
-    masks: int = 0
-    share: float = 0.0
-
-    def add(self, count: int, of: int) -> None:
-        """Count a mask that has the value in `count` of its pixels."""
-        self.pixels, self.masks = self.pixels + count, self.masks + 1
-        self.share = max(self.share, count / of)
-
-
-@dataclass
-class Seen:
-    """The values of all masks, gathered.
-
-    Attributes:
-        masks: how many there are.
-        ids, colours: each id and each colour that occurs.
-        pairs: the colours that stand for an id, for each id.
-        without_id: the first mask with a colour that is no shade of grey, if there is one.
-        blurred: whether two ids of one mask have the same colour, so that colours say too little.
-    """
-
-    masks: int = 0
-    ids: dict[int, Found] = field(default_factory=dict)
-    colours: dict[Colour, Found] = field(default_factory=dict)
-    pairs: dict[int, dict[Colour, Path]] = field(default_factory=dict)
-    without_id: Path | None = None
-    blurred: bool = False
-
-    def add(self, path: Path, values: Values) -> None:
-        """Take in the values of one mask."""
-        self.masks += 1
-        colours, size = as_colours(values.colours), int(values.counts.sum())
-        for i, colour, count in zip(
-            values.ids.tolist(), colours, values.counts.tolist(), strict=True
-        ):
-            self.colours.setdefault(colour, Found(path)).add(count, size)
-            if i == NO_ID:
-                self.without_id = self.without_id or path
-                continue
-            self.ids.setdefault(i, Found(path)).add(count, size)
-            if values.is_palette:
-                self.pairs.setdefault(i, {}).setdefault(colour, path)
-        self.blurred |= len(set(colours)) < len(colours)
-
-    @property
-    def disagreeing(self) -> tuple[int, dict[Colour, Path]] | None:
-        """An index that is one colour in one mask and another in another."""
-        return next((pair for pair in self.pairs.items() if len(pair[1]) > 1), None)
-
-    @property
-    def is_black_and_white(self) -> bool:
-        """Whether all masks are black and white, and nothing else."""
-        return self.colours.keys() == {BLACK, WHITE}
+SOFT_SHARE, SOFT_COLOURS = 0.2, 4
+"""A soft edge is at least so many colours between two, and all edges cover at most this share."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +81,8 @@ def decide(masks: Sequence[tuple[Path, Values]], listed: ClassList | None = None
         return binary
     if seen.without_id or seen.disagreeing:
         raise _colours_wanted(seen, listed)
+    _check_what_void_leaves(seen, listed)
+    _check_one_habit(seen, listed)
     return _ids(seen, listed)
 
 
@@ -140,45 +93,69 @@ def _with_colours(seen: Seen, listed: ClassList) -> Meaning:
     table = listed.colour_ids
     unknown = {colour: found for colour, found in seen.colours.items() if colour not in table}
     by_colour = Labels(listed.names, _palette(listed, listed.names), colours=table)
-    if not unknown and not seen.blurred:
+    if not unknown and not seen.shared:
         return Meaning(by_colour, ("masks are read by their colours",))
-    if unknown and not seen.blurred and _are_soft(unknown, seen, list(table)):
+    if unknown and not seen.shared and _are_soft(unknown, seen, listed):
         return _soft(by_colour, unknown, seen)
-    if _are_ids(seen, listed):
+    are_ids, shows = _are_ids(seen, listed), not unknown and len(seen.colours) > 1
+    if shows and are_ids:
+        raise _shared_colour(seen, listed)
+    if shows:
+        return Meaning(by_colour, ("masks are read by their colours",))
+    if are_ids:
         note = f"masks hold ids; the colours of {listed.source} are those of pictures"
         return Meaning(_labels_by_id(listed), (note,))
     labels = _labels_by_id(listed)
-    are_ids = not seen.without_id and seen.colours.keys() & table.keys() <= {BLACK}
-    if are_ids and not set(seen.ids) <= set(labels.ids):
+    are_shades = not seen.without_id and seen.colours.keys() & table.keys() <= {BLACK}
+    if are_shades and not set(seen.ids) <= set(labels.ids):
         raise _unnamed_id(seen, listed, labels)
     raise _unknown_colours(unknown or seen.colours, seen, listed)
 
 
 def _are_ids(seen: Seen, listed: ClassList) -> bool:
-    """Whether all values are good ids, and no colour says otherwise."""
+    """Whether all values are good ids, and no colour says otherwise.
+
+    Black and white alone are not: with 255 as void, one class would be left.
+    """
     labels, table = _labels_by_id(listed), listed.colour_ids
     if seen.without_id or not set(seen.ids) <= set(labels.ids):
         return False
-    if seen.blurred and not seen.disagreeing:
-        return True
+    if seen.is_black_and_white and VOID in seen.ids:
+        return False
     names = dict(enumerate(labels.classes))
     meant = {colour: listed.names[i] for colour, i in table.items() if i != VOID}
     for i in seen.ids:
         for colour in seen.pairs.get(i, {(i, i, i): None}):
-            if colour in table and meant.get(colour, "void") != names.get(i, "void"):
+            if colour in table.keys() - seen.shared and meant.get(colour, "void") != names.get(
+                i, "void"
+            ):
                 return False
     return not seen.disagreeing
 
 
+def _shared_colour(seen: Seen, listed: ClassList) -> ValueError:
+    """Ids of one colour: by colour they are one class, by their ids they are two."""
+    colour = min(seen.shared)
+    return ValueError(
+        f"mask {str(seen.colours[colour].first)!r} has the colour {colour} for two indices of its"
+        f" palette; as ids, masks hold {listed_ids(seen.ids)}: take the colours out of"
+        f" {listed.source} if ids are meant, or give each class's colour one index"
+    )
+
+
 def _unknown_colours(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> ValueError:
     first = next(iter(unknown.values())).first
-    lines = [f"'NAME {r} {g} {b}'" for r, g, b in _frequent(unknown)]
-    ids = f"; as ids, masks hold {_listed(seen.ids)}" if not seen.without_id else ""
+    lines = [f"'NAME {r} {g} {b}'" for r, g, b in frequent(unknown)]
+    advice = (
+        f"write into classes.txt, a line each: {', '.join(lines)}, or"
+        f" {lines[0].replace('NAME', 'void')} for pixels that should not count"
+    )
+    if len(unknown) > MOST_IN_ONE:
+        advice = "so many come from smoothed edges or a JPEG: export the masks without"
+    ids = f"; as ids, masks hold {listed_ids(seen.ids)}" if not seen.without_id else ""
     return ValueError(
         f"mask {str(first)!r} has a colour that {listed.source} lacks; in all masks there are"
-        f" {len(unknown)} such ({_counted(unknown)}): write into classes.txt, a line each:"
-        f" {', '.join(lines)}, or {lines[0].replace('NAME', 'void')} for pixels that should not"
-        f" count{ids}"
+        f" {len(unknown)} such ({counted(unknown)}): {advice}{ids}"
     )
 
 
@@ -194,6 +171,7 @@ def _black_and_white(seen: Seen, listed: ClassList | None) -> Meaning | None:
     if not (seen.is_black_and_white or soft):
         return None
     if set(seen.ids) <= {0, 1} and not seen.disagreeing:  # one bit, or a palette: good ids
+        _check_order(seen)
         return None
     names = listed.lines_with_void if listed else tuple(entry.name for entry in BINARY.entries)
     if len(names) != 2 or (listed and len(listed.names) != 2):
@@ -207,12 +185,27 @@ def _black_and_white(seen: Seen, listed: ClassList | None) -> Meaning | None:
     return Meaning(whole.labels, (note.replace(" alone", ""), *whole.notes))
 
 
+def _check_order(seen: Seen) -> None:
+    """Raise ValueError for a palette of white and black: by id white is 0, by colour black is."""
+    if WHITE in seen.pairs.get(0, {}):
+        raise ValueError(
+            f"mask {str(seen.pairs[0][WHITE])!r}: index 0 of its palette is white, 1 is black;"
+            " nothing tells which of them is the background: write into classes.txt, a line each:"
+            " 'background 0 0 0', 'foreground 255 255 255', with your names, in your order"
+        )
+
+
 def _is_smoothed(greys: dict[Colour, Found], seen: Seen) -> bool:
     """Whether greys beside black and white are smoothed edges: many, dark to light, and rare."""
     if not {BLACK, WHITE} <= seen.colours.keys():
         return False
     levels = sorted(colour[0] for colour in greys)
-    return len(levels) >= 8 and levels[0] < 64 and levels[-1] >= 192 and _share(greys, seen) <= 0.2
+    return (
+        len(levels) >= 8
+        and levels[0] < 64
+        and levels[-1] >= 192
+        and share_of(greys, seen) <= SOFT_SHARE
+    )
 
 
 def _not_two(seen: Seen, listed: ClassList | None) -> ValueError:
@@ -235,20 +228,57 @@ def _ids(seen: Seen, listed: ClassList | None) -> Meaning:
     _check_plausible(seen, found)
     entries = tuple(Class(f"class {i}") for i in range(found[-1] + 1))
     missing = [i for i in range(found[-1] + 1) if i not in seen.ids]
-    gaps = (f"id {_range(missing)} never occurs",) if missing else ()
-    note = f"masks are read by their ids, {_range(found)}; classes.txt would name them"
+    gaps = (f"id {ranges(missing)} never occurs",) if missing else ()
+    note = f"masks are read by their ids, {ranges(found)}; classes.txt would name them"
     return Meaning(_labels_by_id(ClassList(entries, "the masks")), (note, *gaps))
 
 
 def _check_plausible(seen: Seen, found: list[int]) -> None:
     """Raise ValueError where, without classes.txt, values are hardly ids."""
-    if len(found) > MOST_IDS or found[-1] + 1 > SPARSE * len(found):
+    sparse = found[-1] + 1 > (2 if found[-1] >= DENSE else SPARSE) * len(found)
+    if sparse or len(found) > MOST_IDS:
         raise _not_ids(seen, found, f"{len(found)} values up to {found[-1]} are hardly ids")
+    most = max(seen.together, key=len)
+    if len(most) > MOST_IN_ONE:
+        why = f"{len(most)} different values in one mask are hardly ids"
+        raise _not_ids(seen, found, why, seen.together[most])
     alone = [i for i in found if i and i - 1 not in seen.ids and _is_stray(seen.ids[i])]
     if alone and seen.masks >= 3:
         pixels = seen.ids[alone[0]].pixels
         why = f"id {alone[0]} is in {pixels} pixels of this mask and in no other mask"
         raise _not_ids(seen, found, why, seen.ids[alone[0]].first)
+
+
+def _check_what_void_leaves(seen: Seen, listed: ClassList | None) -> None:
+    """Raise ValueError where 255 as void leaves one class, or two of which one is a slip."""
+    rest = sorted(set(seen.ids) - {VOID})
+    if VOID not in seen.ids or (listed and len(listed.names) != 2):
+        return
+    if len(rest) == 1 and listed is None:
+        why = f"if {VOID} is void, {rest[0]} is all there is to learn"
+        raise _not_ids(seen, rest, why, seen.ids[VOID].first)
+    slips = [i for i in rest if i and _is_stray(seen.ids[i])]
+    if len(rest) == 2 and len(slips) == 1 and seen.masks >= 3:
+        slip, other = slips[0], sum(rest) - slips[0]
+        pixels = seen.ids[slip].pixels
+        why = f"id {slip} is in {pixels} pixels of this mask, all others are {other} or {VOID}"
+        raise _not_ids(seen, rest, why, seen.ids[slip].first)
+
+
+def _check_one_habit(seen: Seen, listed: ClassList | None) -> None:
+    """Raise ValueError where some masks hold 0 and 1, others 0 and 255, and none holds both."""
+    first = {last: path for ids, path in seen.together.items() for last in ids if {0, last} == ids}
+    if set(seen.ids) != {0, 1, VOID} or any({1, VOID} <= ids for ids in seen.together):
+        return
+    if len(first.keys() & {1, VOID}) < 2:
+        return
+    if listed and listed.lines_with_void != tuple(entry.name for entry in listed.entries):
+        return  # a last line void: somebody thought of it
+    raise ValueError(
+        f"mask {str(first[VOID])!r} holds 0 and {VOID}, but {first[1].name!r} 0 and 1, and no mask"
+        f" holds both 1 and {VOID}: if {VOID} is void, say so by a last line 'void' in classes.txt,"
+        " after a name for 0 and one for 1; if it is 1, mend the masks"
+    )
 
 
 def _is_stray(found: Found) -> bool:
@@ -258,9 +288,9 @@ def _is_stray(found: Found) -> bool:
 def _not_ids(seen: Seen, found: list[int], why: str, mask: Path | None = None) -> ValueError:
     mask = mask or seen.ids[found[-1]].first
     return ValueError(
-        f"mask {str(mask)!r}: {why}; the masks hold {_listed(seen.ids)}. If they are ids, name"
+        f"mask {str(mask)!r}: {why}; the masks hold {listed_ids(seen.ids)}. If they are ids, name"
         f" them all in classes.txt, a line for each from 0 to {found[-1]}; if they are shades of"
-        f" grey, write {_ready(seen)}; else mend the mask"
+        f" grey, write {as_lines(seen)}; else mend the mask"
     )
 
 
@@ -272,10 +302,10 @@ def _unnamed_id(seen: Seen, listed: ClassList, labels: Labels) -> ValueError:
     else:
         advice = f"name each id up to {wrong[-1]} in classes.txt, or mend the mask"
     if wrong[-1] > SPARSE * len(seen.ids):
-        advice += f"; if these are shades of grey, write {_ready(seen)}"
+        advice += f"; if these are shades of grey, write {as_lines(seen)}"
     return ValueError(
         f"mask {str(found.first)!r} has id {wrong[-1]}; expected 0 to {last}, or {VOID} for void:"
-        f" it has it in {found.pixels} pixels, and all masks hold {_listed(seen.ids)}; {advice}"
+        f" it has it in {found.pixels} pixels, and all masks hold {listed_ids(seen.ids)}; {advice}"
     )
 
 
@@ -291,35 +321,39 @@ def _colours_wanted(seen: Seen, listed: ClassList | None) -> ValueError:
             f" {first[0]} in {first[1].name!r}, so ids are not what these masks mean"
         )
     if listed:
-        names = ", ".join(f"{r} {g} {b}" for r, g, b in _frequent(seen.colours))
-        return ValueError(
-            f"{what}; write after each name in {listed.source} its colour, of {names}"
-        )
-    return ValueError(f"{what}; write {_ready(seen)}, with your names")
+        names = ", ".join(f"{r} {g} {b}" for r, g, b in frequent(seen.colours))
+        return ValueError(f"{what}; in classes.txt, write after each name its colour, of {names}")
+    return ValueError(f"{what}; write {as_lines(seen)}, with your names")
 
 
 # -- Soft edges ----------------------------------------------------------------------------------
 
 
-def _are_soft(unknown: dict[Colour, Found], seen: Seen, known: list[Colour]) -> bool:
-    """Whether the unknown colours are mixtures of known ones: many, and few pixels in all."""
-    if len(unknown) < SOFT_COLOURS or _share(unknown, seen) > SOFT_SHARE:
+def _are_soft(unknown: dict[Colour, Found], seen: Seen, listed: ClassList) -> bool:
+    """Whether the unknown colours are mixtures of known ones: many, and few pixels in all.
+
+    Only colours that are there make an edge, and many between two: one alone may be a class. Greys
+    that could be ids are none.
+    """
+    if len(unknown) < SOFT_COLOURS or share_of(unknown, seen) > SOFT_SHARE:
         return False
-    return bool(mixed_colours(np.array(list(unknown)), known).all())
+    if not (seen.pairs or seen.without_id) and set(seen.ids) <= set(_labels_by_id(listed).ids):
+        return False
+    known = [colour for colour in listed.colour_ids if colour in seen.colours]
+    colours = np.array(list(unknown))
+    on_lines = np.array([between(colours, *pair) for pair in combinations(known, 2)], bool)
+    many = on_lines.sum(axis=-1).max(initial=0) >= SOFT_COLOURS
+    mostly = many and on_lines.any(axis=0).mean() > 0.5  # few colours are where three classes meet
+    return bool(mostly and mixed_colours(colours, known).all())
 
 
 def _soft(labels: Labels, mixed: dict[Colour, Found], seen: Seen) -> Meaning:
     names = labels.classes, labels.palette
     note = (
         f"masks have soft edges: {len(mixed)} colours between others, in"
-        f" {100 * _share(mixed, seen):.2g} % of the pixels, count as void"
+        f" {100 * share_of(mixed, seen):.2g} % of the pixels, count as void"
     )
     return Meaning(Labels(*names, colours=labels.colours, mixed=True), (note,))
-
-
-def _share(part: dict[Colour, Found], seen: Seen) -> float:
-    whole = sum(found.pixels for found in seen.colours.values())
-    return sum(found.pixels for found in part.values()) / max(whole, 1)
 
 
 # -- Tables and words ----------------------------------------------------------------------------
@@ -336,41 +370,3 @@ def _palette(listed: ClassList | None, names: tuple[str, ...]) -> tuple[Colour, 
     given = {entry.name: entry.colour for entry in listed.entries} if listed else {}
     default = as_colours(default_palette(len(names)))
     return tuple(given.get(name) or colour for name, colour in zip(names, default, strict=True))
-
-
-def _frequent(colours: dict[Colour, Found]) -> list[Colour]:
-    """The most frequent colours, black first: it is the background of most."""
-    ordered = sorted(colours, key=lambda colour: -colours[colour].pixels)[:SHOWN]
-    return sorted(ordered, key=lambda colour: colour != BLACK)
-
-
-def _ready(seen: Seen) -> str:
-    """A classes.txt of the colours that were found, in one line of text."""
-    colours = _frequent(seen.colours)
-    lines = [f"'class{i} {r} {g} {b}'" for i, (r, g, b) in enumerate(colours)]
-    more = len(seen.colours) - len(lines)
-    rest = f" (and {more} rarer colours, if they are not smoothed edges)" if more else ""
-    return f"into classes.txt, a line each: {', '.join(lines)}{rest}"
-
-
-def _counted(colours: dict[Colour, Found]) -> str:
-    shown = sorted(colours, key=lambda colour: -colours[colour].pixels)[:3]
-    more = ", ..." if len(colours) > len(shown) else ""
-    return ", ".join(f"{c} in {colours[c].pixels} pixels" for c in shown) + more
-
-
-def _listed(ids: dict[int, Found]) -> str:
-    values = sorted(ids)
-    return _range(values) if len(values) <= SHOWN else f"{len(values)} values, {_range(values)}"
-
-
-def _range(values: list[int]) -> str:
-    """'0 to 3, 7' of 0, 1, 2, 3, 7."""
-    parts: list[list[int]] = []
-    for value in values:
-        if parts and value == parts[-1][-1] + 1:
-            parts[-1].append(value)
-        else:
-            parts.append([value])
-    words = [f"{p[0]} to {p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts]
-    return ", ".join(words[:SHOWN]) + (", ..." if len(words) > SHOWN else "")

@@ -68,10 +68,12 @@ class _Files(NamedTuple):
         visible = [path for path in sorted(folder.iterdir()) if is_visible(path)]
         files = cls(folder, suffixes, {}, [])
         for path in visible:
-            if path.suffix.lower() not in suffixes:
-                files.unread.append(path)
-            elif path.is_file():
+            if path.is_file() and path.suffix.lower() in suffixes:
                 files.add(path)
+            elif path.exists():
+                files.unread.append(path)
+            else:
+                raise ValueError(f"{str(path)!r} is a link to {str(path.readlink())!r}, not there")
         if not files.by_stem:
             raise ValueError(f"no {', '.join(suffixes)} files in {str(folder)!r}{files.others()}")
         return files
@@ -86,13 +88,16 @@ class _Files(NamedTuple):
         self.by_stem[stem] = path
 
     def others(self) -> str:
-        """Say which endings there are instead, if any."""
+        """Say which endings, or folders, there are instead, if any."""
         endings = Counter(path.suffix.lower() for path in self.unread if path.is_file())
-        if not endings:
-            return ""
-        counted = ", ".join(f"{n} end in {e or 'nothing'}" for e, n in endings.most_common(3))
-        advice = ": JPEG changes ids, export masks as PNG" if self.suffixes == MASK_SUFFIXES else ""
-        return f"; {counted}{advice}"
+        folders = [path.name for path in self.unread if path.is_dir()]
+        said = ", ".join(f"{n} end in {e or 'nothing'}" for e, n in endings.most_common(3))
+        if endings and self.suffixes == MASK_SUFFIXES:
+            jpeg = "JPEG changes ids, " if endings.keys() & {".jpg", ".jpeg"} else ""
+            said += f": {jpeg}export masks as PNG"
+        if not endings and folders:
+            said = f"files in its folders, as in {folders[0]!r}, are not read: move them up"
+        return f"; {said}" if said else ""
 
 
 def is_visible(path: Path) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from minifcn.data.files import FilePairs
@@ -21,16 +22,21 @@ Sizes = dict[str, tuple[int, int]]
 
 @dataclass(frozen=True)
 class Record:
-    """The samples of each split by name, with their files' sizes, and what the masks mean."""
+    """The samples of each split by name, with their files' sizes, and what the masks mean.
+
+    `listing` is a digest of classes.txt: '' if there is none, None if that was not recorded.
+    """
 
     splits: dict[str, Sizes]
     labels: Labels
+    listing: str | None = None
 
     @classmethod
-    def of(cls, splits: Mapping[str, FilePairs]) -> Record:
-        """Take down the splits of a data set, which has one set of labels."""
+    def of(cls, splits: Mapping[str, FilePairs], listing: Path | None = None) -> Record:
+        """Take down the splits of a data set, which has one set of labels, and its classes.txt."""
         labels = next(iter(splits.values())).labels
-        return cls({split: _sizes(dataset) for split, dataset in splits.items()}, labels)
+        listed = hashlib.sha256(listing.read_bytes()).hexdigest() if listing else ""
+        return cls({split: _sizes(dataset) for split, dataset in splits.items()}, labels, listed)
 
     @property
     def meaning(self) -> Meaning:
@@ -44,8 +50,9 @@ class Record:
 
     def to_json(self) -> str:
         """Return the text of data.json."""
-        values = {"digest": self.digest, "labels": self.labels.to_json(), "splits": self.splits}
-        return json.dumps(values, ensure_ascii=False) + "\n"
+        labels = self.labels.to_json()
+        values = {"digest": self.digest, "listing": self.listing, "labels": labels}
+        return json.dumps(values | {"splits": self.splits}, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, values: Any) -> Record:
@@ -55,7 +62,7 @@ class Record:
                 split: {name: (int(image), int(mask)) for name, (image, mask) in sizes.items()}
                 for split, sizes in values["splits"].items()
             }
-            record = cls(splits, Labels.from_json(values["labels"]))
+            record = cls(splits, Labels.from_json(values["labels"]), values.get("listing"))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"not a record of data: {error!r}") from error
         if record.digest != values.get("digest"):
@@ -64,16 +71,19 @@ class Record:
 
     def changes(self, now: Record) -> str:
         """Say how the data differs `now`; '' if it does not."""
-        if self.digest == now.digest and self.labels == now.labels:
+        relisted = self.listing is not None and self.listing != now.listing
+        if self.digest == now.digest and self.labels == now.labels and not relisted:
             return ""
         old, new = _together(self.splits), _together(now.splits)
         resized = [name for name in old.keys() & new.keys() if old[name] != new[name]]
         learnt = self.splits.get("train", {}).keys() & now.splits.get("val", {}).keys()
+        learnt -= self.splits.get("val", {}).keys()  # two splits may have samples of one name
         parts = [
             _count(old.keys() - new.keys(), "gone"),
             _count(new.keys() - old.keys(), "new"),
             _count(resized, "of another size"),
             _count(learnt, "for validation now and trained on before"),
+            "classes.txt is another" if relisted else "",
             "" if self.labels == now.labels else "masks mean something else",
         ]
         said = "; ".join(part for part in parts if part) or "samples are in another split"

@@ -1,5 +1,6 @@
 """PASCAL VOC: 20 classes of objects and background (Everingham et al., 2010)."""
 
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from minifcn.data.files import FilePairs, Track
 from minifcn.data.folder import find_meaning
 from minifcn.data.labels import as_colours
 from minifcn.data.meaning import Meaning
-from minifcn.data.pairs import IMAGE_SUFFIXES, Pair, check_folder
+from minifcn.data.pairs import IMAGE_SUFFIXES, Pair, check_folder, is_visible, left_out
 from minifcn.data.palettes import VOID_COLOUR, voc_palette
 
 CLASSES = (
@@ -65,13 +66,28 @@ class VOC(FilePairs):
         track: Track = iter,
     ):
         root = Path(root)
-        splits = find_lists(root)
-        check_split(split, sorted(splits))
-        pairs = read_list(root, splits[split])
+        lists = find_lists(root)
+        if split not in lists and split == "val":
+            raise ValueError(f"{str(root / LISTS)!r} has no val.txt: name some samples there")
+        check_split(split, sorted(lists))
+        splits = {name: read_list(root, path) for name, path in lists.items()}
         if meaning is None:
-            everything = {pair: None for path in splits.values() for pair in read_list(root, path)}
+            everything = {pair: None for pairs in splits.values() for pair in pairs}
             meaning = find_meaning(root, list(everything), listed or CLASS_LIST, track)
-        super().__init__(pairs, meaning.labels, size=size, notes=meaning.notes)
+        notes = (*_notes(root, splits), *meaning.notes)
+        super().__init__(splits[split], meaning.labels, size=size, notes=notes)
+
+
+def _notes(root: Path, splits: dict[str, list[Pair]]) -> list[str]:
+    """Say what no list names, and what is in the lists of both training and validation."""
+    listed = {pair.image for pairs in splits.values() for pair in pairs}
+    images = (path for path in sorted((root / IMAGES).iterdir()) if is_visible(path))
+    notes = [left_out(root / IMAGES, [path for path in images if path not in listed])]
+    both = set(splits.get("train", [])) & set(splits.get("val", []))
+    if both:
+        first = min(both).image.stem
+        notes.append(f"{len(both)} samples, such as {first}, are both in train.txt and in val.txt")
+    return [note for note in notes if note]
 
 
 def is_voc(root: Path) -> bool:
@@ -87,7 +103,11 @@ def find_lists(root: Path) -> dict[str, Path]:
 
 def read_list(root: Path, listing: Path) -> list[Pair]:
     """The files of the samples that a list names."""
-    return [_pair(root, name, listing) for _, name in read_lines(listing)]
+    names = Counter(name for _, name in read_lines(listing))
+    twice = [name for name, count in names.items() if count > 1]
+    if twice:
+        raise ValueError(f"{str(listing)!r} must list a name once; got {twice[0]!r} twice")
+    return [_pair(root, name, listing) for name in names]
 
 
 def _pair(root: Path, name: str, listing: Path) -> Pair:

@@ -206,3 +206,62 @@ def test_what_is_left_out_is_said(tmp_path, samples, save_text):
 def test_names_that_differ_in_case_only(tmp_path, samples):
     samples("images", "masks", "aA")
     assert pairs(tmp_path)[0] == [("A.jpg", "A.png"), ("a.jpg", "a.png")]
+
+
+# -- Nothing is passed over ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("labels.txt", "."),
+        ("images2/a.jpg", "."),
+        ("dev/images/a.jpg", "."),
+        ("train/images/a.jpg", "."),
+        ("masks/test/a.png", "masks"),
+        ("images/more/a.jpg", "images"),
+    ],
+)
+def test_what_lies_beside_the_two_folders_is_said(tmp_path, samples, save_text, file, folder):
+    inside = folder == "masks"
+    samples("images/train" if inside else "images", "masks/train" if inside else "masks")
+    save_text(file, "left over")
+    left = file.removeprefix(f"{folder}/").split("/")[0]
+    notes = " ".join(find_layout(tmp_path).notes)
+    assert f"left out in {str(tmp_path / folder)!r}: 1 that are no samples ({left!r})" in notes
+
+
+def test_what_lies_in_the_folder_of_a_split_is_said(tmp_path, samples, save_text):
+    samples("train/images", "train/masks")
+    save_text("train/labels.json", "{}")
+    notes = " ".join(find_layout(tmp_path).notes)
+    assert f"{str(tmp_path / 'train')!r}: 1 that are no samples ('labels.json')" in notes
+
+
+def test_nothing_is_said_of_a_folder_that_is_used_whole(tmp_path, samples, save_text):
+    samples("images", "masks")
+    save_text("classes.txt", "a\nb\n")
+    save_text(".DS_Store", "left behind by macOS")
+    assert find_layout(tmp_path).notes == []
+
+
+def test_classes_txt_in_upper_case(tmp_path, samples, save_text):
+    samples("images", "masks")
+    save_text("Classes.TXT", "ground\ntree\n")
+    assert Folder(tmp_path).classes == ("ground", "tree")
+
+
+@pytest.mark.parametrize("folder", ["images", "masks"])
+def test_a_link_to_nowhere(tmp_path, samples, folder):
+    samples("images", "masks")
+    for name in ("images/z.jpg", "masks/z.png"):
+        if name.startswith(folder):
+            (tmp_path / name).symlink_to(tmp_path / "gone")
+    with pytest.raises(ValueError, match=r"z\.[a-z]+' is a link to '.*gone', not there"):
+        find_layout(tmp_path)
+
+
+def test_pictures_in_folders_of_folders(tmp_path, samples):
+    samples("images/aachen", "masks/aachen")
+    with pytest.raises(ValueError, match=r"in its folders, as in 'aachen', are not read: move"):
+        find_layout(tmp_path)

@@ -77,7 +77,7 @@ def mixed_soft(i):
 def stray(value, style=grey, ids=IDS):
     def mask(i):
         values = ids.copy()
-        values[0, 0] = value if i == 3 else values[0, 0]
+        values[11, 11] = value if i == 3 else values[11, 11]
         return style(values)
 
     return mask
@@ -88,6 +88,59 @@ def stray_pixel(i):
     if i == 3:
         pixels[0, 0] = 9
     return Image.fromarray(pixels)
+
+
+def soft_shades(values):
+    """Masks of shades of grey, turned smoothly: their edges hold shades between them."""
+
+    def mask(i):
+        large = grey(np.array(values)[IDS].repeat(16, 0).repeat(16, 1))
+        return large.rotate(9 + i, Image.Resampling.BILINEAR)
+
+    return mask
+
+
+def small(style):
+    """Ids 1 to 4 in few pixels each."""
+    values = np.zeros((20, 20), np.uint8)
+    values[0, :8] = np.arange(8) // 2 + 1
+    return lambda i: style(values)
+
+
+SMALL = small(lambda values: values)(0)
+FIVE = "ground 0 0 0\ntree 255 0 0\ncar 0 255 0\nsky 255 255 0\nsea 255 255 255\n"
+
+
+THREE_COLOURS = "a 0 0 0\nb 255 0 0\nc 0 255 0\n"
+
+
+def meeting(i):
+    """Three classes of colours that meet, made larger: where they do, all three are mixed."""
+    large = rgb(colours=np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0)], np.uint8)).resize(
+        (96, 96), 0
+    )
+    return large.rotate(11 + i, Image.Resampling.BILINEAR).resize((64, 64), Image.Resampling.BOX)
+
+
+def unlisted(i):
+    """Four classes in VOC's colours that lie between those of four others, in few pixels."""
+    values = np.zeros((40, 40), np.uint8)
+    values[0, :24] = np.arange(24) // 2
+    return palette(values, VOC_PALETTE).convert("RGB")
+
+
+def two_habits(i):
+    """Of one person 0 and 1, of another 0 and 255."""
+    return grey(TWO * (255 if i % 2 else 1))
+
+
+def black_on_transparent(ids):
+    return Image.merge("LA", [grey(ids * 0), grey(ids)])
+
+
+def half_shared(i):
+    """Index 0 and 5 of the palette are black, 1 is the colour of class 2."""
+    return palette(np.array([0, 5, 1])[IDS], [(0, 0, 0), COLOURS[2], *[(9, 9, 9)] * 3, (0, 0, 0)])
 
 
 def one_bit(values):
@@ -175,6 +228,55 @@ CASES = {
     "all void": (lambda i: grey(IDS * 0 + VOID), None, None, "nothing to learn"),
     "a photo": (lambda i: grey(np.arange(144).reshape(12, 12) + 100 * (i % 2)), None, None,
                 "hardly"),
+    "soft edges of shades": (soft_shades([0, 120, 240]), None, None, "hardly ids"),
+    "soft edges of dark shades": (soft_shades([0, 60, 120]), None, None, "in one mask are hardly"),
+    "soft edges of shades, colours": (
+        soft_shades([0, 120, 120]), "a 0 0 0\nb 120 120 120\n", "soft", "soft edges"),
+    "a stray id beside 0 and 255": (stray(1, ids=TWO * 255), None, None, "id 1 is in 1 pixels"),
+    "a stray id beside 0 and 255, names": (stray(1, ids=TWO * 255), TWO_NAMES, None, "id 1 is in"),
+    "1 and 255": (lambda i: grey(np.where(TWO, 255, 1)), None, None, "all there is to learn"),
+    "soft edges where three meet": (meeting, THREE_COLOURS, "three", "soft edges"),
+    "edges of a sharper filter": (
+        lambda i: rgb().resize((96, 96), Image.Resampling.LANCZOS), WITH_COLOURS, None,
+        "smoothed edges or a JPEG: export the masks without"),
+    "most colours unlisted": (
+        lambda i: palette(np.arange(144).reshape(12, 12) // 6, VOC_PALETTE).convert("RGB"),
+        "a 0 0 0\nb 128 0 0\n", None, "22 such ("),
+    "colours between others that are no edges": (
+        unlisted, "".join(f"c{k} {r} {g} {b}\n" for k, (r, g, b) in enumerate(VOC_PALETTE[:8])),
+        None, "has a colour that"),
+    # what could be taken for something else
+    "few pixels of ids, colours": (small(grey), FIVE, SMALL, "masks hold ids"),
+    "few pixels of ids in a palette, colours": (
+        small(lambda ids: palette(ids, VOC_PALETTE)), FIVE, SMALL, "masks hold ids"),
+    "0 and 255, other colours": (lambda i: grey(TWO * 255), WITH_COLOURS, None,
+                                 "write into classes.txt, a line each: 'NAME 255 255 255'"),
+    "0 and 255, two other colours": (lambda i: grey(TWO * 255), "a 0 0 0\nb 255 0 0\n", None,
+                                     "'NAME 255 255 255'"),
+    "some 0 and 1, some 0 and 255": (two_habits, None, None, "no mask holds both 1 and 255"),
+    "some 0 and 1, some 0 and 255, names": (two_habits, TWO_NAMES, None, "no mask holds both"),
+    "white and black in a palette": (lambda i: palette(TWO, [(255, 255, 255), (0, 0, 0)]), None,
+                                     None, "index 0 of its palette is white"),
+    "white and black in a palette, names": (
+        lambda i: palette(TWO, [(255, 255, 255), (0, 0, 0)]), TWO_NAMES, None,
+        "'background 0 0 0'"),
+    "white and black in a palette, colours": (
+        lambda i: palette(1 - TWO, [(255, 255, 255), (0, 0, 0)]), TWO_COLOURS, TWO, "colours"),
+    "white and black in some palettes": (
+        lambda i: palette(1 - TWO, [(255, 255, 255), (0, 0, 0)]) if i % 2 else one_bit(TWO), None,
+        None, "index 0 of its palette is white"),
+    "a colour twice in a palette, colours": (
+        half_shared, "ground 0 0 0\ntree 1 1 1\ncar 40 60 220\na 3 3 3\nb 4 4 4\nc 5 5 5\n",
+        np.where(IDS == 2, 2, 0), "by their colours"),
+    "a colour twice in a palette, either": (
+        lambda i: palette(IDS, [COLOURS[0], COLOURS[1], COLOURS[0]]), WITH_COLOURS, None,
+        "for two indices of its palette"),
+    "shapes in alpha": (lambda i: black_on_transparent(TWO * 255), TWO_NAMES, None,
+                        "transparency alone"),
+    "ids in alpha": (lambda i: black_on_transparent(IDS), None, None, "transparency alone"),
+    "hexadecimal colours": (lambda i: rgb(), "ground #000000\ntree #c81e1e\ncar #283cdc\n", IDS,
+                            "by their colours"),
+    "ids before names": (lambda i: grey(IDS), "0 ground\n1 tree\n2 car\n", IDS, "by their ids"),
     # classes.txt
     "void in the middle": (lambda i: grey(IDS), "ground\nvoid\ncar\n",
                            np.where(IDS == 1, VOID, IDS), "by their ids"),
@@ -228,9 +330,24 @@ def test_a_folder_is_read_right_or_refused_with_the_next_step(folder, case):
         got = dataset[i][1]
         if isinstance(expected, str):
             assert (got == VOID).mean() < 0.2
-            assert {0, 1} <= set(np.unique(got)) <= {0, 1, VOID}
+            known = {0, 1} | ({2} if expected == "three" else set())
+            assert known <= set(np.unique(got)) <= known | {VOID}
         else:
             np.testing.assert_array_equal(got, expected)
+
+
+def test_a_last_line_void_says_that_255_is_void(folder):
+    dataset = Folder(folder(two_habits, TWO_NAMES + "void\n"), "all")
+    masks = {dataset.name(i): dataset[i][1] for i in range(len(dataset))}
+    np.testing.assert_array_equal(masks["0"], TWO)
+    np.testing.assert_array_equal(masks["1"], np.where(TWO, VOID, 0))
+
+
+def test_masks_that_are_void_throughout_are_no_other_habit(folder):
+    dataset = Folder(folder(lambda i: grey(IDS * 0 + VOID if i % 5 == 4 else TWO), None), "all")
+    masks = {dataset.name(i): dataset[i][1] for i in range(len(dataset))}
+    np.testing.assert_array_equal(masks["0"], TWO)
+    assert (masks["4"] == VOID).all()
 
 
 def test_the_table_is_long_enough():

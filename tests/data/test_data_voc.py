@@ -120,3 +120,22 @@ def test_an_id_that_voc_lacks(own, save_mask):
     save_mask("SegmentationClass/b.png", [[0, 21, 1]])
     with pytest.raises(ValueError, match=r"b.png' has id 21; expected 0 to 20"):
         VOC(own)
+
+
+def test_lists_without_val(voc):
+    (voc / "ImageSets/Segmentation/val.txt").unlink()
+    with pytest.raises(ValueError, match=r"Segmentation' has no val.txt: name some samples there"):
+        VOC(voc, "val")
+
+
+def test_a_name_twice_in_a_list(voc, save_text):
+    save_text("ImageSets/Segmentation/train.txt", "2007_000032\n\n2007_000032\n")
+    with pytest.raises(ValueError, match=r"must list a name once; got '2007_000032' twice"):
+        VOC(voc)
+
+
+def test_what_is_in_both_lists_or_in_none_is_said(voc, save_text):
+    save_text("ImageSets/Segmentation/val.txt", "2007_000032\n")
+    notes = " ".join(VOC(voc).notes)
+    assert "1 samples, such as 2007_000032, are both in train.txt and in val.txt" in notes
+    assert "2 that are no samples ('2007_000001.jpg', '2007_000033.jpg')" in notes
