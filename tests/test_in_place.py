@@ -271,6 +271,35 @@ def test_backward_refuses_results_that_changed(change):
         assert x.grad is None
 
 
+@pytest.mark.parametrize("name", ["add", "mul", "sub", "truediv"])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
+def test_operands_that_were_broadcast_are_watched(name, shape):
+    """They need no gradient themselves: a scale, a mean, a mask."""
+    w, scale = leaf(2.0, 3.0), tensor(np.full(shape, 4.0))
+    right = {"add": 1, "mul": 4, "sub": 1, "truediv": 0.25}[name] * max(1, scale.size)
+    y = getattr(operator, name)(w, scale).sum()
+    y.backward()
+    np.testing.assert_array_equal(w.grad.data, [right, right])
+    y = getattr(operator, name)(w, scale).sum()
+    scale += 1
+    if name in ("mul", "truediv"):
+        with pytest.raises(RuntimeError, match=CHANGED):
+            y.backward()
+    z = (w * scale).sum()
+    scale = scale + 1
+    z.backward()  # another tensor
+
+
+def test_what_was_broadcast_may_change_with_its_history():
+    x = leaf(2.0) * 3
+    y = x + np.array([1.0, 2.0])
+    x *= 2
+    with pytest.raises(RuntimeError, match=CHANGED):
+        y.sum().backward()
+    z = x.sum()
+    z.backward()
+
+
 def test_what_was_made_before_a_recorded_change_is_refused():
     x = leaf(2.0)
     y = x * 3
