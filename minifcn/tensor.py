@@ -103,7 +103,7 @@ class Tensor(Values):
     def __pow__(self, exponent: float) -> Tensor:
         if not isinstance(exponent, (int, float, np.number)):
             raise TypeError(f"** needs a number as exponent; got {type(exponent).__name__}")
-        exponent = exponent if isinstance(exponent, int) else float(exponent)
+        exponent = (int if isinstance(exponent, (int, np.integer)) else float)(exponent)
         slope = lambda: exponent * self ** (exponent - 1) if exponent else 0.0
         return record("pow", self.data**exponent, (self, lambda g: g * slope()))
 

@@ -270,6 +270,12 @@ def test_exp_and_log_of_integers_are_float64(dtype):
         np.testing.assert_allclose(found.data, expected(values.astype(np.float64)))
 
 
+def test_a_whole_exponent_keeps_integers():
+    for exponent in (2, np.int64(2), np.uint8(2)):
+        squares = tensor([3, 4]) ** exponent
+        assert (squares.dtype, squares.data.tolist()) == (np.int64, [9, 16])
+
+
 def test_axes_go_in_a_tuple():
     x = tensor(np.ones((2, 3, 4), np.float32))
     for wrong in (lambda: x.sum(0, 1), lambda: x.mean(1, 2), lambda: x.sum(0, None)):
