@@ -130,6 +130,22 @@ def test_gradients_that_add_up():
         gradcheck(double(gradient), leaf(4, 5))
 
 
+def test_outputs_whose_number_depends_on_the_input():
+    """As of a mask; at other inputs, with another mask, there is nothing to compare."""
+    x = np.random.default_rng(0).standard_normal((4, 5))
+
+    def backward(u, x):
+        out = np.zeros_like(x)
+        out[x > 0] = u
+        return out
+
+    check_backward(lambda x: x[x > 0], backward, x)
+    with pytest.raises(GradientError, match="the sign is flipped"):
+        check_backward(lambda x: x[x > 0], lambda u, x: -backward(u, x), x)
+    with pytest.raises(GradientError, match="likely cause: (unknown|wrong at|backward gives)"):
+        check_backward(lambda x: x[x > 0], lambda u, x: np.where(x > 0, u.mean(), 0), x)
+
+
 def in_float32(x):
     return np.exp(x.astype(np.float32)).astype(np.float64)
 
