@@ -45,7 +45,7 @@ class Tensor(Values):
         self.data = data if type(data) is np.ndarray else backend.plain_array(data)
         if self.data.dtype.kind not in "fiub":
             raise TypeError(f"data must be real numbers or booleans; got {self.data.dtype}")
-        self.version = UNCHANGED
+        self.version = data.detach().version if isinstance(data, Tensor) else UNCHANGED
         self.grad: Tensor | None = None
         self.grad_fn: Function | None = None
         self._needs_gradient = False

@@ -176,6 +176,7 @@ class Values:
     def __reduce_ex__(self, protocol: Any) -> Any:  # for copy and pickle
         if self.grad_fn:
             raise RuntimeError("a computed tensor is not copied with its history: detach() it")
+        self.own_version()  # copy.copy shares it, as it shares the array
         return super().__reduce_ex__(protocol)
 
 
