@@ -72,10 +72,15 @@ def to_device(array: Array, name: str) -> Array:
 def operand(value: Any, like: Array) -> Any:
     """Return a number as an array without axes where `like` is, a Python number in its dtype.
 
-    Anything else is returned as it is.
+    Another array is returned as it is.
+
+    Raises:
+        TypeError: a list, or anything else that is no number and no array.
     """
     if not isinstance(value, (int, float, np.number)):
-        return value
+        if isinstance(value, np.generic) or is_array(value):
+            return value
+        raise TypeError(f"operands must be Tensors, arrays or numbers; got {value!r:.40}")
     weak = isinstance(value, (int, float)) and like.dtype.kind == "f"
     return library(like).full((), value, like.dtype if weak else np.result_type(value))
 
@@ -85,21 +90,14 @@ def take(array: Array, index: Any) -> Array:
 
     A single element is a view too, as are slices, and not NumPy's copy of the number.
     """
-    if device(array) == "cpu":
-        index = _index_on_cpu(index)
-        taken = array[index]
-        return taken if isinstance(taken, np.ndarray) else array[(*_as_tuple(index), ...)]
-    _check_range(array, index)
-    return array[index]
+    view, arrays = _view_and_arrays(array, index)
+    return view[arrays]
 
 
 def write(array: Array, index: Any, value: Any) -> None:
     """Set array[index] = value, where index may hold arrays; IndexError where out of range."""
-    if device(array) == "cpu":
-        index = _index_on_cpu(index)
-    else:
-        _check_range(array, index)
-    array[index] = value
+    view, arrays = _view_and_arrays(array, index)
+    view[arrays] = value
 
 
 def put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
@@ -108,16 +106,50 @@ def put(values: Array, index: Any, shape: tuple[int, ...]) -> Array:
     On the CPU, in one order; where a GPU's additions meet in one place, they come in any order.
     """
     data = np.zeros(shape, values.dtype)
-    np.add.at(data, _index_on_cpu(index), to_device(values, "cpu"))
+    view, arrays = _view_and_arrays(data, index)
+    np.add.at(view, arrays, to_device(values, "cpu"))
     return to_device(data, device(values))
 
 
-def _as_tuple(index: Any) -> tuple[Any, ...]:
-    return index if isinstance(index, tuple) else (index,)
+def _view_and_arrays(array: Array, index: Any) -> tuple[Array, tuple[Any, ...]]:
+    """Apply the numbers and slices of an index; return the view, and what then indexes that.
+
+    As in PyTorch, numbers come first: to NumPy a number beside an array is one more array, and
+    array[0, :, [1, 2]] would have its axes in another order.
+    """
+    if device(array) == "cpu":
+        index = _index_on_cpu(index)
+    else:  # CuPy would wrap around what is out of range
+        take(np.broadcast_to(np.int8(0), array.shape), index)
+    parts = index if isinstance(index, tuple) else (index,)
+    rest = [slice(None)] * (array.ndim - sum(map(_axes_indexed, parts)))
+    first: list[Any] = []
+    then: list[Any] = []
+    for part in parts:
+        if part is ...:
+            first += rest
+            then += rest
+        elif part is None or isinstance(part, slice):
+            first.append(part)
+            then.append(slice(None))
+        elif _axes_indexed(part) == 1 and _as_array(part).ndim == 0:
+            first.append(part.item() if is_array(part) else part)
+        else:
+            first += [slice(None)] * _axes_indexed(part)
+            then.append(part)
+    return array[(*first, ...)], (*then, ...)
 
 
-def _check_range(array: Array, index: Any) -> None:
-    np.broadcast_to(np.int8(0), array.shape)[_index_on_cpu(index)]  # CuPy would wrap it around
+def _axes_indexed(part: Any) -> int:
+    """How many axes a part of an index stands for: of a mask, all that the mask has."""
+    if part is None or part is ... or isinstance(part, slice):
+        return int(isinstance(part, slice))
+    array = _as_array(part)
+    return array.ndim if array.dtype == bool else 1
+
+
+def _as_array(part: Any) -> Array:
+    return part if is_array(part) else np.asarray(part)
 
 
 def _index_on_cpu(index: Any) -> Any:

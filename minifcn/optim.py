@@ -42,7 +42,11 @@ class Optimizer:
             parameter.grad = None
 
     def step(self) -> None:
-        """Move every parameter that has a gradient."""
+        """Move every parameter that has a gradient; TypeError where that is no Tensor."""
+        for i, x in enumerate(self.parameters):
+            if not isinstance(x.grad, (Tensor, type(None))):
+                kind = type(x.grad).__name__
+                raise TypeError(f"the grad of parameters[{i}] must be a Tensor; got {kind}")
         self.steps += 1
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:

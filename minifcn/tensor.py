@@ -21,7 +21,7 @@ from minifcn import backend
 from minifcn.backend import Array
 from minifcn.recording import is_grad_enabled, recorded
 from minifcn.recording import no_grad as no_grad
-from minifcn.values import UNCHANGED, Values, plain_index
+from minifcn.values import UNCHANGED, Values, Version, plain_index
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 
@@ -45,7 +45,7 @@ class Tensor(Values):
         self.data = data if type(data) is np.ndarray else backend.plain_array(data)
         if self.data.dtype.kind not in "fiub":
             raise TypeError(f"data must be real numbers or booleans; got {self.data.dtype}")
-        self.version = UNCHANGED
+        self.version = data.detach().version if isinstance(data, Tensor) else UNCHANGED
         self.grad: Tensor | None = None
         self.grad_fn: Function | None = None
         self._needs_gradient = False
@@ -103,7 +103,7 @@ class Tensor(Values):
     def __pow__(self, exponent: float) -> Tensor:
         if not isinstance(exponent, (int, float, np.number)):
             raise TypeError(f"** needs a number as exponent; got {type(exponent).__name__}")
-        exponent = exponent if isinstance(exponent, int) else float(exponent)
+        exponent = (int if isinstance(exponent, (int, np.integer)) else float)(exponent)
         slope = lambda: exponent * self ** (exponent - 1) if exponent else 0.0
         return record("pow", self.data**exponent, (self, lambda g: g * slope()))
 
@@ -156,7 +156,7 @@ class Tensor(Values):
     def __getitem__(self, index: Any) -> Tensor:
         index = plain_index(index)
         back = lambda g: put(g, index, self.shape)
-        return record("take", backend.take(self.data, index), (self, back), view=True)
+        return _view("take", backend.take(self.data, index), self, back)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if is_grad_enabled() and (self.requires_grad or getattr(value, "requires_grad", False)):
@@ -166,15 +166,17 @@ class Tensor(Values):
         self.changed()
 
     def exp(self) -> Tensor:
-        """Raise e to the power of each element."""
-        return record("exp", np.exp(self.data), (self, lambda g: g * self.exp()))
+        """Raise e to the power of each element; of integers, in float64."""
+        return record("exp", np.exp(self.data / 1), (self, lambda g: g * self.exp()))
 
     def log(self) -> Tensor:
-        """Take the natural logarithm of each element."""
-        return record("log", np.log(self.data), (self, lambda g: g / self))
+        """Take the natural logarithm of each element; of integers, in float64."""
+        return record("log", np.log(self.data / 1), (self, lambda g: g / self))
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Tensor:
         """Sum over `axis` (all of them by default); integers and booleans as int64."""
+        if not isinstance(keepdims, bool):
+            raise TypeError(f"several axes go in a tuple, sum((0, 1)); got keepdims={keepdims!r}")
         axis, dtype = None if axis == () else axis, None if self.dtype.kind == "f" else np.int64
         data = self.data.sum(axis, dtype, keepdims=True)
         total = record("sum", data, (self, lambda g: broadcast_to(g, self.shape)))
@@ -188,21 +190,20 @@ class Tensor(Values):
 
     def reshape(self, *shape: Any) -> Tensor:
         """Return the same elements in another shape, (2, 3) or 2, 3; one size may be -1."""
-        data, back = self.data.reshape(*shape), lambda g: g.reshape(self.shape)
-        return record("reshape", data, (self, back), view=True)
+        return _view("reshape", self.data.reshape(*shape), self, lambda g: g.reshape(self.shape))
 
     def transpose(self, *dims: int) -> Tensor:
         """Swap two axes, by default the last two, which transposes a matrix."""
         if len(dims) not in (0, 2):
             raise TypeError(f"transpose swaps two axes; got {dims}: permute takes all of them")
         data, back = self.data.swapaxes(*dims or (-2, -1)), lambda g: g.transpose(*dims)
-        return record("transpose", data, (self, back), view=True)
+        return _view("transpose", data, self, back)
 
     def permute(self, *dims: Any) -> Tensor:
         """Return all axes in the order `dims`, such as 0, 2, 3, 1 or (0, 2, 3, 1)."""
         order = np.ravel(dims).tolist()
         back = lambda g: g.permute(*np.argsort([range(self.ndim)[i] for i in order]))
-        return record("permute", self.data.transpose(order), (self, back), view=True)
+        return _view("permute", self.data.transpose(order), self, back)
 
 
 Values.kind = Tensor  # what a comparison makes
@@ -269,20 +270,25 @@ class Function:
             )
 
 
-def record(name: str, data: Array, *sources: Source, view: bool = False) -> Tensor:
+def record(name: str, data: Array, *sources: Source, version: Version = UNCHANGED) -> Tensor:
     """Return a Tensor of `data`, the result of the operation `name`, with the way back.
 
     sources: for each input, the pair (input, function from the gradient of the result to the
         gradient of the input). The function computes with Tensors, to be differentiable itself.
-    view: whether `data` may be a view of the first input's array: then they share a version.
+    version: that of the input whose array `data` is a part of.
     """
     output = Tensor(data)
-    if view and np.may_share_memory(data, sources[0][0].data):
-        output.version = sources[0][0].own_version()
-        output.version.shared = True
+    output.version = version
     if is_grad_enabled() and any(x.requires_grad for x, _ in sources):
         output.grad_fn, output._needs_gradient = Function(name, output, *sources), True
     return output
+
+
+def _view(name: str, data: Array, x: Tensor, back: Callable[[Tensor], Tensor]) -> Tensor:
+    """Record what may be a view of the array of `x`: changed in place, it changes x too."""
+    version = x.own_version() if np.may_share_memory(data, x.data) else UNCHANGED
+    version.shared = version is not UNCHANGED
+    return record(name, data, (x, back), version=version)
 
 
 def _propagate(
@@ -375,7 +381,8 @@ def broadcast_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Repeat `x` along new leading axes and along axes of size 1; the adjoint of `sum_to`."""
     if x.shape == shape:
         return x
-    return record("broadcast_to", np.broadcast_to(x.data, shape), (x, lambda g: sum_to(g, x.shape)))
+    data, back = np.broadcast_to(x.data, shape), lambda g: sum_to(g, x.shape)
+    return record("broadcast_to", data, (x, back), version=x.own_version())
 
 
 def sum_to(x: Tensor, shape: tuple[int, ...]) -> Tensor:

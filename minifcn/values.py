@@ -30,8 +30,9 @@ class Version:
     number = 0
     shared = False
 
-    def __reduce__(self) -> tuple[type[Version], tuple[()]]:
-        return Version, ()  # a copy has seen no changes: numbers are those of one process
+    def __reduce__(self) -> str | tuple[type[Version], tuple[()]]:
+        # A copy has seen no changes: numbers are those of one process.
+        return "UNCHANGED" if self is UNCHANGED else (Version, ())
 
 
 UNCHANGED = Version()
@@ -175,13 +176,17 @@ class Values:
     def __reduce_ex__(self, protocol: Any) -> Any:  # for copy and pickle
         if self.grad_fn:
             raise RuntimeError("a computed tensor is not copied with its history: detach() it")
+        self.own_version()  # copy.copy shares it, as it shares the array
         return super().__reduce_ex__(protocol)
 
 
 def plain_index(index: Any) -> Any:
-    """Take the arrays out of the Tensors in an index; copies, which stay as backward needs them."""
+    """Copy an index, without the Tensors in it, so that it stays as backward needs it."""
     if isinstance(index, tuple):
         return tuple(map(plain_index, index))
+    if isinstance(index, slice):
+        return slice(*map(plain_index, (index.start, index.stop, index.step)))
     if getattr(index, "dtype", None) == np.uint8 and index.ndim:
         raise TypeError("an index must be bool (a mask) or int64; got uint8, which could be either")
-    return index.data.copy() if isinstance(index, Values) else index
+    index = index.data if isinstance(index, Values) else index
+    return index.copy() if isinstance(index, list) or backend.is_array(index) else index

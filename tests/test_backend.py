@@ -85,7 +85,11 @@ def test_numbers_become_arrays_near_others(cupy):
             assert (backend.library(x), x.shape, x.dtype) == (library, (), dtype)
             assert x.item() == number
         assert backend.operand(2, library.ones(2, np.int64)).dtype == np.int64
-    assert backend.operand("text", np.ones(1)) == "text"
+    row = np.ones(2)
+    assert backend.operand(row, np.ones(1)) is row
+    for wrong in ("text", [1, 2], (3,), None):
+        with pytest.raises(TypeError, match="^operands must be Tensors, arrays or numbers; got"):
+            backend.operand(wrong, row)
 
 
 # -- Devices -------------------------------------------------------------------------------------

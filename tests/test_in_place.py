@@ -1,5 +1,6 @@
 """Changes in place: as in PyTorch, or an error; a backward that needs the old values says so."""
 
+import copy
 import operator
 
 import numpy as np
@@ -262,13 +263,56 @@ def test_backward_refuses_results_that_changed(change):
     x = leaf(2.0, -3.0)
     y = F.relu(x)
     z = y.sum()
-    copy = nn.Parameter(np.zeros(2))  # an optimiser and a module take leaves only
-    copy.data, copy.version = y.data, y.own_version()
-    change(copy)
-    if copy.data is y.data:
+    twin = nn.Parameter(np.zeros(2))  # an optimiser and a module take leaves only
+    twin.data, twin.version = y.data, y.own_version()
+    change(twin)
+    if twin.data is y.data:
         with pytest.raises(RuntimeError, match=CHANGED):
             z.backward()
         assert x.grad is None
+
+
+@pytest.mark.parametrize("name", ["add", "mul", "sub", "truediv"])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
+def test_operands_that_were_broadcast_are_watched(name, shape):
+    """They need no gradient themselves: a scale, a mean, a mask."""
+    w, scale = leaf(2.0, 3.0), tensor(np.full(shape, 4.0))
+    right = {"add": 1, "mul": 4, "sub": 1, "truediv": 0.25}[name] * max(1, scale.size)
+    y = getattr(operator, name)(w, scale).sum()
+    y.backward()
+    np.testing.assert_array_equal(w.grad.data, [right, right])
+    y = getattr(operator, name)(w, scale).sum()
+    scale += 1
+    if name in ("mul", "truediv"):
+        with pytest.raises(RuntimeError, match=CHANGED):
+            y.backward()
+    z = (w * scale).sum()
+    scale = scale + 1
+    z.backward()  # another tensor
+
+
+def test_what_was_broadcast_may_change_with_its_history():
+    x = leaf(2.0) * 3
+    y = x + np.array([1.0, 2.0])
+    x *= 2
+    with pytest.raises(RuntimeError, match=CHANGED):
+        y.sum().backward()
+    z = x.sum()
+    z.backward()
+
+
+@pytest.mark.parametrize("wrap", [Tensor, nn.Parameter, nn.Buffer, copy.copy])
+@pytest.mark.parametrize("used_first", [True, False])
+def test_tensors_of_one_array_are_watched_together(wrap, used_first):
+    w, x = leaf(3.0), tensor(np.array([2.0]))
+    other = wrap(x)
+    assert other.data is x.data
+    used, changed = (x, other) if used_first else (other, x)
+    y = (w * used).sum()
+    with no_grad():
+        changed *= 10
+    with pytest.raises(RuntimeError, match=CHANGED):
+        y.backward()
 
 
 def test_what_was_made_before_a_recorded_change_is_refused():

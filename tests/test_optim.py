@@ -321,3 +321,13 @@ def test_cosine_is_pytorchs():
         np.testing.assert_allclose(cosine(i, 30), optimizer.param_groups[0]["lr"], atol=1e-12)
         optimizer.step()
         scheduler.step()
+
+
+@pytest.mark.parametrize("wrong", [np.ones(2, np.float32), 1.0, [1.0, 1.0]])
+def test_a_gradient_that_is_no_tensor_is_refused(wrong):
+    first, second = (Parameter(np.ones(2, np.float32)) for _ in range(2))
+    first.grad, second.grad = Tensor(np.ones(2, np.float32)), wrong
+    optimizer = SGD([first, second], lr=0.1)
+    with pytest.raises(TypeError, match=r"^the grad of parameters\[1\] must be a Tensor; got"):
+        optimizer.step()
+    assert (optimizer.steps, first.data.tolist()) == (0, [1, 1])

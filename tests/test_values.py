@@ -106,6 +106,57 @@ def test_an_index_is_kept_as_it_was():
     np.testing.assert_array_equal(x.grad.data, [1, 0, 1])
 
 
+@pytest.mark.parametrize("make", [list, np.array, lambda x: tensor(np.array(x))])
+@pytest.mark.parametrize("form", [lambda i: i, lambda i: (i,), lambda i: slice(i[0], None)])
+def test_an_index_that_changes_before_backward(make, form):
+    x, index = tensor([1.0, 2.0, 3.0], requires_grad=True), make([1, 2])
+    y = x[form(index)]
+    index[0] = 0
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, [0, 1, 1])
+
+
+BESIDE = {
+    "a number before": (0, slice(None), [1, 3]),
+    "a number after": ([0, 1], slice(None), 2),
+    "a negative number between": ([1, 0], -1, slice(None), [0, 1]),
+    "a number without axes": (np.array(1), slice(None), np.array([[0], [2]])),
+    "an ellipsis": (1, ..., [1, 0]),
+    "an ellipsis of no axes": (slice(None), [0, 1], ..., [1, 2], 0),
+    "a new axis": (0, None, [2, 1, 0]),
+    "a mask": (-1, slice(None), np.array([True, False, True, False])),
+    "a mask of two axes": (slice(None), np.ones((3, 4), bool), 1),
+}
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("index", BESIDE.values(), ids=BESIDE)
+def test_numbers_beside_arrays_index_as_in_pytorch(index):
+    """NumPy would put the axes of array[0, :, [1, 3]] in another order."""
+    torch = pytest.importorskip("torch")
+    values = np.arange(48.0).reshape(2, 3, 4, 2)
+    theirs = torch.tensor(values, requires_grad=True)
+    of_torch = [torch.tensor(i) if isinstance(i, (list, np.ndarray)) else i for i in index]
+    there = theirs[tuple(of_torch)]
+    weights = np.random.default_rng(0).random(there.shape)
+    (there * torch.tensor(weights)).sum().backward()
+    ours = tensor(values, requires_grad=True)
+    here = ours[index]
+    np.testing.assert_array_equal(here.data, there.detach().numpy())
+    (here * weights).sum().backward()
+    np.testing.assert_array_equal(ours.grad.data, theirs.grad.numpy())
+    x, y = tensor(values), torch.tensor(values)
+    x[index], y[tuple(of_torch)] = weights, torch.tensor(weights)
+    np.testing.assert_array_equal(x.data, y.numpy())
+
+
+def test_a_number_without_axes_makes_a_view():
+    x = tensor(X)
+    row = x[tensor(1)]
+    row += 1
+    np.testing.assert_array_equal(x.data, X + [[0], [1]])
+
+
 def test_an_index_that_could_be_a_mask_or_numbers_is_refused():
     for index in (np.array([1, 0], np.uint8), tensor(np.array([1, 0], np.uint8))):
         for wrong in (index, (slice(None), index)):
@@ -200,6 +251,40 @@ def test_requires_grad_is_switched_of_leaves():
         tensor([1]).requires_grad = True
 
 
+@pytest.mark.parametrize("wrong", [[1, 2], (1, 2), "12", None, {1}])
+def test_arithmetic_is_with_numbers_arrays_and_tensors(wrong):
+    """To Python, [0] * 3 and list += are no arithmetic: a tensor in them is a mistake."""
+    x = tensor([3, 4])
+    for operate in (operator.add, operator.sub, operator.mul, operator.truediv, operator.iadd):
+        for operands in ((x, wrong), (wrong, x)):
+            with pytest.raises(TypeError):
+                operate(*operands)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int8, np.int64])
+def test_exp_and_log_of_integers_are_float64(dtype):
+    """NumPy's exp of uint8 is a float16: infinity from 12 on."""
+    values = np.array([1, 12, 20], dtype)
+    for found, expected in ((tensor(values).exp(), np.exp), (tensor(values).log(), np.log)):
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found.data, expected(values.astype(np.float64)))
+
+
+def test_a_whole_exponent_keeps_integers():
+    for exponent in (2, np.int64(2), np.uint8(2)):
+        squares = tensor([3, 4]) ** exponent
+        assert (squares.dtype, squares.data.tolist()) == (np.int64, [9, 16])
+
+
+def test_axes_go_in_a_tuple():
+    x = tensor(np.ones((2, 3, 4), np.float32))
+    for wrong in (lambda: x.sum(0, 1), lambda: x.mean(1, 2), lambda: x.sum(0, None)):
+        with pytest.raises(TypeError, match=r"^several axes go in a tuple, sum\(\(0, 1\)\); got"):
+            wrong()
+    assert x.sum((0, 1)).shape == (4,)
+    assert x.mean(1, True).shape == (2, 1, 4)
+
+
 def test_sums_of_integers_and_booleans_are_int64():
     for dtype in (bool, np.uint8, np.int16, np.int64):
         total = tensor(np.ones(300, dtype)).sum()
@@ -249,6 +334,25 @@ def test_a_copied_module_is_independent(duplicate):
         for p in twin.parameters():
             p *= 0
     assert all(p.data.any() for p in net.parameters() if p.ndim == 2)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
+def test_a_copied_module_trains_like_its_original(duplicate):
+    """Tensors that never changed keep versions of their own: to change one is not to change all."""
+    draw = np.random.default_rng(0)
+    layers = (nn.Conv2d(1, 2, 1, generator=draw), nn.BatchNorm2d(2), nn.BatchNorm2d(2))
+    net, x = nn.Sequential(*layers), tensor(draw.random((2, 1, 2, 2)).astype(np.float32))
+    twin = duplicate(net)
+    for model in (net, twin):
+        (model(x) ** 3).sum().backward()
+    for p, q in zip(net.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_array_equal(p.grad.data, q.grad.data)
+    a, b = duplicate([tensor([1.0]), tensor([2.0])])
+    w = tensor([3.0], requires_grad=True)
+    y = w * a
+    b += 1
+    y.backward()
+    assert w.grad.item() == 1
 
 
 # -- NumPy ---------------------------------------------------------------------------------------

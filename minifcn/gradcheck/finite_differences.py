@@ -95,10 +95,13 @@ def closer_look(
     """Halve eps twice at element i; return a more exact slope, and the size of a kink.
 
     The error of a central difference goes with eps^2, so (4 slope(eps / 2) - slope(eps)) / 3 has
-    that error cancelled (Richardson). The kink is how far the bends are from halving each time.
+    that error cancelled (Richardson). The kink is how far the bends are from halving each time. A
+    jump of the same size to the left and to the right has no bend, as sign(x) at 0: slopes double.
     """
     (half_slope,), (half_bend,) = slopes_and_bends(terms, array, [i], eps / 2)
-    _, (quarter_bend,) = slopes_and_bends(terms, array, [i], eps / 4)
+    (quarter_slope,), (quarter_bend,) = slopes_and_bends(terms, array, [i], eps / 4)
     # Two comparisons, since one alone misses a kink that is a third (a sixth) of eps away.
     kink = max(abs(half_bend - bend / 2), abs(quarter_bend - half_bend / 2))
+    change, next_change = abs(half_slope - slope), abs(quarter_slope - half_slope)
+    kink = max(kink, next_change if next_change > change else 0.0)
     return (4 * half_slope - slope) / 3, kink

@@ -13,6 +13,7 @@ from minifcn.gradcheck.situations import SAME, Situation
 def partial(first: Situation) -> Iterator[Cause]:
     """Yield the mistakes; the first whose test holds says most."""
     some = fraction(first)
+    others = "" if first.is_wrong_everywhere else ", right at the others"
     yield (
         _is_wrong_at_border,
         "only the border is wrong: the edge (padding, clamping) is handled differently forward and"
@@ -30,9 +31,9 @@ def partial(first: Situation) -> Iterator[Cause]:
     )
     yield (
         _keeps_one_of_several,
-        f"wrong at {some}, right at the others: of several contributions to an element only one"
+        f"wrong at {some}{others}: of several contributions to an element only one"
         " counts; overlapping windows must be added up, not overwritten, and so must"
-        " copies, and indices used twice",
+        " copies, indices used twice, and what goes through a sum (softmax is more than y (1 - y))",
     )
     yield (
         _keeps_some,

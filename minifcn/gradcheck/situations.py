@@ -155,9 +155,11 @@ def situations(
     others.append({key: -array for key, array in shuffled(here, generator).items()})
     for arrays in others:
         try:
-            found.append(Situation(problem, name, few, arrays, problem.draw(generator)))
+            other = Situation(problem, name, few, arrays, problem.draw(generator))
         except Exception:  # noqa: BLE001, S112  (not defined there, whatever it raises)
             continue
+        if other.jacobian.shape == found[0].jacobian.shape:  # not another number of outputs
+            found.append(other)
     return found
 
 

@@ -13,6 +13,7 @@ from minifcn.gradcheck.contract import GradientError
 from minifcn.gradcheck.finite_differences import numeric_gradient
 from minifcn.gradcheck.problem import Problem, gradients
 from minifcn.gradcheck.report import Check, Report, explain, index_of
+from minifcn.gradcheck.situations import is_rounded
 from minifcn.tensor import Tensor
 
 _MOVES = 10  # how often elements may be moved before the function counts as not differentiable
@@ -165,7 +166,9 @@ def _checks_off_kinks(
             x.data.reshape(-1)[i] += sign * problem.generator.uniform(1e-3, 1e-2)
             report.moved.append((name, index_of(i, x.shape)))
     moved = ", ".join(sorted({name for name, _ in kinks}))
-    raise ValueError(f"function is not differentiable: {_MOVES} moves leave {moved} on kinks")
+    steps = is_rounded(problem.values(), np.float32)
+    hint = ": it rounds to float32; compute in float64, or give eps=1e-2 and tolerance=1e-2" * steps
+    raise ValueError(f"function is not differentiable: {_MOVES} moves leave {moved} on kinks{hint}")
 
 
 def _measure(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.backend import Array, is_array, to_device
+from minifcn.backend import Array, plain_array, to_device
 from minifcn.tensor import Tensor
 
 
@@ -198,8 +198,7 @@ def _convert(x: Tensor, device: str | None, dtype: Any) -> None:
 
 def _array(value: Any) -> Array:
     """Return the array in a Tensor, or of anything that is like an array."""
-    value = value.data if isinstance(value, Tensor) else value
-    return value if is_array(value) else np.asarray(value)
+    return plain_array(value.data if isinstance(value, Tensor) else value)
 
 
 def _like(x: Tensor, values: Array) -> Array:

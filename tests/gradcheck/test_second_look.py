@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn import functional as F
-from minifcn.gradcheck import GradientError, gradcheck
+from minifcn.gradcheck import GradientError, check_backward, gradcheck
 from minifcn.tensor import Tensor, record
 
 
@@ -128,6 +128,50 @@ def test_gradients_that_add_up():
         GradientError, match="when it is computed again.*\n.*\n.*grows with each call"
     ):
         gradcheck(double(gradient), leaf(4, 5))
+
+
+def test_outputs_whose_number_depends_on_the_input():
+    """As of a mask; at other inputs, with another mask, there is nothing to compare."""
+    x = np.random.default_rng(0).standard_normal((4, 5))
+
+    def backward(u, x):
+        out = np.zeros_like(x)
+        out[x > 0] = u
+        return out
+
+    check_backward(lambda x: x[x > 0], backward, x)
+    with pytest.raises(GradientError, match="the sign is flipped"):
+        check_backward(lambda x: x[x > 0], lambda u, x: -backward(u, x), x)
+    with pytest.raises(GradientError, match="likely cause: (unknown|wrong at|backward gives)"):
+        check_backward(lambda x: x[x > 0], lambda u, x: np.where(x > 0, u.mean(), 0), x)
+
+
+def in_float32(x):
+    return np.exp(x.astype(np.float32)).astype(np.float64)
+
+
+def test_a_kernel_of_float32_can_be_checked():
+    """With what its rounding takes; without, the message says what it takes."""
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    backward = lambda u, x: (u.astype(np.float32) * in_float32(x)).astype(np.float64)
+    check_backward(in_float32, backward, x, eps=1e-2, tolerance=1e-2)
+    with pytest.raises(GradientError, match=r"= \S+ \* numeric everywhere|factor 2"):
+        check_backward(in_float32, lambda u, x: 2 * backward(u, x), x, eps=1e-2, tolerance=1e-2)
+    with pytest.raises(
+        ValueError, match="kinks: it rounds to float32; compute in float64, or give"
+    ):
+        check_backward(in_float32, backward, x)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e6])
+def test_a_jump_that_has_no_bend_is_a_kink(size):
+    """At 0, sign(x) is as far from its left as from its right."""
+    x = np.array([[0.0, 1.0, -2.0], [0.0, 0.0, 3.0]])
+    report = check_backward(lambda x: size * np.sign(x), lambda u, x: 0 * u, x)
+    assert len(report.moved) == 3
+    check_backward(lambda x: x**2 + np.sign(x), lambda u, x: 2 * x * u, x)
+    with pytest.raises(GradientError, match="too small by the whole factor 2"):
+        check_backward(lambda x: x**2 + np.sign(x), lambda u, x: x * u, x)
 
 
 def test_float32_inside_is_noticed_though_the_error_is_within_the_tolerance():

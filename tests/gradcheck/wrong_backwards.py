@@ -557,6 +557,11 @@ MISTAKES = {
     ),
     "straight through": Mistake("round", lambda u, x: u, ("in steps",)),
     "decimals": Mistake("exp", lambda u, x: np.round(u * np.exp(x), 3), LINEAR),
+    "softmax, its diagonal alone": Mistake(
+        "softmax",
+        lambda u, x: softmax(x) * (1 - softmax(x)) * u,
+        ("what goes through a sum (softmax is more than y (1 - y))",),
+    ),
     "softmax, p for dp": Mistake("softmax", lambda u, x: u * softmax(x) ** 2, UNNAMED, False),
     "softmax, upstream summed": Mistake(
         "softmax", lambda u, x: softmax(x) * (u - u.sum(1, keepdims=True)), TERM, False

@@ -312,3 +312,12 @@ def test_a_state_may_hold_tensors():
     layer.load_state_dict(dict(other.named_tensors()))
     np.testing.assert_array_equal(layer.weight.data, other.weight.data)
     assert layer.weight.data is not other.weight.data
+
+
+def test_a_state_with_a_mask_is_refused():
+    layer = nn.Linear(2, 2, generator=np.random.default_rng(0))
+    masked = np.ma.array(np.ones((2, 2)), mask=np.eye(2, dtype=bool))
+    before = layer.state_dict()
+    with pytest.raises(TypeError, match="^a masked array has no plain values"):
+        layer.load_state_dict({**before, "weight": masked})
+    np.testing.assert_array_equal(layer.weight.data, before["weight"])
