@@ -73,8 +73,7 @@ def _check_is_there(config: Config, folder: Path) -> None:
     if config.data not in ("shapes", "camvid") and not is_folder(config.data):
         raise ValueError(
             f"data of {folder} must be shapes, camvid or an existing folder; got {config.data!r}:"
-            f" if it was moved, write its new place into {folder / 'config.json'} as 'data'; eval"
-            " takes another --data, too"
+            " if it was moved, give its new place by --data"
         )
 
 
@@ -116,8 +115,8 @@ def open_scored(
 
     Raises ValueError if the data cannot be read.
     """
-    if data is None or config.is_data(data):
-        config = config.moved(None, root)
+    if data is None or config.is_data(data) or _has_moved_to(data, config, folder):
+        config = config.moved(None if data == config.data else data, root)
         split = split or "val"
         known = open_recorded(config, folder, track)
         meaning = known.record.meaning if known.record else None
@@ -130,6 +129,19 @@ def open_scored(
     files = files_of(dataset)
     notes = [*files.notes, *files.check(track)] if files else []
     return dataset, [*_part(dataset, data, split), *notes]
+
+
+def _has_moved_to(data: str, config: Config, folder: Path) -> bool:
+    """Whether the files in the folder `data` are those of the run, which lay elsewhere."""
+    record = load_record(folder)
+    if record is None or not is_folder(data):
+        return False
+    try:
+        moved = config.moved(data, None)
+        splits = [moved.open_dataset(split, meaning=record.meaning) for split in ("train", "val")]
+    except ValueError:
+        return False
+    return not record.changes(_record(moved, _files(*splits)))
 
 
 def _class_list(config: Config, record: Record | None) -> ClassList:

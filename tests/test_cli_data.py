@@ -132,7 +132,10 @@ def test_a_run_goes_on_with_data_that_was_moved(cli, folder, tmp_path):
     data.rename(tmp_path / "elsewhere")
     lost = cli("train", "--resume", tmp_path / "run")
     assert lost.code == 2
-    assert "data must be shapes, camvid or an existing folder" in lost.err
+    assert "must be shapes, camvid or an existing folder" in lost.err
+    assert "if it was moved, give its new place by --data" in lost.err
     found = cli("train", "--resume", tmp_path / "run", "--data", tmp_path / "elsewhere")
     assert found.code == 0
     assert "changed" not in found.err
+    scored = cli("eval", tmp_path / "run", "--data", tmp_path / "elsewhere")
+    assert "scored: 2 images, split val of" in scored.err  # it is the run's own data

@@ -93,7 +93,7 @@ def rename(root):
     [
         (remove, "3 samples are gone (s0, s1, s2); 1 sample is for validation now and trained on"),
         (add, "1 sample is new (t)"),
-        (redraw, "1 sample is of another size (s3)"),
+        (redraw, "1 sample is not as before (s3)"),
     ],
 )
 def test_a_change_is_said(root, tmp_path, change, said):
@@ -126,15 +126,6 @@ def test_a_new_classes_txt_is_a_change(root, tmp_path):
     assert "classes.txt is another" in notes_now(config, tmp_path)
 
 
-def test_a_record_without_a_listing_says_nothing_of_it(tmp_path):
-    root = write(tmp_path / "data", classes="ground\ntree\n")
-    config = begin(root, tmp_path)
-    values = json.loads((tmp_path / "data.json").read_text(encoding="utf-8"))
-    del values["listing"]
-    (tmp_path / "data.json").write_text(json.dumps(values), encoding="utf-8")
-    assert notes_now(config, tmp_path) == ""
-
-
 def test_samples_of_one_name_in_two_splits_are_not_said_to_be_learnt(tmp_path):
     for split in ("train", "val"):
         write(tmp_path / "data" / split)
@@ -148,9 +139,12 @@ def test_samples_of_one_name_in_two_splits_are_not_said_to_be_learnt(tmp_path):
 def test_data_that_was_moved(root, tmp_path):
     config = begin(root, tmp_path)
     root.rename(tmp_path / "elsewhere")
-    with pytest.raises(ValueError, match=r"existing folder; got '.*data': if it was moved, write"):
+    with pytest.raises(
+        ValueError,
+        match=r"existing folder; got '.*data': if it was moved, give its new place by --data",
+    ):
         open_recorded(config, tmp_path)
-    with pytest.raises(ValueError, match=r"new place into .*config.json as 'data'; eval takes"):
+    with pytest.raises(ValueError, match=r"must be shapes, camvid or an existing folder"):
         open_scored(config, tmp_path)
 
 
@@ -223,6 +217,15 @@ def test_colours_of_the_run_hold_in_another_folder(tmp_path):
     dataset, _ = scored(config, tmp_path, write(tmp_path / "other", mask=colours[IDS]))
     assert dataset.classes == ("wall", "crack")
     np.testing.assert_array_equal(dataset[0][1], IDS)
+
+
+def test_masks_of_other_values_and_equal_sizes_are_a_change(tmp_path):
+    data = write(tmp_path / "data")
+    config, sizes = begin(data, tmp_path), [p.stat().st_size for p in sorted(data.rglob("*.png"))]
+    for path in (data / "masks").iterdir():
+        Image.fromarray(IDS * 255).save(path)
+    assert [p.stat().st_size for p in sorted(data.rglob("*.png"))] == sizes
+    assert "10 samples are not as before" in notes_now(config, tmp_path)
 
 
 def test_void_keeps_its_meaning_in_another_folder(tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,27 +17,30 @@ from minifcn.data.files import FilePairs
 from minifcn.data.labels import Labels
 from minifcn.data.meaning import Meaning
 
-Sizes = dict[str, tuple[int, int]]
-"""The bytes of a sample's image and mask, by its name."""
+Files = dict[str, tuple[int, int, int]]
+"""By a sample's name: how many bytes its image and its mask have, and the mask's CRC-32.
+
+Masks of other values may well have as many bytes; photos hardly, and they take long to read.
+"""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The samples of each split by name, with their files' sizes, and what the masks mean.
+    """The samples of each split by name, with what their files were, and what the masks mean.
 
-    `listing` is a digest of classes.txt: '' if there is none, None if that was not recorded.
+    `listing` is a digest of classes.txt, '' if there is none.
     """
 
-    splits: dict[str, Sizes]
+    splits: dict[str, Files]
     labels: Labels
-    listing: str | None = None
+    listing: str = ""
 
     @classmethod
     def of(cls, splits: Mapping[str, FilePairs], listing: Path | None = None) -> Record:
         """Take down the splits of a data set, which has one set of labels, and its classes.txt."""
         labels = next(iter(splits.values())).labels
         listed = hashlib.sha256(listing.read_bytes()).hexdigest() if listing else ""
-        return cls({split: _sizes(dataset) for split, dataset in splits.items()}, labels, listed)
+        return cls({split: _files(dataset) for split, dataset in splits.items()}, labels, listed)
 
     @property
     def meaning(self) -> Meaning:
@@ -45,7 +49,7 @@ class Record:
 
     @property
     def digest(self) -> str:
-        """A number for all names and sizes: other files, another digest."""
+        """A number for all names and files: other files, another digest."""
         return hashlib.sha256(json.dumps(self.splits, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> str:
@@ -59,10 +63,10 @@ class Record:
         """Take the record from what `to_json` wrote. Raises ValueError for anything else."""
         try:
             splits = {
-                split: {name: (int(image), int(mask)) for name, (image, mask) in sizes.items()}
-                for split, sizes in values["splits"].items()
+                split: {name: (int(i), int(m), int(crc)) for name, (i, m, crc) in files.items()}
+                for split, files in values["splits"].items()
             }
-            record = cls(splits, Labels.from_json(values["labels"]), values.get("listing"))
+            record = cls(splits, Labels.from_json(values["labels"]), values["listing"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(f"not a record of data: {error!r}") from error
         if record.digest != values.get("digest"):
@@ -71,17 +75,17 @@ class Record:
 
     def changes(self, now: Record) -> str:
         """Say how the data differs `now`; '' if it does not."""
-        relisted = self.listing is not None and self.listing != now.listing
+        relisted = self.listing != now.listing
         if self.digest == now.digest and self.labels == now.labels and not relisted:
             return ""
         old, new = _together(self.splits), _together(now.splits)
-        resized = [name for name in old.keys() & new.keys() if old[name] != new[name]]
+        changed = [name for name in old.keys() & new.keys() if old[name] != new[name]]
         learnt = self.splits.get("train", {}).keys() & now.splits.get("val", {}).keys()
         learnt -= self.splits.get("val", {}).keys()  # two splits may have samples of one name
         parts = [
             _count(old.keys() - new.keys(), "gone"),
             _count(new.keys() - old.keys(), "new"),
-            _count(resized, "of another size"),
+            _count(changed, "not as before"),
             _count(learnt, "for validation now and trained on before"),
             "classes.txt is another" if relisted else "",
             "" if self.labels == now.labels else "masks mean something else",
@@ -90,15 +94,16 @@ class Record:
         return f"the data has changed since the run began: {said}"
 
 
-def _sizes(dataset: FilePairs) -> Sizes:
-    return {
-        dataset.name(i): (pair.image.stat().st_size, pair.mask.stat().st_size)
-        for i, pair in enumerate(dataset.pairs)
-    }
+def _files(dataset: FilePairs) -> Files:
+    found = {}
+    for i, pair in enumerate(dataset.pairs):
+        mask = pair.mask.read_bytes()
+        found[dataset.name(i)] = (pair.image.stat().st_size, len(mask), zlib.crc32(mask))
+    return found
 
 
-def _together(splits: Mapping[str, Sizes]) -> Sizes:
-    return {name: sizes for samples in splits.values() for name, sizes in samples.items()}
+def _together(splits: Mapping[str, Files]) -> Files:
+    return {name: files for samples in splits.values() for name, files in samples.items()}
 
 
 def _count(names: Any, what: str) -> str:
