@@ -156,7 +156,7 @@ def gpu():
 
 @pytest.fixture
 def few_scenes(monkeypatch):
-    """Eight scenes of shapes to validate on instead of hundreds."""
+    """Four scenes of shapes to validate on instead of hundreds."""
     from minifcn.data import shapes
 
-    monkeypatch.setitem(shapes.LENGTHS, "val", 8)
+    monkeypatch.setitem(shapes.LENGTHS, "val", 4)

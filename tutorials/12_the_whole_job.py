@@ -59,6 +59,7 @@ def terminal(command):
 run = work / "killed"  # as_posix() below: its path with forward slashes, on Windows too
 iterations = 240
 options = f"--iterations {iterations} --checkpoint-every 20 --device cpu"
+options += f" --evaluate-every {iterations}"  # scored once, at the end: it takes a while
 command = f"minifcn train {options} --out {run.as_posix()}"
 print("$", command)
 process = subprocess.Popen(
