@@ -19,7 +19,8 @@ def pytest_cmdline_main(config):
     """Share the whole suite among two to four processes; a part of it runs in this one.
 
     Where pytest-xdist is installed, and nothing else was asked for: `-n 0`, a debugger, output as
-    it comes, or what needs a GPU, for which the processes would only wait.
+    it comes, coverage, which must know of the processes before this, or what needs a GPU, for which
+    they would only wait.
     """
     option = config.option
     if (
@@ -27,6 +28,7 @@ def pytest_cmdline_main(config):
         or not config.pluginmanager.hasplugin("xdist")
         or hasattr(config, "workerinput")
         or option.numprocesses is not None
+        or getattr(option, "cov_source", None)
         or option.usepdb
         or option.collectonly
         or option.capture == "no"
