@@ -143,7 +143,7 @@ def _resumed(choices: argparse.Namespace) -> Run:
             "--resume takes all but --device, and --data or --root if the data was moved, from the"
             f" run's config; got {option} too"
         )
-    return Run.resume(choices.resume, choices.device, choices.data, choices.root)
+    return Run.resume(choices.resume, choices.device, choices.data, choices.root, _looking)
 
 
 def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:

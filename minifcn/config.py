@@ -106,7 +106,8 @@ class Config:
             given["root"] = os.path.abspath(given["root"])
         if is_folder(data):
             data = os.path.abspath(data)
-            given.setdefault("size", folder_size(data, recipe.size[0] * recipe.size[1]))
+            if "size" not in given:
+                given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
         if "iterations" in given:  # look at the validation scores ten times, in a long run
             given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
         if "size" in given and recipe.crop:

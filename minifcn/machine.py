@@ -95,9 +95,9 @@ def warning(command: str) -> str | None:
 
 
 def without(names: Sequence[str], command: str) -> str:
-    """Return the line that runs a command without these variables, in this system's shell."""
+    """Return the line that runs a command without these variables; on Windows one of cmd."""
     if platform.system() == "Windows":
-        return "&& ".join([*(f"set {name}=" for name in names), command])
+        return 'cmd /c "' + "&& ".join([*(f"set {name}=" for name in names), command]) + '"'
     return " ".join(["env", *(f"-u {name}" for name in names), command])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -93,13 +94,19 @@ def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) 
 def _targets(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
     """The two files to write for each image; no two images, and no input, may share one."""
     targets = [(out / f"{p.stem}-mask.png", out / f"{p.stem}-overlay.png") for p in images]
-    taken = {path.resolve(): f"the image {path}" for path in images}
+    taken = {_place(path): f"the image {path}" for path in images}
     for image, pair in zip(images, targets, strict=True):
         for target in pair:
-            if target.resolve() in taken:
+            if _place(target) in taken:
                 raise ValueError(
-                    f"{image}: its result {target} would replace {taken[target.resolve()]}; rename"
+                    f"{image}: its result {target} would replace {taken[_place(target)]}; rename"
                     " one, or choose another --out for it"
                 )
-            taken[target.resolve()] = f"that of {image}"
+            taken[_place(target)] = f"that of {image}"
     return targets
+
+
+def _place(path: Path) -> str:
+    """A path by which one file is known, where A.png and a.png are one, too."""
+    place = str(path.resolve())
+    return place.casefold() if sys.platform in ("darwin", "win32") else place

@@ -10,9 +10,10 @@ from typing import Any
 from minifcn import plots
 from minifcn.checkpoint import write_atomically
 from minifcn.data import Dataset
+from minifcn.log import read_log
 from minifcn.metrics import ConfusionMatrix
 from minifcn.nn import Module
-from minifcn.training import evaluate, load_model, predict, read_log
+from minifcn.training import evaluate, load_model, predict
 
 
 def evaluate_run(

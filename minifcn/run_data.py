@@ -15,6 +15,7 @@ from minifcn.data import Dataset, FilePairs, Track, files_of, is_folder, open_da
 from minifcn.data.classes import Class, ClassList
 from minifcn.data.folder import find_listing
 from minifcn.data.layout import VAL_EVERY, find_layout
+from minifcn.data.meaning import Meaning
 from minifcn.data.record import Record
 from minifcn.data.voc import is_voc
 
@@ -119,7 +120,8 @@ def open_scored(
         config = config.moved(None if data == config.data else data, root)
         split = split or "val"
         known = open_recorded(config, folder, track)
-        meaning = known.record.meaning if known.record else None
+        files = files_of(known.val)
+        meaning = Meaning(files.labels) if files else None
         pair = {"train": known.train, "val": known.val}
         dataset = pair.get(split) or config.open_dataset(split, meaning=meaning)
         return dataset, [*_part(dataset, config.data, split), *known.notes]

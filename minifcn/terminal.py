@@ -94,7 +94,9 @@ class Output:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.error: OSError | None = None
-        if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+        if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(
+            stream, "reconfigure"
+        ):
             stream.reconfigure(errors="backslashreplace")
 
     def __getattr__(self, name: str) -> Any:

@@ -121,9 +121,9 @@ class Run:
                 run = cls(config, folder, data)
                 run.batches.batch(0)  # data that cannot be read should not leave a folder behind
                 undo.callback(remove_files, folder, STARTED)
+                write_atomically(folder / "config.json", run.config.to_json(version).encode())
                 if data.record is not None:
                     write_atomically(folder / RECORD, data.record.to_json().encode())
-                write_atomically(folder / "config.json", run.config.to_json(version).encode())
                 run._known = run._stamps()
             run._undo = undo.pop_all()
         return run
@@ -135,6 +135,7 @@ class Run:
         device: str | None = None,
         data: str | None = None,
         root: str | None = None,
+        track: Track = iter,
     ) -> Run:
         """Take a run up where its last checkpoint left it; from the start if there is none yet.
 
@@ -147,7 +148,7 @@ class Run:
         """
         config = Config.load(folder / "config.json").moved(data, root)
         with Lock(folder):
-            run = cls(config, folder, open_recorded(config, folder), device)
+            run = cls(config, folder, open_recorded(config, folder, track), device)
             run._known = run._stamps()
             if (folder / "last.safetensors").exists():
                 run._restore(folder / "last.safetensors")

@@ -16,7 +16,7 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    """Share the whole suite among two to four processes; a part of it runs in this one.
+    """Share the whole suite among up to four processes; a part of it runs in this one.
 
     Where pytest-xdist is installed, and nothing else was asked for: `-n 0`, a debugger, output as
     it comes, coverage, which must know of the processes before this, or what needs a GPU, for which
@@ -32,7 +32,7 @@ def pytest_cmdline_main(config):
         or option.usepdb
         or option.collectonly
         or option.capture == "no"
-        or "gpu" in option.markexpr
+        or option.markexpr == "gpu"
     ):
         return
     option.numprocesses = min(4, usable_cores())

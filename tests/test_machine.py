@@ -168,7 +168,7 @@ def test_limits_and_overrides_go_into_one_line(computer):
 def test_the_line_that_unsets_on_windows_leaves_no_space_in_a_variable(computer, monkeypatch):
     computer(AVX512, library("Haswell"), OPENBLAS_CORETYPE="Haswell", OPENBLAS_L2_SIZE="1")
     monkeypatch.setattr(machine.platform, "system", lambda: "Windows")
-    line = "set OPENBLAS_CORETYPE=&& set OPENBLAS_L2_SIZE=&& minifcn train"
+    line = 'cmd /c "set OPENBLAS_CORETYPE=&& set OPENBLAS_L2_SIZE=&& minifcn train"'
     assert machine.advice() == f"run without what may slow it down: {line}"
 
 

@@ -58,6 +58,18 @@ def test_the_python_code_runs_and_prints_what_its_comment_says():
     assert all(line.startswith("ok") for line in report)
 
 
+def test_the_gradient_check_of_arrays_passes_and_fails_as_the_text_says():
+    (code,) = [block for language, block in BLOCKS if language == "python" and "check_b" in block]
+    for text in (code, code.replace(" * upstream", "")):
+        names = {}
+        exec(compile(text, "README.md", "exec"), names)
+        if text == code:
+            names["test_square"]()
+        else:
+            with pytest.raises(AssertionError, match="backward ignores its upstream gradient"):
+                names["test_square"]()
+
+
 @pytest.mark.cuda_on_cpu
 def test_cuda_runs_on_the_cpu_as_shown():
     assert printed_by("RawModule") == ["[3 2 1 0]", "[-1 -1  1  0]"]
@@ -112,7 +124,7 @@ def test_the_measures_of_checkerboards():
     assert f"against {own} and {other} with k=3" in words
     assert table["Gaussian", 3] == pytest.approx(0.23, abs=0.006)
     assert table["Gaussian", 4] == pytest.approx(0.23, abs=0.006)
-    assert ": .23 for both." in words
+    assert ": .23 for both on random features, .77 against .74 on the disc." in words
 
 
 def test_variables_of_the_environment_are_those_that_doctor_knows():

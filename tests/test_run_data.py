@@ -132,7 +132,7 @@ def test_samples_of_one_name_in_two_splits_are_not_said_to_be_learnt(tmp_path):
     config = begin(tmp_path / "data", tmp_path)
     redraw(tmp_path / "data/train")
     said = notes_now(config, tmp_path)
-    assert "the data has changed" in said
+    assert "the data has changed since the run began: 1 sample is not as before (s3)" in said
     assert "trained on before" not in said
 
 
@@ -226,6 +226,17 @@ def test_masks_of_other_values_and_equal_sizes_are_a_change(tmp_path):
         Image.fromarray(IDS * 255).save(path)
     assert [p.stat().st_size for p in sorted(data.rglob("*.png"))] == sizes
     assert "10 samples are not as before" in notes_now(config, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "tif"])
+def test_photos_of_equal_sizes_that_are_not_compressed_are_a_change(tmp_path, suffix):
+    data = write(tmp_path / "data")
+    for i, path in enumerate(sorted((data / "images").iterdir())):
+        path.unlink()
+        Image.new("RGB", (32, 32), (i, 0, 0)).save(path.with_suffix(f".{suffix}"))
+    config = begin(data, tmp_path)
+    Image.new("RGB", (32, 32), (200, 0, 0)).save(data / f"images/s3.{suffix}")
+    assert "1 sample is not as before (s3)" in notes_now(config, tmp_path)
 
 
 def test_void_keeps_its_meaning_in_another_folder(tmp_path):

@@ -529,7 +529,7 @@ def test_what_are_no_numbers_is_refused(array):
         tensor(np.ones(2)) * array
 
 
-def test_shuffling_a_tensor_is_warned_about():
+def test_shuffling_a_tensor_in_place_loses_elements_and_is_warned_about_by_numpy():
     with pytest.warns(UserWarning, match="shuffling a 'Tensor'"):
         np.random.default_rng(0).shuffle(tensor([1, 2]))
     numbers = [3, 1, 2]

@@ -308,7 +308,9 @@ for where, at in pixels.items():
         print(f"  {name:11} top {own[0]:+.2f}  pool4 {own[1]:+.2f}  pool3 {own[2]:+.2f}"
               f"  = {sum(own):+.2f}")  # fmt: skip
 stroke = {name: term.numpy()[0, 2] for name, term in terms.items()}
-plot_contributions(out / "contributions.png", image, truth == 2, stroke, pixels, "stroke")
+plot_contributions(
+    out / "contributions.png", image, truth == 2, stroke, pixels, "stroke", Scenes.palette[2]
+)
 show(out / "contributions.png")
 
 # %% [markdown]

@@ -119,18 +119,19 @@ def _about_classes(counts: np.ndarray, classes: tuple[str, ...]) -> list[str]:
     """What classes occur: an error if none does, a note if one does not."""
     if not counts.any():
         raise ValueError("all masks are void in every pixel: nothing to learn or to score")
-    absent = [n for n, c in zip(classes, counts, strict=True) if not c and n.casefold() != "void"]
-    if len(absent) == len(classes) - 1:
+    real = [(n, c) for n, c in zip(classes, counts, strict=True) if n.casefold() != "void"]
+    absent = [name for name, count in real if not count]
+    if len(absent) == len(real) - 1:
         return [f"only one class occurs, {classes[int(counts.argmax())]!r}: nothing to tell apart"]
     if not absent:
         return []
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-    return [f"never in these masks: {', '.join(absent[:5])}{more} (of {len(classes)} classes)"]
+    return [f"never in these masks: {', '.join(absent[:5])}{more} (of {len(real)} classes)"]
 
 
 def _about_void(void: int, pixels: int) -> list[str]:
     """Say how much of the masks counts nowhere."""
-    return [f"{100 * void / pixels:.2g} % of the pixels are void and count nowhere"] if void else []
+    return [f"{100 * void / pixels:.3g} % of the pixels are void and count nowhere"] if void else []
 
 
 def _about_size(frames: Sequence[Frame], size: tuple[int, int] | None) -> list[str]:

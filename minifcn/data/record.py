@@ -18,10 +18,13 @@ from minifcn.data.labels import Labels
 from minifcn.data.meaning import Meaning
 
 Files = dict[str, tuple[int, int, int]]
-"""By a sample's name: how many bytes its image and its mask have, and the mask's CRC-32.
+"""By a sample's name: the bytes of its image and of its mask, and a CRC-32.
 
-Masks of other values may well have as many bytes; photos hardly, and they take long to read.
+The CRC is that of the mask, which with other values may well have as many bytes, and of an image
+that is not compressed; compressed ones hardly have, and take long to read.
 """
+
+UNCOMPRESSED = (".bmp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,19 @@ def _files(dataset: FilePairs) -> Files:
     found = {}
     for i, pair in enumerate(dataset.pairs):
         mask = pair.mask.read_bytes()
-        found[dataset.name(i)] = (pair.image.stat().st_size, len(mask), zlib.crc32(mask))
+        read = pair.image.suffix.lower() in UNCOMPRESSED
+        crc = zlib.crc32(mask, zlib.crc32(pair.image.read_bytes()) if read else 0)
+        found[dataset.name(i)] = (pair.image.stat().st_size, len(mask), crc)
     return found
 
 
-def _together(splits: Mapping[str, Files]) -> Files:
-    return {name: files for samples in splits.values() for name, files in samples.items()}
+def _together(splits: Mapping[str, Files]) -> dict[str, list[tuple[int, int, int]]]:
+    """What the files of each name are, in all splits: two may have samples of one name."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for samples in splits.values():
+        for name, files in samples.items():
+            found.setdefault(name, []).append(files)
+    return {name: sorted(files) for name, files in found.items()}
 
 
 def _count(names: Any, what: str) -> str:

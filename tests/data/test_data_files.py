@@ -64,6 +64,22 @@ def test_one_class_alone(flat, save_mask):
     assert "only one class occurs, 'class 0': nothing to tell apart" in checked(flat)
 
 
+def test_one_class_alone_beside_void(flat, save_mask, save_text):
+    save_text("classes.txt", "ground\nvoid\ncar\n")
+    for i in range(10):
+        save_mask(f"masks/{i}.png", 0, WIDE)
+    assert "only one class occurs, 'ground': nothing to tell apart" in checked(flat)
+
+
+def test_nearly_all_void(flat, save_mask):
+    mask = np.full((400, 10), 255)
+    mask[0] = np.arange(10) % 2
+    for i in range(10):
+        Image.new("RGB", (10, 400)).save(flat / f"images/{i}.jpg")
+        save_mask(f"masks/{i}.png", mask)
+    assert "99.8 % of the pixels are void" in checked(flat)
+
+
 def test_the_share_of_void_is_said(flat, save_mask):
     save_mask("masks/3.png", np.repeat([[0, 255]], 24, axis=1).reshape(6, 8))
     assert "5 % of the pixels are void and count nowhere" in checked(flat)
