@@ -94,9 +94,8 @@ class Output:
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.error: OSError | None = None
-        if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(
-            stream, "reconfigure"
-        ):
+        fails = getattr(stream, "errors", None) in ("strict", "surrogateescape")
+        if fails and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
     def __getattr__(self, name: str) -> Any:

@@ -54,6 +54,12 @@ def test_a_terminal_of_ascii_shows_escapes(folder, tmp_path):
     assert len(list((tmp_path / "ö").iterdir())) == 2
 
 
+def test_a_terminal_of_the_old_c_locale(folder, tmp_path):
+    old = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = command("train", "--data", folder, *TINY, "--out", tmp_path / "run", env=old)
+    assert (done.returncode, "Stra" in done.stdout) == (0, True), done.stderr
+
+
 # -- Readers that leave --------------------------------------------------------------------------
 
 
