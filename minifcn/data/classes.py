@@ -16,6 +16,9 @@ LINE = re.compile(r"(.*[^\s,;:(\[])[\s,;:(\[]+([0-9]+)[\s,;]+([0-9]+)[\s,;]+([0-
 HEXADECIMAL = re.compile(r"[\s,;:]#([0-9a-fA-F]{6})(?!\S)")
 """`road #804080`, which is no comment."""
 
+WITH_ALPHA = re.compile(r".*[^\s,;:(\[0-9][\s,;:(\[]+([0-9]+[\s,;]+){3}255[\s,;:)\]]*")
+"""`road 128 64 128 255`: a colour with its opacity, as drawing programs write it."""
+
 NUMBERED = re.compile(r"([0-9]+)[\s,;:.=)-]+(\D.*)")
 """`0 background`: a name after its id."""
 
@@ -91,6 +94,7 @@ def read_classes(path: Path) -> ClassList:
     entries = tuple(_parse(line, f"{str(path)!r} line {n}") for n, line in lines if line)
     entries = _without_numbers(entries, repr(str(path)))
     listed = ClassList(entries, repr(str(path)))
+    _check_no_alpha([line for _, line in lines if LINE.fullmatch(line)], listed.source)
     _check(listed)
     return listed
 
@@ -130,6 +134,15 @@ def _parse(line: str, where: str) -> Class:
     if max(red, green, blue) > 255:
         raise ValueError(f"{where}: colour must be three numbers from 0 to 255; got {line!r}")
     return Class(match[1], (red, green, blue))
+
+
+def _check_no_alpha(coloured: list[str], source: str) -> None:
+    """Raise ValueError where each colour has a fourth number: read as three, all would shift."""
+    if coloured and all(WITH_ALPHA.fullmatch(line) for line in coloured):
+        raise ValueError(
+            f"{source}: colour must be three numbers from 0 to 255; got {coloured[0]!r}: leave out"
+            " the opacity, the last 255"
+        )
 
 
 def _check_is_name(line: str, where: str) -> None:

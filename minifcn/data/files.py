@@ -176,7 +176,7 @@ def check_turns(pairs: Sequence[Pair], frames: Sequence[Frame], looks: Sequence[
         raise _unsure(*unsure[0])
     if not unsure and not upright:
         return []
-    return [f"{upright + len(unsure)} images are turned upright by their EXIF; their masks are so"]
+    return [f"{upright + len(unsure)} images are turned upright by their EXIF, as their masks are"]
 
 
 def _wrong_shape(pair: Pair, frame: Frame, mask: Look) -> ValueError:

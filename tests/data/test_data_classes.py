@@ -77,3 +77,16 @@ def test_colours_in_brackets_that_are_none(save_text, line):
 def test_lines_of_other_formats_would_shift_the_ids(save_text, line):
     with pytest.raises(ValueError, match=r"line 2: expected the name of a class, and nothing else"):
         read_classes(save_text("classes.txt", f"road\n{line}\ncar"))
+
+
+@pytest.mark.parametrize(
+    "text", ["road 128 64 128 255\ncar 0 0 142 255", "road,128,64,128,255", "road (1, 2, 3, 255)"]
+)
+def test_a_colour_with_its_opacity_is_no_other_colour(save_text, text):
+    with pytest.raises(ValueError, match="three numbers from 0 to 255; got .*leave out the opac"):
+        read_classes(save_text("classes.txt", text))
+
+
+def test_a_number_at_the_end_of_a_name_is_a_part_of_it(save_text):
+    entries = read_classes(save_text("classes.txt", "zone 1 10 20 255\nzone 2 10 20 30")).entries
+    assert entries == (("zone 1", (10, 20, 255)), ("zone 2", (10, 20, 30)))
