@@ -1,6 +1,6 @@
 """minifcn: semantic segmentation with fully convolutional networks, from scratch."""
 
-from minifcn import interrupts
+from minifcn.system import interrupts
 
 if interrupts.is_command():  # before the imports that take a moment, NumPy's first of all
     interrupts.quit_on_ctrl_c()

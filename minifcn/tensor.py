@@ -19,9 +19,8 @@ import numpy as np
 
 from minifcn import backend
 from minifcn.backend import Array
-from minifcn.recording import is_grad_enabled, recorded
-from minifcn.recording import no_grad as no_grad
-from minifcn.values import UNCHANGED, Values, Version, plain_index
+from minifcn.values import UNCHANGED, Values, Version, is_grad_enabled, plain_index, recorded
+from minifcn.values import no_grad as no_grad
 
 Source: TypeAlias = "tuple[Tensor, Callable[[Tensor], Tensor]]"
 

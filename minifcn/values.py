@@ -1,4 +1,4 @@
-"""What a Tensor has in common with its array: sizes, values, and what NumPy and Python ask for.
+"""What the engine stands on: a Tensor's sizes and values, and whether operations are recorded.
 
 Nothing here knows of gradients, but that values of a tensor which needs one are not given away
 unasked: np.array(x) would lose the way back without a word, x.numpy() says so.
@@ -6,9 +6,11 @@ unasked: np.array(x) would lose the way back without a word, x.numpy() says so.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import operator
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -190,3 +192,27 @@ def plain_index(index: Any) -> Any:
         raise TypeError("an index must be bool (a mask) or int64; got uint8, which could be either")
     index = index.data if isinstance(index, Values) else index
     return index.copy() if isinstance(index, list) or backend.is_array(index) else index
+
+
+# -- Whether operations are recorded: a switch of each thread -----------------------------------
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+
+
+@contextlib.contextmanager
+def recorded(enabled: bool) -> Iterator[None]:
+    """Record inside this context manager, or do not."""
+    token = _recording.set(enabled)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> contextlib.AbstractContextManager[None]:
+    """Stop recording inside this context manager, which nests."""
+    return recorded(False)
+
+
+is_grad_enabled = _recording.get
+"""Return whether operations are being recorded."""

@@ -75,7 +75,7 @@ class Result(NamedTuple):
 
 def call(*arguments):
     """Run the command line in this process."""
-    from minifcn.cli import main
+    from minifcn.commands import main
 
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

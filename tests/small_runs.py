@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from minifcn.checkpoint import load_arrays, save_arrays
-from minifcn.config import Config
-from minifcn.training import Run
+from minifcn.runs.config import Config
+from minifcn.runs.run import Run
+from minifcn.system.files import load_arrays, save_arrays
 
 TINY = (
     *("--size", "32x32", "--batch-size", "2", "--iterations", "4", "--evaluate-every", "2"),

@@ -15,9 +15,8 @@ ROOT = Path(minifcn.__file__).parent
 
 # From the bottom up. A module may import from the floors below its own, and from its own package.
 FLOORS = [
-    ["interrupts"],
-    ["terminal"],
-    ["backend", "machine", "recording"],
+    ["system"],
+    ["backend", "machine"],
     ["cuda_on_cpu"],
     ["kernels.geometry"],
     ["kernels.checks", "kernels.reference", "kernels.cpu", "kernels.gpu"],
@@ -29,17 +28,13 @@ FLOORS = [
     ["gradcheck"],
     ["nn"],
     ["optim"],
-    ["metrics", "phases", "data", "checkpoint", "log"],
-    ["weights", "boundaries"],
+    ["data", "metrics"],
+    ["weights"],
     ["models"],
     ["plots"],
-    ["config"],
-    ["run_data", "folders"],
-    ["training"],
-    ["experiments"],
-    ["lesson", "progress", "report", "prediction", "export", "doctor", "bench", "tutorials"],
-    ["options"],
-    ["cli"],
+    ["runs"],
+    ["experiments", "bench", "course"],
+    ["commands"],
     ["__main__"],
 ]
 HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")
@@ -118,10 +113,10 @@ def test_resolving_names():
 
 
 def test_the_rule():
-    assert may_import("cli", "backend")
+    assert may_import("commands", "backend")
     assert may_import("nn.layers", "nn.init")
     assert may_import("gradcheck", "gradcheck.causes")
-    assert not may_import("backend", "cli")
+    assert not may_import("backend", "commands")
     assert not may_import("nn.layers", "optim")
     assert may_import("optim", "nn.module")
     assert not may_import("kernels.cpu", "kernels.reference")
@@ -176,6 +171,10 @@ def test_a_circle_would_be_found(monkeypatch):
 # -- Files ---------------------------------------------------------------------------------------
 
 
+def test_the_package_opens_on_few_files():
+    assert len(list(ROOT.glob("*.py"))) <= 7
+
+
 def test_files_are_short():
     lines = {name: len(path.read_text().splitlines()) for name, path in modules().items()}
     assert lines["tensor"] <= 400
@@ -227,7 +226,9 @@ def test_no_file_names_a_place_of_one_machine(folder):
 # -- What an import costs ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["minifcn", "minifcn.cli", "minifcn.models", "minifcn.gradcheck"])
+@pytest.mark.parametrize(
+    "name", ["minifcn", "minifcn.commands", "minifcn.models", "minifcn.gradcheck"]
+)
 def test_importing_is_light(name):
     code = f"import sys, {name}; print(*(m for m in {HEAVY} if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -239,7 +239,7 @@ def test_another_value_raises(monkeypatch, value, name):
 CODE = """
 import sys
 import numpy as np
-import minifcn, minifcn.cli
+import minifcn, minifcn.commands
 from minifcn import functional as F
 x = minifcn.tensor(np.ones((1, 1, 4, 4), np.float32), requires_grad=True)
 F.conv2d(x, x).sum().backward()

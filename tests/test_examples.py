@@ -10,14 +10,15 @@ import pytest
 from small_runs import start
 
 from minifcn import Tensor, no_grad
-from minifcn.checkpoint import load_arrays, save_arrays
 from minifcn.data import Shapes
 from minifcn.data.images import write_image
 from minifcn.data.labels import read_mask
 from minifcn.data.transforms import MEAN, STD
-from minifcn.export import export_run
-from minifcn.prediction import predict_files, predict_resized
-from minifcn.training import load_model, predict
+from minifcn.runs.checkpoint import load_model
+from minifcn.runs.export import export_run
+from minifcn.runs.prediction import predict_files, predict_resized
+from minifcn.runs.steps import predict
+from minifcn.system.files import load_arrays, save_arrays
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "torch_fcn.py"
 NETWORKS = {

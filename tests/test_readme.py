@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minifcn import cli, experiments, machine
+from minifcn import commands, experiments, machine
 from minifcn.experiments.checkerboard import layers, pictures, tables
 from minifcn.experiments.skips.training import Plan
 
@@ -39,7 +39,7 @@ def test_commands_were_found():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command):
     arguments = shlex.split(command.replace("$model", "fcn8s").replace("$seed", "0"))[1:]
-    assert cli.build_parser().parse_args(arguments).command in cli.COMMANDS
+    assert commands.build_parser().parse_args(arguments).command in commands.COMMANDS
 
 
 def printed_by(word):
@@ -98,7 +98,7 @@ def test_the_means_of_the_skips_are_those_of_their_rows(network):
 
 def test_the_picture_of_the_skips_was_trained_as_long_as_its_caption_says():
     (command,) = re.findall(r"`(minifcn experiment skips [^`]+)`", README)
-    choices = cli.build_parser().parse_args(command.split()[1:])
+    choices = commands.build_parser().parse_args(command.split()[1:])
     scale = choices.budget / experiments.EXPERIMENTS["skips"].minutes
     iterations = 3 * experiments.Settings(Path(), scale=scale).iterations(Plan.third)
     (caption,) = re.findall(r"!\[([^]]*)\]\(docs/skips.png\)", README)

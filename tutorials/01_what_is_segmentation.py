@@ -17,8 +17,8 @@
 # %%
 import numpy as np
 
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.plots import plot_confusion, plot_predictions
 

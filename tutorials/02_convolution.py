@@ -13,8 +13,8 @@
 import numpy as np
 
 from minifcn import kernels
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.animations import animate_convolution
 
 out = pictures("02")

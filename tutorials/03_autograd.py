@@ -19,7 +19,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import grad, no_grad, tensor
-from minifcn.lesson import claim, equal, measured, pictures, show
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.graph import plot_graph
 from minifcn.tensor import sum_to
 

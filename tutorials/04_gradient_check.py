@@ -15,8 +15,8 @@ import numpy as np
 
 from minifcn import Tensor, tensor
 from minifcn import functional as F
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.gradcheck import GradientError, gradcheck
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.gradient_check import difference_errors, plot_difference_errors
 from minifcn.tensor import record
 

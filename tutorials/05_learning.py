@@ -15,9 +15,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn, no_grad, optim, tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.data.shapes import CLASSES, Design, Shapes
 from minifcn.data.transforms import denormalise, normalise
-from minifcn.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.plots.learning import plot_examples, plot_learning
 
 out = pictures("05")

@@ -15,14 +15,14 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn, no_grad, optim, tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.data.shapes import Shapes
 from minifcn.data.transforms import denormalise
 from minifcn.experiments.scenes import read, same_sized
-from minifcn.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
 from minifcn.plots.learning import plot_window_maps
-from minifcn.training import train_step
+from minifcn.runs.steps import train_step
 
 out = pictures("06")
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
 from minifcn.experiments.skips.oracle import oracle
 from minifcn.kernels.geometry import Window, receptive_field
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.vgg_fcn import VGGFCN, windows
 from minifcn.plots.receptive_field import (

@@ -15,8 +15,8 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import kernels, tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.switches import plot_switches, plot_ways_back, ways_back
 
 out = pictures("08")

@@ -15,9 +15,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import kernels, tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
 from minifcn.kernels.geometry import conv_transpose_output_size as transposed_size
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.plots.animations import animate_transposed
 from minifcn.plots.matrices import convolution_matrix, plot_matrices, transposed_matrix
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import tensor
-from minifcn.lesson import claim, equal, measured, pictures, show
+from minifcn.course.lesson import claim, equal, measured, pictures, show
+from minifcn.metrics.phases import phase_share, phase_sums, phase_variation
 from minifcn.nn.init import bilinear_kernel
-from minifcn.phases import phase_share, phase_sums, phase_variation
 from minifcn.plots.checkerboard import CountMap, OutputRow, plot_counts, plot_outputs, plot_stamps
 
 out = pictures("10")

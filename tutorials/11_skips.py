@@ -18,11 +18,11 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import no_grad, optim, tensor
+from minifcn.course.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.data import Batches, InMemory, Shapes
 from minifcn.data.shapes import Design
 from minifcn.data.transforms import normalise
 from minifcn.kernels.geometry import Window, crop_offset, receptive_field
-from minifcn.lesson import claim, equal, measured, pictures, progress, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import FCN
 from minifcn.models.vgg_fcn import crops

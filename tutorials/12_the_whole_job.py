@@ -23,16 +23,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from minifcn import backend, kernels, no_grad
-from minifcn.checkpoint import load_arrays
-from minifcn.cli import main
+from minifcn.commands import main
+from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.images import read_image
 from minifcn.data.transforms import normalise
 from minifcn.experiments.heatmap import find_photo
-from minifcn.lesson import claim, equal, measured, pictures, show
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.pretrained import NETWORKS
+from minifcn.runs.checkpoint import load_model
+from minifcn.runs.steps import evaluate, predict
+from minifcn.system.files import load_arrays
 from minifcn.tensor import Tensor
-from minifcn.training import evaluate, load_model, predict
 
 out = pictures("12")
 work = Path(mkdtemp(dir=out, prefix="work-"))  # a new folder on each run
@@ -63,7 +64,7 @@ options += f" --evaluate-every {iterations}"  # scored once, at the end: it take
 command = f"minifcn train {options} --out {run.as_posix()}"
 print("$", command)
 process = subprocess.Popen(
-    [sys.executable, "-m", "minifcn.cli", *shlex.split(command)[1:]], stderr=subprocess.DEVNULL
+    [sys.executable, "-m", "minifcn", *shlex.split(command)[1:]], stderr=subprocess.DEVNULL
 )
 while process.poll() is None and not (run / "last.safetensors").exists():  # the checkpoint
     time.sleep(0.05)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import minifcn
-from minifcn.checkpoint import write_atomically
 from minifcn.experiments import (
     arithmetic,
     checkerboard,
@@ -20,6 +19,7 @@ from minifcn.experiments import (
     upsampling,
 )
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
+from minifcn.system.files import write_atomically
 
 __all__ = [
     "EXPERIMENTS",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minifcn import nn, optim
-from minifcn.training import train_step
+from minifcn.runs.steps import train_step
 
 Batch = Callable[[int], tuple[np.ndarray, np.ndarray]]
 """From an iteration to its images and labels, as `data.Batches.batch`."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minifcn.phases import phase_sums
+from minifcn.metrics.phases import phase_sums
 from minifcn.plots.canvas import DPI, figure_file
 from minifcn.plots.grids import BLUE, ORANGE, Grid, Panel, draw_page, marked_window, tint
 

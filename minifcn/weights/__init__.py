@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minifcn.checkpoint import load_arrays
+from minifcn.system.files import load_arrays
 from minifcn.weights.keys import check_keys, check_like
 from minifcn.weights.numpy_file import numpy_pickle, read_npz
 from minifcn.weights.torch_file import read_legacy, read_zip

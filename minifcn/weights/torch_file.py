@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minifcn.checkpoint import widen_bfloat16
+from minifcn.system.files import widen_bfloat16
 from minifcn.weights.keys import brief
 from minifcn.weights.numpy_file import NUMPY_GLOBALS, build_array
 from minifcn.weights.pickles import Function, pairs_as_dict, unpickle

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from small_runs import TINY, results_of, start
 
-from minifcn.checkpoint import load_arrays
 from minifcn.data.images import read_image, write_image
 from minifcn.models import FCN
-from minifcn.training import Run, load_model, predict, read_log
+from minifcn.runs.checkpoint import load_model
+from minifcn.runs.log import read_log
+from minifcn.runs.run import Run
+from minifcn.runs.steps import predict
+from minifcn.system.files import load_arrays
 
 pytestmark = pytest.mark.usefixtures("few_scenes")
 

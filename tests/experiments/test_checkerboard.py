@@ -8,8 +8,8 @@ from minifcn.experiments import checkerboard
 from minifcn.experiments.checkerboard import findings, layers, pictures, tables
 from minifcn.experiments.checkerboard.layers import KERNELS, Downsampling, Upsampling
 from minifcn.experiments.experiment import Settings
+from minifcn.metrics.phases import phase_share
 from minifcn.nn.init import bilinear_kernel
-from minifcn.phases import phase_share
 
 SIZES = [(2, 2), (3, 2), (4, 2), (5, 2), (4, 3), (5, 3), (6, 3), (7, 4)]  # k, s
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn import experiments, nn
-from minifcn.cli import main
+from minifcn.commands import main
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.fitting import fit
 from minifcn.plots import figure_file

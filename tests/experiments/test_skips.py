@@ -41,7 +41,7 @@ from minifcn.experiments.skips.training import (
 )
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import FCN, STRIDES
-from minifcn.training import evaluate, predict
+from minifcn.runs.steps import evaluate, predict
 
 TINY = Plan(third=1, size=32, scenes=6, batch_size=2, rows=2)
 CLASSES = ("background", "disc", "ring")

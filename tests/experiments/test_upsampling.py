@@ -7,7 +7,6 @@ import pytest
 
 from minifcn import Tensor
 from minifcn import functional as F
-from minifcn.boundaries import BoundaryIU, trimap
 from minifcn.data import Shapes
 from minifcn.experiments import upsampling
 from minifcn.experiments.experiment import Settings
@@ -15,8 +14,9 @@ from minifcn.experiments.scenes import read
 from minifcn.experiments.upsampling import measures
 from minifcn.experiments.upsampling.findings import conclude, overlap, switches, twins
 from minifcn.experiments.upsampling.measures import HeldOut, Outcome
+from minifcn.metrics.boundaries import BoundaryIU, trimap
+from minifcn.metrics.phases import phase_share
 from minifcn.models.decoders import DECODERS
-from minifcn.phases import phase_share
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ import pytest
 from vgg_networks import STRIDES, draw, make_model, make_reference, randomise
 
 from minifcn import Tensor
-from minifcn.checkpoint import save_arrays
 from minifcn.models.vgg_fcn import load_backbone, load_fcn
+from minifcn.system.files import save_arrays
 
 
 @pytest.mark.oracle

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn import report
 from minifcn.data import Shapes
 from minifcn.data.images import write_mask
 from minifcn.plots import colour_mask, overlay, plot_iou, plot_predictions
@@ -12,6 +11,7 @@ from minifcn.plots.classifier import plot_class_maps, plot_localisation
 from minifcn.plots.learning import plot_window_maps
 from minifcn.plots.skips import plot_contributions, plot_strides
 from minifcn.plots.upsampling import Row, plot_decoders
+from minifcn.runs import report
 
 CLASSES, PALETTE, SIZE = Shapes.classes, Shapes.palette, 96
 MASK = np.repeat(np.arange(6, dtype=np.uint8), SIZE // 6)[:, None].repeat(SIZE, axis=1)  # stripes

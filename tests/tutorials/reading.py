@@ -5,8 +5,8 @@ import os
 import re
 from typing import NamedTuple
 
-from minifcn.lesson import STRICT
-from minifcn.tutorials import find_tutorials
+from minifcn.course.lesson import STRICT
+from minifcn.course.notebooks import find_tutorials
 
 TUTORIALS = {tutorial.path.stem: tutorial for tutorial in find_tutorials()}
 

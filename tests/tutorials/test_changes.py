@@ -7,7 +7,7 @@ import sys
 import pytest
 from reading import STRICTLY, TOLD, TUTORIALS
 
-from minifcn.lesson import STRICT
+from minifcn.course.lesson import STRICT
 
 CHANGES = {
     "01_what_is_segmentation": ("block=8", "block=16"),

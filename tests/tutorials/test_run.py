@@ -9,18 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from reading import STRICTLY, TOLD, TUTORIALS, answers_of, explained_in, measured_in, plain
 
-from minifcn.tutorials import write_notebooks
+from minifcn.course.notebooks import write_notebooks
 
 EACH = pytest.mark.parametrize("name", TUTORIALS)
 
 
 RUN = """
 import runpy, sys
-from minifcn import tutorials
+from minifcn.course import notebooks
 
 names = runpy.run_path(sys.argv[1], run_name="__main__")
 print("ANSWERS", flush=True)
-tutorials.run_tutorial = lambda number: names  # it has just run: not once more
+notebooks.run_tutorial = lambda number: names  # it has just run: not once more
 runpy.run_path(sys.argv[2], run_name="__main__")
 """
 

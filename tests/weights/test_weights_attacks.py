@@ -11,7 +11,7 @@ from torch_bytes import check_refused, instructions, legacy_format, state, zip_f
 from minifcn.weights import read_numpy_pickle, read_weights
 
 GLOBALS = ["os\nsystem", "posix\nsystem", "builtins\neval", "numpy\nload", "numpy\nfromfile"]
-GLOBALS += ["torch\nload", "torch.storage\n_load_from_bytes", "minifcn.checkpoint\nload_arrays"]
+GLOBALS += ["torch\nload", "torch.storage\n_load_from_bytes", "minifcn.system.files\nload_arrays"]
 GLOBALS += ["builtins\ngetattr", "collections\ndefaultdict", "numpy.f2py.crackfortran\nmyeval"]
 
 

@@ -5,7 +5,7 @@
 # at the end of your copy of the tutorial.
 
 # %%
-from minifcn.tutorials import run_tutorial
+from minifcn.course.notebooks import run_tutorial
 
 globals().update(run_tutorial(3))  # runs tutorial 03 first; its output is not shown
 

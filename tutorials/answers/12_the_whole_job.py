@@ -5,7 +5,7 @@
 # at the end of your copy of the tutorial.
 
 # %%
-from minifcn.tutorials import run_tutorial
+from minifcn.course.notebooks import run_tutorial
 
 globals().update(run_tutorial(12))  # runs tutorial 12 first; its output is not shown
 
@@ -26,8 +26,8 @@ claim("it has the image's shape", shape == (1, 33, 70))
 # 3. The loss becomes small, as four images are learned by heart, like the eight of tutorial 05. The
 #    mean IU on the fifth stays near the baseline. Here 2 iterations, to show that the folder is
 #    read: images/ and masks/ with the same names. "0" stands for the version of minifcn.
-from minifcn.config import Config
-from minifcn.training import Run
+from minifcn.runs.config import Config
+from minifcn.runs.run import Run
 
 folder = work / "my-folder"
 for name in ("images", "masks"):

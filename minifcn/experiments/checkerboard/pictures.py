@@ -19,7 +19,7 @@ from minifcn.experiments.checkerboard.layers import (
     overlap_map,
     upsample,
 )
-from minifcn.phases import phase_share, phase_sums, phase_variation
+from minifcn.metrics.phases import phase_share, phase_sums, phase_variation
 from minifcn.plots.checkerboard import CountMap, OutputRow, plot_counts, plot_outputs, plot_stamps
 
 CASES = ((3, 2), (2, 2), (5, 2), (4, 2), (4, 3), (6, 3))

@@ -21,7 +21,7 @@ from minifcn.experiments.checkerboard.layers import (
     upsample,
 )
 from minifcn.experiments.experiment import Table
-from minifcn.phases import phase_means, phase_share, phase_sums, phase_variation
+from minifcn.metrics.phases import phase_means, phase_share, phase_sums, phase_variation
 
 Row = dict[str, Any]
 

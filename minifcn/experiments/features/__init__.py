@@ -24,7 +24,7 @@ from minifcn.experiments.fitting import fit
 from minifcn.experiments.scenes import UNSEEN_SEED, read
 from minifcn.models.fcn import FCN
 from minifcn.plots.features import plot_filters, plot_patches, plot_probes
-from minifcn.training import evaluate
+from minifcn.runs.steps import evaluate
 
 ITERATIONS, BATCH = 1000, 8
 

@@ -38,7 +38,7 @@ from minifcn.experiments.skips.training import (
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import STRIDES
 from minifcn.plots.skips import plot_contributions, plot_strides
-from minifcn.training import predict
+from minifcn.runs.steps import predict
 
 
 def run(settings: Settings) -> Result:

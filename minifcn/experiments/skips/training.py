@@ -32,8 +32,8 @@ from minifcn.experiments.experiment import Settings
 from minifcn.experiments.fitting import Batch, fit
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.fcn import FCN
+from minifcn.runs.steps import evaluate
 from minifcn.tensor import Tensor
-from minifcn.training import evaluate
 
 AT_ONCE, STAGED, RESTARTED = "at once", "staged", "restarted"
 

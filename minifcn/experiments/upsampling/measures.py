@@ -9,13 +9,13 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import no_grad
-from minifcn.boundaries import BoundaryIU, trimap
 from minifcn.data import VOID, Shapes
 from minifcn.experiments.scenes import read
 from minifcn.metrics import ConfusionMatrix
+from minifcn.metrics.boundaries import BoundaryIU, trimap
+from minifcn.metrics.phases import phase_share
 from minifcn.models.decoders import corners
 from minifcn.models.segnet import EncoderDecoder
-from minifcn.phases import phase_share
 from minifcn.tensor import Tensor
 
 RADIUS = 2

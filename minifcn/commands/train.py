@@ -1,0 +1,131 @@
+"""minifcn train: train a network, then evaluate it and draw how it does."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import minifcn
+from minifcn.commands import options
+from minifcn.commands.progress import Progress, looking
+from minifcn.commands.terminal import say
+
+if TYPE_CHECKING:
+    from minifcn.runs.run import Run
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe every choice of a run."""
+    from minifcn.runs.config import MODELS
+
+    parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
+    add = parser.add_argument
+    options.add_data(parser)
+    add("--model", choices=sorted(MODELS), help="default: fcn8s")
+    add("--iterations", type=int, metavar="N")
+    add("--batch-size", type=int, metavar="B")
+    add("--size", type=_size, metavar="HxW", help="resize samples to height x width")
+    add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
+    add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
+    add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
+    add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
+    options.add_device(parser)
+    add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
+    add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
+    path = options.path
+    add("--out", type=path, metavar="DIR", help="folder of the run; default: a new one in runs/")
+    add("--resume", type=path, metavar="DIR", help="go on with the run in DIR, as it was set")
+    options.add_json(parser, "the scores as JSON")
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, by, width = text.partition("x")
+    if not (by and height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be HxW, like 96x128; got {text!r}")
+    return int(height), int(width)
+
+
+def run(choices: argparse.Namespace) -> None:
+    """Train, or go on training, then evaluate and draw the pictures."""
+    from minifcn.runs.config import Config
+    from minifcn.runs.folders import folder_for
+    from minifcn.runs.run import Run
+
+    if choices.resume:
+        _finish(_resumed(choices), choices.json)
+        return
+    config = Config.make(**_config_choices(choices))
+    with folder_for(choices.out, f"{Path(config.data).name}-{config.model}") as folder:
+        _finish(Run.start(config, folder, minifcn.__version__, looking), choices.json)
+
+
+def _finish(run: Run, as_json: bool) -> None:
+    """Train a run to its end, and show what it has come to."""
+    from minifcn.metrics import format_table
+    from minifcn.runs.interrupt import Interrupted
+    from minifcn.runs.report import remarks, write_report
+
+    for note in run.notes:
+        say(note)
+    say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
+    try:
+        images = len(run.val_data)
+        with Progress(run.config.iterations, run.iteration, images=images) as progress:
+            run.train(progress)
+        summary = write_report(run.folder, run.val_data, device=run.device)
+    except Interrupted as error:
+        raise Interrupted(f"{error}; {_go_on(run)}") from None
+    except KeyboardInterrupt:
+        if run.iteration == 0:  # nothing is left to go on with
+            raise
+        raise Interrupted(f"interrupted; {_go_on(run)}") from None
+    for remark in remarks(run.log, summary):
+        say(remark)
+    print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
+    say(f"pictures, weights and log are in {run.folder}")
+    _say_spelled(list(run.config.classes))
+
+
+def _say_spelled(classes: Sequence[str]) -> None:
+    """Say which class names the pictures lack, for no font has their letters."""
+    from minifcn.plots.fonts import spelled_by_id
+
+    if names := spelled_by_id(classes):
+        known = ", ".join(f"class {i} is {name}" for i, name in names.items())
+        say(f"in the pictures {known}: no font of this machine has their letters")
+
+
+def _go_on(run: Run) -> str:
+    return f"go on with: minifcn train --resume {run.folder}"
+
+
+def _describe(run: Run) -> str:
+    count = sum(parameter.size for parameter in run.model.parameters())
+    height, width = run.config.crop or run.config.size
+    return (
+        f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
+        f" of {run.config.batch_size} images of {height}x{width}, on {run.device}, in {run.folder}"
+    )
+
+
+def _resumed(choices: argparse.Namespace) -> Run:
+    from minifcn.runs.run import Run
+
+    given = [name for name, value in _config_choices(choices).items() if value is not None]
+    places = ("device", "data", "root")
+    others = [name for name in [*given, *["out"] * bool(choices.out)] if name not in places]
+    if others:
+        option = "--" + others[0].replace("_", "-")
+        raise ValueError(
+            "--resume takes all but --device, and --data or --root if the data was moved, from the"
+            f" run's config; got {option} too"
+        )
+    return Run.resume(choices.resume, choices.device, choices.data, choices.root, looking)
+
+
+def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:
+    others = ("command", "out", "resume", "json")
+    return {name: value for name, value in vars(choices).items() if name not in others}

@@ -1,0 +1,1 @@
+"""Training runs, each in a folder of its own: choices, data, steps, log, checkpoints, results."""

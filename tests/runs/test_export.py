@@ -1,0 +1,141 @@
+"""Weights of runs, written as files for others, and loaded by the example in PyTorch."""
+
+import json
+
+import numpy as np
+import pytest
+from small_runs import start
+
+from minifcn.runs.checkpoint import load_model
+from minifcn.runs.export import export_run
+from minifcn.system.files import load_arrays
+from minifcn.weights import read_weights
+
+
+def weights_of(folder, checkpoint="best"):
+    return load_model(folder, checkpoint)[1].state_dict()
+
+
+def check_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+
+
+@pytest.mark.parametrize("checkpoint", ["best", "last"])
+@pytest.mark.parametrize("format", ["safetensors", "npz"])
+def test_the_file_holds_the_weights_of_the_checkpoint(finished_run, tmp_path, format, checkpoint):
+    path = tmp_path / f"w.{format}"
+    assert export_run(finished_run, path, format, checkpoint) == path
+    check_same(read_weights(path), weights_of(finished_run, checkpoint))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_best_and_last_may_differ(tmp_path):
+    """Otherwise the test above would not see which one it got."""
+    run = start(tmp_path / "run")
+    run.train()
+    weights = run.model.state_dict()
+    run.model.fc6[0].weight.data += 1
+    run.save()
+    export_run(tmp_path / "run", checkpoint="last")
+    found = read_weights(tmp_path / "run" / "weights.safetensors")
+    np.testing.assert_array_equal(found["fc6.0.weight"], weights["fc6.0.weight"] + 1)
+
+
+def test_the_format_comes_from_the_name_or_is_safetensors(run_folder, tmp_path):
+    assert export_run(run_folder) == run_folder / "weights.safetensors"
+    assert export_run(run_folder, format="npz") == run_folder / "weights.npz"
+    with np.load(export_run(run_folder, tmp_path / "w.npz")) as arrays:
+        check_same(dict(arrays), weights_of(run_folder))
+
+
+def test_safetensors_say_what_they_are(finished_run, tmp_path):
+    _, metadata = load_arrays(export_run(finished_run, tmp_path / "w.safetensors"))
+    about = json.loads(metadata.pop("minifcn"))
+    assert not metadata
+    assert (about["model"], about["size"]) == ("fcn8s", [32, 32])
+    assert about["classes"][:2] == ["background", "disc"]
+
+
+def test_the_same_run_gives_the_same_file(finished_run, tmp_path):
+    for format in ("safetensors", "npz"):
+        paths = [tmp_path / f"{i}.{format}" for i in (1, 2)]
+        first, second = (export_run(finished_run, path).read_bytes() for path in paths)
+        assert first == second
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+def test_an_existing_file_is_kept(finished_run, tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"precious")
+    with pytest.raises(ValueError, match=f"{name}: is there already") as caught:
+        export_run(finished_run, path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == b"precious"
+    path.unlink()
+    path.symlink_to(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="is there already"):
+        export_run(finished_run, path)
+    assert path.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "message"),
+    [
+        ("w.pth", None, "out must end in .safetensors or .npz; got .*w.pth"),
+        ("w.npz", "safetensors", "out must end in .safetensors; got .*w.npz"),
+        ("w", "npz", "out must end in .npz; got .*w"),
+        ("w.npz", "pickle", "format must be one of safetensors, npz; got 'pickle'"),
+    ],
+)
+def test_a_wrong_format(finished_run, tmp_path, name, format, message):
+    with pytest.raises(ValueError, match=message):
+        export_run(finished_run, tmp_path / name, format)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_run_and_a_damaged_one(run_folder, tmp_path):
+    with pytest.raises(ValueError, match="is not the folder of a run"):
+        export_run(tmp_path / "none", tmp_path / "w.npz")
+    (run_folder / "best.safetensors").write_bytes(b"x")
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        export_run(run_folder, tmp_path / "w.npz")
+    assert not (tmp_path / "w.npz").exists()
+
+
+def test_a_folder_that_is_not_there(finished_run, tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        export_run(finished_run, tmp_path / "none" / "w.npz")
+    assert caught.value.filename == str(tmp_path / "none" / "w.npz")
+
+
+# -- The command ---------------------------------------------------------------------------------
+
+
+def test_the_command(cli, refused, run_folder, tmp_path):
+    result = cli("export", run_folder)
+    assert (result.code, result.out) == (0, f"{run_folder / 'weights.safetensors'}\n")
+    check_same(read_weights(run_folder / "weights.safetensors"), weights_of(run_folder))
+    assert "is there already" in refused("export", run_folder)
+
+    path = tmp_path / "last.npz"
+    result = cli("export", run_folder, "--format", "npz", "--checkpoint", "last", "--out", path)
+    assert (result.code, result.out) == (0, f"{path}\n")
+    check_same(read_weights(path), weights_of(run_folder, "last"))
+
+
+def test_what_the_command_refuses(refused, run_folder, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    for arguments, message in (
+        (["--format", "pth"], "--format"),
+        (["--out", tmp_path / "w.pth"], "out must end in .safetensors or .npz; got"),
+        (["--out", tmp_path / "w.npz", "--format", "safetensors"], "out must end in .safetensors"),
+        (["--out", tmp_path / "none" / "w.npz"], f"{tmp_path / 'none' / 'w.npz'}: No such file"),
+        (["--out", run_folder], "out must end in .safetensors"),
+        (["--checkpoint", "worst"], "--checkpoint"),
+    ):
+        assert message in refused("export", run_folder, *arguments)
+    assert "is not the folder of a run" in refused("export", tmp_path / "none")
+    assert sorted(tmp_path.rglob("*")) == before
