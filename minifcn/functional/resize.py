@@ -6,8 +6,9 @@ import math
 
 from minifcn import kernels
 from minifcn.functional.arguments import check_tensors
-from minifcn.kernels import geometry
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels import checks
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import Pair
 from minifcn.tensor import Tensor, record
 
 
@@ -42,7 +43,7 @@ def interpolate(
             'nearest', recompute_scale_factor with size, an empty output.
     """
     check_tensors(4, input=input)
-    geometry.check_pixels(input.data, "input")
+    checks.check_pixels(input.data, "input")
     if mode == "nearest" and align_corners is not None:
         raise ValueError("align_corners goes with mode 'bilinear' only; got it with 'nearest'")
     if (size is None) == (scale_factor is None):
@@ -51,7 +52,7 @@ def interpolate(
         raise ValueError(f"recompute_scale_factor goes with scale_factor only; got size {size}")
     align = bool(align_corners)
     if scale_factor is None:
-        out = geometry.size_pair(size, "size")
+        out = checks.size_pair(size, "size")
     else:
         out, steps = _scaled(input.shape[2:], scale_factor, mode, align)
     if scale_factor is None or recompute_scale_factor:

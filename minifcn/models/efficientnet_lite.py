@@ -22,7 +22,8 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
-from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map, pair
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map
 from minifcn.tensor import Tensor
 
 STAGES = (

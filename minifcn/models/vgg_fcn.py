@@ -20,7 +20,8 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import nn
 from minifcn.backend import to_device
-from minifcn.kernels.geometry import Window, crop_offset, whole_numbers
+from minifcn.kernels.checks import whole_numbers
+from minifcn.kernels.geometry import Window, crop_offset
 from minifcn.tensor import Tensor
 from minifcn.weights import check_keys, read_weights
 

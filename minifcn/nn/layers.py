@@ -10,7 +10,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import pair
+from minifcn.kernels.checks import pair
 from minifcn.nn import init
 from minifcn.nn.module import Buffer, Module, Parameter
 from minifcn.tensor import Tensor
