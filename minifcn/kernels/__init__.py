@@ -78,7 +78,7 @@ def conv2d(
     kernel is not flipped. In the same pass bias[f] is added, and relu applied, where wanted.
     x: (N, C, H, W), weight: (F, C / groups, KH, KW), bias: (F,). Returns (N, F, OH, OW).
     """
-    checks.check_x_and_weight(x, weight, "x", "weight")
+    checks.check_two(x, weight, "x", "weight")
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     checks.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
@@ -106,7 +106,7 @@ def conv_transpose2d(
     The indices are those of conv2d. y: (N, F, OH, OW), weight: (F, C / groups, KH, KW).
     Returns (N, C, H, W) with H = s(OH - 1) + d(KH - 1) + 1 - 2p + output_padding.
     """
-    checks.check_x_and_weight(y, weight, "y", "weight")
+    checks.check_two(y, weight, "y", "weight")
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     output_padding = pair(output_padding, "output_padding")
@@ -141,7 +141,7 @@ def conv2d_weight(
     The gradient of both convolutions with respect to their weight. x: (N, C, H, W),
     y: (N, F, OH, OW). Returns (F, C / groups, KH, KW).
     """
-    checks.check_x_and_weight(x, y, "x", "y")
+    checks.check_two(x, y, "x", "y")
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     checks.check_groups(groups, ("channels of x", x.shape[1]), ("channels of y", y.shape[1]))
     checks.check_window(x.shape[2:], kernel_size, padding, dilation)
@@ -170,7 +170,7 @@ def conv1x1_weight(x: Array, y: Array) -> Array:
 
     x: (N, C, H, W), y: (N, F, H, W). Returns (F, C).
     """
-    checks.check_x_and_weight(x, y, "x", "y")
+    checks.check_two(x, y, "x", "y")
     checks.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
     return implementation(x).conv1x1_weight(x, y)
 
@@ -267,9 +267,7 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
 
     Linear in the gradient, and its own adjoint. Both arrays have one shape, any.
     """
-    checks.check_array(y, "y", None)
-    checks.check_array(gradient, "gradient", None)
-    checks.check_alike(gradient, y, ("gradient", "y"))
+    checks.check_two(gradient, y, "gradient", "y", ndim=None)
     checks.check_shape(gradient, y.shape, "gradient")
     return implementation(y).relu_gradient(gradient, y)
 
@@ -305,10 +303,7 @@ def cross_entropy_gradient(
     """
     checks.check_array(x, "x")
     checks.check_labels(x, labels, checked)
-    for name, value in (("logs", logs), ("scale", scale)):
-        checks.check_array(value, name, 3)
-        checks.check_alike(x, value, ("x", name))
-        checks.check_shape(value, labels.shape, name)
+    checks.check_values(x, labels.shape, logs=logs, scale=scale)
     return implementation(x).cross_entropy_gradient(x, labels, logs, scale)
 
 
@@ -319,7 +314,7 @@ def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     weight, bias: (C,). Returns y (N, C, H, W), mean and var (C,).
     """
     checks.check_array(x, "x")
-    checks.check_channels(x, weight=weight, bias=bias)
+    checks.check_values(x, x.shape[1:2], weight=weight, bias=bias)
     if not x[:, :1].size:
         raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
     return implementation(x).batch_norm(x, weight, bias, eps)
@@ -334,11 +329,9 @@ def batch_norm_gradient(
     weight / sqrt(var + eps) * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
     gradient, x: (N, C, H, W); weight, mean, var: (C,), the last two as batch_norm returns them.
     """
-    checks.check_array(gradient, "gradient")
-    checks.check_array(x, "x")
-    checks.check_alike(gradient, x, ("gradient", "x"))
+    checks.check_two(gradient, x, "gradient", "x")
     checks.check_shape(gradient, x.shape, "gradient")
-    checks.check_channels(x, weight=weight, mean=mean, var=var)
+    checks.check_values(x, x.shape[1:2], weight=weight, mean=mean, var=var)
     return implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
 
 

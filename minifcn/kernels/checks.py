@@ -117,10 +117,10 @@ def window(
     )
 
 
-def check_x_and_weight(first: Array, second: Array, *names: str) -> None:
-    """Raise unless both are arrays of 4 axes, of one dtype and on one device."""
-    check_array(first, names[0])
-    check_array(second, names[1])
+def check_two(first: Array, second: Array, *names: str, ndim: int | None = 4) -> None:
+    """Raise unless both are arrays of `ndim` axes, of one dtype and on one device."""
+    check_array(first, names[0], ndim)
+    check_array(second, names[1], ndim)
     check_alike(first, second, names)
 
 
@@ -206,12 +206,12 @@ def check_mode(mode: str) -> None:
         raise ValueError(f"mode must be 'nearest' or 'bilinear'; got {mode!r}")
 
 
-def check_channels(x: Array, **values: Array) -> None:
-    """Raise unless each of `values` has one number for each channel of x."""
+def check_values(x: Array, shape: tuple[int, ...], **values: Array) -> None:
+    """Raise unless each of `values` has the `shape`, the dtype of x, and is where x is."""
     for name, value in values.items():
-        check_array(value, name, 1)
+        check_array(value, name, len(shape))
         check_alike(x, value, ("x", name))
-        check_shape(value, x.shape[1:2], name)
+        check_shape(value, shape, name)
 
 
 def check_update(parameter: Array, **others: Array) -> None:
