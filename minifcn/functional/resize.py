@@ -11,6 +11,9 @@ from minifcn.kernels.checks import pair
 from minifcn.kernels.geometry import Pair
 from minifcn.tensor import Tensor, record
 
+Settings = tuple[tuple[float, float], str, bool]
+"""Steps, mode and align_corners."""
+
 
 def interpolate(
     input: Tensor,
@@ -57,7 +60,7 @@ def interpolate(
         out, steps = _scaled(input.shape[2:], scale_factor, mode, align)
     if scale_factor is None or recompute_scale_factor:
         steps = _steps(input.shape[2:], out, align)
-    return _resize(input, out, steps, mode, align)
+    return _resize(input, out, (steps, mode, align))
 
 
 def _steps(size: Pair, out: Pair, align_corners: bool) -> tuple[float, float]:
@@ -90,17 +93,11 @@ def _scaled(
     return out, (sh, sw)
 
 
-def _resize(
-    x: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
-) -> Tensor:
-    settings = (steps, mode, align_corners)
+def _resize(x: Tensor, size: Pair, settings: Settings) -> Tensor:
     data = kernels.resize(x.data, size, *settings)
-    return record("resize", data, (x, lambda g: _resize_adjoint(g, x.shape[2:], *settings)))
+    return record("resize", data, (x, lambda g: _resize_adjoint(g, x.shape[2:], settings)))
 
 
-def _resize_adjoint(
-    y: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
-) -> Tensor:
-    settings = (steps, mode, align_corners)
+def _resize_adjoint(y: Tensor, size: Pair, settings: Settings) -> Tensor:
     data = kernels.resize_adjoint(y.data, size, *settings)
-    return record("resize_adjoint", data, (y, lambda g: _resize(g, y.shape[2:], *settings)))
+    return record("resize_adjoint", data, (y, lambda g: _resize(g, y.shape[2:], settings)))
