@@ -19,6 +19,11 @@ from minifcn.backend import Array
 
 Terms: TypeAlias = Callable[[], np.ndarray]
 
+WHY_FLOAT64 = (
+    "A difference of two values of a function loses half of the digits: a right gradient is off by"
+    " 1e-10 in float64, by 2e-2 in float32"
+)
+
 
 def numeric_gradient(
     terms: Terms,
