@@ -60,7 +60,7 @@ class FilePairs:
 
     def __getitem__(self, i: int) -> Sample:
         image, mask = read_image(self.pairs[i].image), read_labels(self.pairs[i].mask, self.labels)
-        check_pair(image, mask, self.pairs[i].mask)
+        check_pair(image.shape[:2], mask.shape, self.pairs[i].mask)
         return resize_pair(image, mask, self.size) if self.size else (image, mask)
 
     def check(self, track: Track = iter) -> list[str]:
@@ -166,8 +166,7 @@ def check_turns(pairs: Sequence[Pair], frames: Sequence[Frame], looks: Sequence[
     unsure = []
     upright = 0
     for pair, frame, mask in zip(pairs, frames, looks, strict=True):
-        if mask.shape != frame.upright:
-            raise _wrong_shape(pair, frame, mask)
+        _check_shape(pair, frame, mask)
         if frame.orientation in TURNED:
             told = frame.stored != frame.upright or mask.orientation == frame.orientation
             upright += told
@@ -179,18 +178,14 @@ def check_turns(pairs: Sequence[Pair], frames: Sequence[Frame], looks: Sequence[
     return [f"{upright + len(unsure)} images are turned upright by their EXIF, as their masks are"]
 
 
-def _wrong_shape(pair: Pair, frame: Frame, mask: Look) -> ValueError:
-    shapes = f"mask {str(pair.mask)!r} is {shape_text(mask.shape)}"
-    if mask.shape == frame.stored:
-        return ValueError(
-            f"{shapes}, as its image is stored, but EXIF orientation {frame.orientation} turns the"
-            f" image to {shape_text(frame.upright)}: turn the mask too, or save the image without"
-            " that tag"
+def _check_shape(pair: Pair, frame: Frame, mask: Look) -> None:
+    if mask.shape == frame.stored != frame.upright:
+        raise ValueError(
+            f"mask {str(pair.mask)!r} is {shape_text(mask.shape)}, as its image is stored, but EXIF"
+            f" orientation {frame.orientation} turns the image to {shape_text(frame.upright)}: turn"
+            " the mask too, or save the image without that tag"
         )
-    return ValueError(
-        f"{shapes} but its image is {shape_text(frame.upright)}; expected equal sizes"
-        " (height x width)"
-    )
+    check_pair(frame.upright, mask.shape, pair.mask)
 
 
 def _unsure(pair: Pair, frame: Frame) -> ValueError:

@@ -30,6 +30,9 @@ class Folder(FilePairs):
     and masks that could mean two things.
     """
 
+    default_classes: ClassList | None = None
+    """The classes of this layout where nothing lists others; None: those that the masks have."""
+
     def __init__(
         self,
         root: str | PathLike,
@@ -41,6 +44,12 @@ class Folder(FilePairs):
         track: Track = iter,
     ):
         root = Path(root)
+        pairs, all_pairs, notes = self.find_samples(root, split)
+        meaning = meaning or find_meaning(root, all_pairs, listed or self.default_classes, track)
+        super().__init__(pairs, meaning.labels, size=size, notes=(*notes, *meaning.notes))
+
+    def find_samples(self, root: Path, split: str) -> tuple[list[Pair], list[Pair], list[str]]:
+        """The samples of a split and those of all splits, and what there is to say about them."""
         layout = find_layout(root)
         splits = layout.splits | {"all": layout.all_pairs}
         check_split(split, [*layout.splits, "all"])
@@ -50,9 +59,7 @@ class Folder(FilePairs):
                 f"split {split} needs {VAL_EVERY} samples; {str(root)!r} has {total}: add some, or"
                 " put those for validation into folders val"
             )
-        meaning = meaning or find_meaning(root, layout.all_pairs, listed, track)
-        notes = (*layout.notes, *meaning.notes)
-        super().__init__(splits[split], meaning.labels, size=size, notes=notes)
+        return splits[split], layout.all_pairs, layout.notes
 
 
 def find_meaning(

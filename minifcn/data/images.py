@@ -178,12 +178,12 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def check_pair(image: np.ndarray, mask: np.ndarray, path: str | PathLike) -> None:
-    """Raise ValueError unless the mask, read from `path`, has its image's height and width."""
-    if image.shape[:2] != mask.shape:
+def check_pair(image: tuple[int, ...], mask: tuple[int, ...], path: str | PathLike) -> None:
+    """Raise ValueError unless a mask, read from `path`, has the shape (H, W) of its image."""
+    if image != mask:
         raise ValueError(
-            f"mask {str(path)!r} is {shape_text(mask.shape)} but its image is"
-            f" {shape_text(image.shape)}; expected equal sizes (height x width)"
+            f"mask {str(path)!r} is {shape_text(mask)} but its image is {shape_text(image)};"
+            " expected equal sizes (height x width)"
         )
 
 

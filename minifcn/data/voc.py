@@ -1,15 +1,12 @@
 """PASCAL VOC: 20 classes of objects and background (Everingham et al., 2010)."""
 
 from collections import Counter
-from os import PathLike
 from pathlib import Path
 
 from minifcn.data.classes import Class, ClassList, read_lines
 from minifcn.data.dataset import check_split
-from minifcn.data.files import FilePairs, Track
-from minifcn.data.folder import find_meaning
+from minifcn.data.folder import Folder
 from minifcn.data.labels import as_colours
-from minifcn.data.meaning import Meaning
 from minifcn.data.pairs import IMAGE_SUFFIXES, Pair, check_folder, is_visible, left_out
 from minifcn.data.palettes import VOID_COLOUR, voc_palette
 
@@ -44,8 +41,8 @@ CLASS_LIST = ClassList(
 IMAGES, MASKS, LISTS = "JPEGImages", "SegmentationClass", "ImageSets/Segmentation"
 
 
-class VOC(FilePairs):
-    """The samples that `ImageSets/Segmentation/SPLIT.txt` names, one a line.
+class VOC(Folder):
+    """A folder whose samples are those that `ImageSets/Segmentation/SPLIT.txt` names, one a line.
 
     Their files are `JPEGImages/NAME.jpg` and `SegmentationClass/NAME.png` below `root` (the folder
     `VOC2012`); images may end as those of a `Folder` do. Classes and colours are VOC's, or those of
@@ -55,27 +52,17 @@ class VOC(FilePairs):
     have the classes.
     """
 
-    def __init__(
-        self,
-        root: str | PathLike,
-        split: str = "train",
-        *,
-        size: tuple[int, int] | None = None,
-        listed: ClassList | None = None,
-        meaning: Meaning | None = None,
-        track: Track = iter,
-    ):
-        root = Path(root)
+    default_classes = CLASS_LIST
+
+    def find_samples(self, root: Path, split: str) -> tuple[list[Pair], list[Pair], list[str]]:
+        """The samples of a list and those of all lists, and what there is to say about them."""
         lists = find_lists(root)
         if split not in lists and split == "val":
             raise ValueError(f"{str(root / LISTS)!r} has no val.txt: name some samples there")
         check_split(split, sorted(lists))
         splits = {name: read_list(root, path) for name, path in lists.items()}
-        if meaning is None:
-            everything = {pair: None for pairs in splits.values() for pair in pairs}
-            meaning = find_meaning(root, list(everything), listed or CLASS_LIST, track)
-        notes = (*_notes(root, splits), *meaning.notes)
-        super().__init__(splits[split], meaning.labels, size=size, notes=notes)
+        all_pairs = dict.fromkeys(pair for pairs in splits.values() for pair in pairs)
+        return splits[split], list(all_pairs), _notes(root, splits)
 
 
 def _notes(root: Path, splits: dict[str, list[Pair]]) -> list[str]:

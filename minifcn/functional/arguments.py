@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minifcn.kernels import geometry
+from minifcn.kernels import checks
 from minifcn.tensor import Tensor
 
 
@@ -22,8 +22,8 @@ def check_tensors(ndim: int | None = None, /, **tensors: Tensor) -> None:
     first_name, first = next(iter(tensors.items()))
     for name, x in tensors.items():
         check_tensor(x, name)
-        geometry.check_array(x.data, name, x.ndim if ndim is None else ndim)
-        geometry.check_alike(first.data, x.data, (first_name, name))
+        checks.check_array(x.data, name, x.ndim if ndim is None else ndim)
+        checks.check_alike(first.data, x.data, (first_name, name))
 
 
 def check_dim(dim: int, ndim: int) -> None:

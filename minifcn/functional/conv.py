@@ -13,7 +13,8 @@ from minifcn.functional.activation import record_relu
 from minifcn.functional.arguments import check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, checks, geometry
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import Pair
 from minifcn.tensor import Tensor, broadcast_to, record
 
 Settings = tuple[Pair, Pair, Pair, int]
@@ -55,7 +56,7 @@ def conv2d(
     Source: Dumoulin and Visin (2016), A guide to convolution arithmetic for deep learning.
     """
     check_tensors(4, input=input, weight=weight)
-    geometry.check_pixels(input.data, "input")
+    checks.check_pixels(input.data, "input")
     _check_bias(bias, input, weight.shape[0])
     if isinstance(padding, str):
         input, padding = _named_padding(input, weight, stride, padding, dilation)
@@ -100,10 +101,10 @@ def conv_transpose2d(
     Source: Dumoulin and Visin (2016), section 4.
     """
     check_tensors(4, input=input, weight=weight)
-    geometry.check_pixels(input.data, "input")
+    checks.check_pixels(input.data, "input")
     stride, padding = pair(stride, "stride", 1), pair(padding, "padding")
     settings = (stride, padding, pair(dilation, "dilation", 1), groups)
-    geometry.check_groups(groups, ("input channels", input.shape[1]))
+    checks.check_groups(groups, ("input channels", input.shape[1]))
     _check_bias(bias, input, weight.shape[1] * groups)
     y = _conv_transpose(input, weight, pair(output_padding, "output_padding"), settings)
     if bias is not None:
@@ -117,7 +118,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     input: (N, ..., C), weight: (F, C), bias: (F,) or None. Returns (N, ..., F).
     """
     check_tensors(input=input, weight=weight)
-    geometry.check_array(weight.data, "weight", 2)
+    checks.check_array(weight.data, "weight", 2)
     if input.ndim < 2 or input.shape[-1] != weight.shape[1]:
         raise ValueError(f"input must be (N, ..., {weight.shape[1]}); got shape {input.shape}")
     _check_bias(bias, input, weight.shape[0])
@@ -189,7 +190,7 @@ def _conv1x1_weight(x: Tensor, y: Tensor) -> Tensor:
 def _check_bias(bias: Tensor | None, input: Tensor, count: int) -> None:
     if bias is not None:
         check_tensors(input=input, bias=bias)
-        geometry.check_shape(bias.data, (count,), "bias")
+        checks.check_shape(bias.data, (count,), "bias")
 
 
 def _data(bias: Tensor | None) -> Array | None:

@@ -10,7 +10,7 @@ from minifcn import kernels
 from minifcn.backend import Array, is_array
 from minifcn.functional.activation import softmax
 from minifcn.functional.arguments import check_tensors
-from minifcn.kernels import geometry
+from minifcn.kernels import checks
 from minifcn.tensor import Tensor, record
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -134,7 +134,7 @@ def _check_labels(x: Tensor, labels: Array, ignore_index: int) -> Array:
         raise ValueError(
             f"target must have the shape of input {x.shape} without axis 1; got {labels.shape}"
         )
-    geometry.check_device(x.data, labels, ("input", "target"))
+    checks.check_device(x.data, labels, ("input", "target"))
     counts = labels != ignore_index
     wrong = counts & ((labels < 0) | (labels >= x.shape[1]))
     if wrong.any():
@@ -149,7 +149,7 @@ def _class_weights(weight: Tensor | Array, x: Tensor) -> Array:
     values = _array(weight, "weight")
     if values.shape != (x.shape[1],):
         raise ValueError(f"weight must have one number a class, {x.shape[1]}; got {values.shape}")
-    geometry.check_device(x.data, values, ("input", "weight"))
+    checks.check_device(x.data, values, ("input", "weight"))
     return values.astype(x.dtype)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from minifcn import kernels
 from minifcn.functional.arguments import check_tensors
-from minifcn.kernels import geometry
+from minifcn.kernels import checks
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
 _AXES = (0, 2, 3)
@@ -52,7 +52,7 @@ def batch_norm(
     for name, value in named.items():
         if value is not None:
             check_tensors(**{"input": input, name: value})
-            geometry.check_shape(value.data, (c,), name)
+            checks.check_shape(value.data, (c,), name)
     if (running_mean is None) != (running_var is None):
         raise ValueError("running_mean and running_var go together; got only one of them")
     if weight is None:

@@ -9,7 +9,8 @@ from minifcn.backend import Array, library
 from minifcn.functional.arguments import check_tensor, check_tensors
 from minifcn.functional.shape import pad as pad_
 from minifcn.kernels import IntOrPair, checks, geometry
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import Pair
 from minifcn.tensor import Tensor, is_grad_enabled, record
 
 
@@ -88,7 +89,7 @@ def max_unpool2d(
     default = tuple((n - 1) * s - 2 * p + k for n, k, s, p in axes)
     wanted = default if output_size is None else output_size
     last = wanted[-2:] if isinstance(wanted, (tuple, list)) else wanted
-    size = geometry.size_pair(last, "output_size")
+    size = checks.size_pair(last, "output_size")
     for n, usual, s in zip(size, default, stride, strict=True):
         if abs(n - usual) >= s:
             raise ValueError(
@@ -190,9 +191,9 @@ def adaptive_avg_pool2d(input: Tensor, output_size: int | tuple[int | None, int 
     input: (N, C, H, W). Returns (N, C, *output_size).
     """
     check_tensors(4, input=input)
-    geometry.check_pixels(input.data, "input")
+    checks.check_pixels(input.data, "input")
     wanted = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
-    geometry.size_pair(tuple(1 if o is None else o for o in wanted), "output_size")
+    checks.size_pair(tuple(1 if o is None else o for o in wanted), "output_size")
     oh, ow = (n if o is None else o for n, o in zip(input.shape[2:], wanted, strict=True))
     rows, columns = (
         Tensor(library(input.data).asarray(_means(n, out), input.dtype))

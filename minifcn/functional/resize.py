@@ -6,9 +6,13 @@ import math
 
 from minifcn import kernels
 from minifcn.functional.arguments import check_tensors
-from minifcn.kernels import geometry
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels import checks
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import Pair
 from minifcn.tensor import Tensor, record
+
+Settings = tuple[tuple[float, float], str, bool]
+"""Steps, mode and align_corners."""
 
 
 def interpolate(
@@ -42,7 +46,7 @@ def interpolate(
             'nearest', recompute_scale_factor with size, an empty output.
     """
     check_tensors(4, input=input)
-    geometry.check_pixels(input.data, "input")
+    checks.check_pixels(input.data, "input")
     if mode == "nearest" and align_corners is not None:
         raise ValueError("align_corners goes with mode 'bilinear' only; got it with 'nearest'")
     if (size is None) == (scale_factor is None):
@@ -51,12 +55,12 @@ def interpolate(
         raise ValueError(f"recompute_scale_factor goes with scale_factor only; got size {size}")
     align = bool(align_corners)
     if scale_factor is None:
-        out = geometry.size_pair(size, "size")
+        out = checks.size_pair(size, "size")
     else:
         out, steps = _scaled(input.shape[2:], scale_factor, mode, align)
     if scale_factor is None or recompute_scale_factor:
         steps = _steps(input.shape[2:], out, align)
-    return _resize(input, out, steps, mode, align)
+    return _resize(input, out, (steps, mode, align))
 
 
 def _steps(size: Pair, out: Pair, align_corners: bool) -> tuple[float, float]:
@@ -89,17 +93,11 @@ def _scaled(
     return out, (sh, sw)
 
 
-def _resize(
-    x: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
-) -> Tensor:
-    settings = (steps, mode, align_corners)
+def _resize(x: Tensor, size: Pair, settings: Settings) -> Tensor:
     data = kernels.resize(x.data, size, *settings)
-    return record("resize", data, (x, lambda g: _resize_adjoint(g, x.shape[2:], *settings)))
+    return record("resize", data, (x, lambda g: _resize_adjoint(g, x.shape[2:], settings)))
 
 
-def _resize_adjoint(
-    y: Tensor, size: Pair, steps: tuple[float, float], mode: str, align_corners: bool
-) -> Tensor:
-    settings = (steps, mode, align_corners)
+def _resize_adjoint(y: Tensor, size: Pair, settings: Settings) -> Tensor:
     data = kernels.resize_adjoint(y.data, size, *settings)
-    return record("resize_adjoint", data, (y, lambda g: _resize(g, y.shape[2:], *settings)))
+    return record("resize_adjoint", data, (y, lambda g: _resize(g, y.shape[2:], settings)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from minifcn.backend import library
 from minifcn.functional.arguments import check_dim, check_tensor
-from minifcn.kernels.geometry import check_device, whole_numbers
+from minifcn.kernels.checks import check_device, whole_numbers
 from minifcn.tensor import Tensor, record
 
 _NUMPY_MODES = {"reflect": "reflect", "replicate": "edge"}

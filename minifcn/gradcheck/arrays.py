@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minifcn.gradcheck.contract import GradientError, came, misfit
+from minifcn.gradcheck.finite_differences import WHY_FLOAT64
 from minifcn.gradcheck.report import Report
 from minifcn.gradcheck.tensors import gradcheck
 from minifcn.tensor import Tensor, record
@@ -93,9 +94,8 @@ def _check_array(name: str, array: Any) -> None:
         raise TypeError(f"{name} must be a NumPy array; got {came(array)}: use np.array(...)")
     if array.dtype.kind == "f" and array.dtype != np.float64:
         raise TypeError(
-            f"{name} must be float64; got {array.dtype}: use {name}.astype(np.float64). A"
-            " difference of two values of a function loses half of the digits: a right gradient is"
-            " off by 1e-10 in float64, by 2e-2 in float32"
+            f"{name} must be float64; got {array.dtype}: use {name}.astype(np.float64)."
+            f" {WHY_FLOAT64}"
         )
 
 

@@ -19,6 +19,11 @@ from minifcn.backend import Array
 
 Terms: TypeAlias = Callable[[], np.ndarray]
 
+WHY_FLOAT64 = (
+    "A difference of two values of a function loses half of the digits: a right gradient is off by"
+    " 1e-10 in float64, by 2e-2 in float32"
+)
+
 
 def numeric_gradient(
     terms: Terms,
@@ -63,15 +68,23 @@ def slopes_and_bends(
 def _nudge(
     terms: Terms, elements: Array, i: int, eps: float, here: np.ndarray
 ) -> tuple[float, float]:
+    right, left, distance = _both_sides(terms, elements, i, eps)
+    # Subtracting before summing lets the terms that did not change cancel exactly.
+    slope = (right - left).sum() / distance
+    return float(slope), float((right - here - (here - left)).sum() / eps)
+
+
+def _both_sides(
+    values: Terms, elements: Array, i: int, eps: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the values with element i above and below its own, and how far apart these are."""
     value = float(elements[i])
     elements[i] = above = value + eps
-    right = terms()
+    right = values()
     elements[i] = below = value - eps
-    left = terms()
+    left = values()
     elements[i] = value
-    # Subtracting before summing lets the terms that did not change cancel exactly.
-    slope = (right - left).sum() / (above - below)
-    return float(slope), float((right - here - (here - left)).sum() / eps)
+    return right, left, above - below
 
 
 def differences(
@@ -80,12 +93,8 @@ def differences(
     """Return the central difference of each value for each chosen element: a row for each."""
     elements, rows = array.reshape(-1), []
     for i in chosen:
-        value = float(elements[i])
-        elements[i] = above = value + eps
-        right = values()
-        elements[i] = below = value - eps
-        rows.append((right - values()) / (above - below))
-        elements[i] = value
+        right, left, distance = _both_sides(values, elements, i, eps)
+        rows.append((right - left) / distance)
     return np.array(rows)
 
 

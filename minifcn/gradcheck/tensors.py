@@ -10,7 +10,7 @@ import numpy as np
 
 from minifcn.gradcheck.again import look_again
 from minifcn.gradcheck.contract import GradientError
-from minifcn.gradcheck.finite_differences import numeric_gradient
+from minifcn.gradcheck.finite_differences import WHY_FLOAT64, numeric_gradient
 from minifcn.gradcheck.problem import Problem, gradients
 from minifcn.gradcheck.report import Check, Report, explain, index_of
 from minifcn.gradcheck.situations import is_rounded
@@ -93,10 +93,7 @@ def _check_tensor(name: str, x: Tensor) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"{name} must be a Tensor; got {type(x).__name__}")
     if x.dtype.kind == "f" and x.dtype != np.float64:
-        raise TypeError(
-            f"{name} must be float64; got {x.dtype}. A difference of two values of a function loses"
-            " half of the digits: a right gradient is off by 1e-10 in float64, by 2e-2 in float32"
-        )
+        raise TypeError(f"{name} must be float64; got {x.dtype}. {WHY_FLOAT64}")
     if x.grad_fn:
         raise ValueError(f"{name} must be a leaf; it was made by {x.grad_fn.name}: detach it")
 

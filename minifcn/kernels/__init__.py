@@ -17,9 +17,10 @@ from typing import TypeAlias
 
 from minifcn.backend import Array
 from minifcn.kernels import checks, geometry
+from minifcn.kernels.checks import pair
 from minifcn.kernels.choice import implementation
 from minifcn.kernels.choice import use as use
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.geometry import Pair
 
 IntOrPair: TypeAlias = int | Pair
 
@@ -36,8 +37,8 @@ def im2col(
     x: (N, C, H, W). Returns (N, C, KH, KW, OH, OW), 0 where a window lies on the padding.
     """
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
-    geometry.check_array(x, "x")
-    geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
+    checks.check_array(x, "x")
+    checks.check_window(x.shape[2:], kernel_size, padding, dilation)
     return implementation(x).im2col(x, kernel_size, stride, padding, dilation)
 
 
@@ -52,12 +53,12 @@ def col2im(
 
     columns: (N, C, KH, KW, OH, OW). Returns (N, C, *size).
     """
-    geometry.check_array(columns, "columns", 6)
+    checks.check_array(columns, "columns", 6)
     size, kernel_size = pair(size, "size", 1), columns.shape[2:4]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
-    geometry.check_window(size, kernel_size, padding, dilation)
+    checks.check_window(size, kernel_size, padding, dilation)
     out = geometry.output_pair(size, kernel_size, stride, padding, dilation)
-    geometry.check_shape(columns, (*columns.shape[:4], *out), "columns")
+    checks.check_shape(columns, (*columns.shape[:4], *out), "columns")
     return implementation(columns).col2im(columns, size, stride, padding, dilation)
 
 
@@ -77,16 +78,16 @@ def conv2d(
     kernel is not flipped. In the same pass bias[f] is added, and relu applied, where wanted.
     x: (N, C, H, W), weight: (F, C / groups, KH, KW), bias: (F,). Returns (N, F, OH, OW).
     """
-    checks.check_x_and_weight(x, weight, "x", "weight")
+    checks.check_two(x, weight, "x", "weight")
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
-    geometry.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
+    checks.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
     if weight.shape[1] * groups != x.shape[1]:
         raise ValueError(
             f"weight must have {x.shape[1] // groups} input channels ({x.shape[1]} in {groups}"
             f" groups); got {weight.shape[1]}"
         )
-    geometry.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
+    checks.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
     checks.check_bias(bias, weight)
     return implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
 
@@ -105,11 +106,11 @@ def conv_transpose2d(
     The indices are those of conv2d. y: (N, F, OH, OW), weight: (F, C / groups, KH, KW).
     Returns (N, C, H, W) with H = s(OH - 1) + d(KH - 1) + 1 - 2p + output_padding.
     """
-    checks.check_x_and_weight(y, weight, "y", "weight")
+    checks.check_two(y, weight, "y", "weight")
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     output_padding = pair(output_padding, "output_padding")
-    geometry.check_groups(groups, ("input channels", y.shape[1]))
+    checks.check_groups(groups, ("input channels", y.shape[1]))
     if len(weight) != y.shape[1]:
         raise ValueError(
             f"weight must have kernels for {y.shape[1]} input channels; got {len(weight)}"
@@ -140,12 +141,12 @@ def conv2d_weight(
     The gradient of both convolutions with respect to their weight. x: (N, C, H, W),
     y: (N, F, OH, OW). Returns (F, C / groups, KH, KW).
     """
-    checks.check_x_and_weight(x, y, "x", "y")
+    checks.check_two(x, y, "x", "y")
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
-    geometry.check_groups(groups, ("channels of x", x.shape[1]), ("channels of y", y.shape[1]))
-    geometry.check_window(x.shape[2:], kernel_size, padding, dilation)
+    checks.check_groups(groups, ("channels of x", x.shape[1]), ("channels of y", y.shape[1]))
+    checks.check_window(x.shape[2:], kernel_size, padding, dilation)
     out = geometry.output_pair(x.shape[2:], kernel_size, stride, padding, dilation)
-    geometry.check_shape(y, (len(x), y.shape[1], *out), "y")
+    checks.check_shape(y, (len(x), y.shape[1], *out), "y")
     module = implementation(x)
     return module.conv2d_weight(x, y, kernel_size, stride, padding, dilation, groups)
 
@@ -156,10 +157,10 @@ def conv1x1(x: Array, weight: Array, bias: Array | None = None, rectify: bool = 
     In the same pass bias[f] is added, and relu applied, where wanted. x: (N, C, H, W), weight:
     (F, C), bias: (F,). Returns (N, F, H, W). Without a bias its adjoint is itself with weight^T.
     """
-    geometry.check_array(x, "x")
-    geometry.check_array(weight, "weight", 2)
-    geometry.check_alike(x, weight, ("x", "weight"))
-    geometry.check_shape(weight, (len(weight), x.shape[1]), "weight")
+    checks.check_array(x, "x")
+    checks.check_array(weight, "weight", 2)
+    checks.check_alike(x, weight, ("x", "weight"))
+    checks.check_shape(weight, (len(weight), x.shape[1]), "weight")
     checks.check_bias(bias, weight)
     return implementation(x).conv1x1(x, weight, bias, rectify)
 
@@ -169,8 +170,8 @@ def conv1x1_weight(x: Array, y: Array) -> Array:
 
     x: (N, C, H, W), y: (N, F, H, W). Returns (F, C).
     """
-    checks.check_x_and_weight(x, y, "x", "y")
-    geometry.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
+    checks.check_two(x, y, "x", "y")
+    checks.check_shape(y, (len(x), y.shape[1], *x.shape[2:]), "y")
     return implementation(x).conv1x1_weight(x, y)
 
 
@@ -190,7 +191,7 @@ def max_pool2d(
     x: (N, C, H, W). Returns values and int64 indices, both (N, C, OH, OW); None in place of the
     indices where nobody wants them.
     """
-    geometry.check_array(x, "x")
+    checks.check_array(x, "x")
     stride = kernel_size if stride is None else stride
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     size = x.shape[2:]
@@ -206,7 +207,7 @@ def gather(x: Array, indices: Array, *, checked: bool = False) -> Array:
     x: (N, C, H, W), indices: (N, C, OH, OW) of int64 in [0, H * W). Returns (N, C, OH, OW).
     checked: they are known to be in range; to look would make the CPU wait for a GPU.
     """
-    geometry.check_array(x, "x")
+    checks.check_array(x, "x")
     checks.check_indices(x, indices, (*x.shape[:2], *indices.shape[-2:]), x.shape[2:], checked)
     return implementation(x).gather(x, indices)
 
@@ -218,7 +219,7 @@ def unpool(y: Array, indices: Array, size: IntOrPair, *, checked: bool = False) 
     PyTorch leave that case undefined.) y, indices: (N, C, OH, OW). Returns (N, C, *size).
     checked: as for gather.
     """
-    geometry.check_array(y, "y")
+    checks.check_array(y, "y")
     size = pair(size, "size", 1)
     checks.check_indices(y, indices, y.shape, size, checked)
     return implementation(y).unpool(y, indices, size)
@@ -236,8 +237,8 @@ def resize(
     steps: the distance of two output pixels, in input pixels, along H and W (see
     geometry.source_positions and nearest_positions). mode: 'nearest' or 'bilinear'.
     """
-    geometry.check_array(x, "x")
-    geometry.check_pixels(x, "x")
+    checks.check_array(x, "x")
+    checks.check_pixels(x, "x")
     checks.check_mode(mode)
     return implementation(x).resize(x, pair(size, "size", 1), steps, mode, align_corners)
 
@@ -250,14 +251,14 @@ def resize_adjoint(
     align_corners: bool = False,
 ) -> Array:
     """Send (N, C, OH, OW) back to (N, C, *size): the adjoint of resize from that size."""
-    geometry.check_array(y, "y")
+    checks.check_array(y, "y")
     checks.check_mode(mode)
     return implementation(y).resize_adjoint(y, pair(size, "size", 1), steps, mode, align_corners)
 
 
 def relu(x: Array) -> Array:
     """Rectify: y = max(x, 0), for an array of any shape; NaN stays NaN."""
-    geometry.check_array(x, "x", None)
+    checks.check_array(x, "x", None)
     return implementation(x).relu(x)
 
 
@@ -266,10 +267,8 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
 
     Linear in the gradient, and its own adjoint. Both arrays have one shape, any.
     """
-    geometry.check_array(y, "y", None)
-    geometry.check_array(gradient, "gradient", None)
-    geometry.check_alike(gradient, y, ("gradient", "y"))
-    geometry.check_shape(gradient, y.shape, "gradient")
+    checks.check_two(gradient, y, "gradient", "y", ndim=None)
+    checks.check_shape(gradient, y.shape, "gradient")
     return implementation(y).relu_gradient(gradient, y)
 
 
@@ -278,7 +277,7 @@ def channel_sums(x: Array) -> Array:
 
     x: (N, C, H, W). Returns (C,).
     """
-    geometry.check_array(x, "x")
+    checks.check_array(x, "x")
     return implementation(x).channel_sums(x)
 
 
@@ -289,7 +288,7 @@ def cross_entropy(x: Array, labels: Array, *, checked: bool = False) -> tuple[Ar
     log(sum over c of exp(x[n, c, h, w])), from which the gradient is computed; both (N, H, W).
     checked: the labels are known to be in range, as for gather.
     """
-    geometry.check_array(x, "x")
+    checks.check_array(x, "x")
     checks.check_labels(x, labels, checked)
     return implementation(x).cross_entropy(x, labels)
 
@@ -302,12 +301,9 @@ def cross_entropy_gradient(
     logs: the second result of cross_entropy; scale: the gradient of each pixel's loss; both
     (N, H, W). Returns (N, C, H, W). checked: as for cross_entropy.
     """
-    geometry.check_array(x, "x")
+    checks.check_array(x, "x")
     checks.check_labels(x, labels, checked)
-    for name, value in (("logs", logs), ("scale", scale)):
-        geometry.check_array(value, name, 3)
-        geometry.check_alike(x, value, ("x", name))
-        geometry.check_shape(value, labels.shape, name)
+    checks.check_values(x, labels.shape, logs=logs, scale=scale)
     return implementation(x).cross_entropy_gradient(x, labels, logs, scale)
 
 
@@ -317,8 +313,8 @@ def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array,
     mean and var (biased) are those of the channel's numbers, over (n, h, w). x: (N, C, H, W);
     weight, bias: (C,). Returns y (N, C, H, W), mean and var (C,).
     """
-    geometry.check_array(x, "x")
-    checks.check_channels(x, weight=weight, bias=bias)
+    checks.check_array(x, "x")
+    checks.check_values(x, x.shape[1:2], weight=weight, bias=bias)
     if not x[:, :1].size:
         raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
     return implementation(x).batch_norm(x, weight, bias, eps)
@@ -333,11 +329,9 @@ def batch_norm_gradient(
     weight / sqrt(var + eps) * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
     gradient, x: (N, C, H, W); weight, mean, var: (C,), the last two as batch_norm returns them.
     """
-    geometry.check_array(gradient, "gradient")
-    geometry.check_array(x, "x")
-    geometry.check_alike(gradient, x, ("gradient", "x"))
-    geometry.check_shape(gradient, x.shape, "gradient")
-    checks.check_channels(x, weight=weight, mean=mean, var=var)
+    checks.check_two(gradient, x, "gradient", "x")
+    checks.check_shape(gradient, x.shape, "gradient")
+    checks.check_values(x, x.shape[1:2], weight=weight, mean=mean, var=var)
     return implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
 
 

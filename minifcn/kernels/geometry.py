@@ -1,4 +1,4 @@
-"""Sizes and positions: output sizes, coordinate maps, receptive fields and argument checks.
+"""Sizes and positions: output sizes, coordinate maps and receptive fields.
 
 Names used throughout: N images, C channels, H and W height and width of the input; F output
 channels; OH and OW height and width of the output; KH and KW those of the kernel.
@@ -6,13 +6,11 @@ channels; OH and OW height and width of the output; KH and KW those of the kerne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-
-from minifcn.backend import Array, device, is_array
 
 Pair: TypeAlias = tuple[int, int]
 
@@ -290,91 +288,3 @@ def first_inside(out: int, stride: int, padding: int, dilation: int) -> np.ndarr
 def window_starts(out: int, stride: int, padding: int) -> np.ndarray:
     """Where along an axis each of `out` windows starts: negative inside the padding; int64."""
     return np.arange(out, dtype=np.int64) * stride - padding
-
-
-# --- Argument checks --------------------------------------------------------------------------
-
-
-def pair(value: Any, name: str, minimum: int = 0) -> Pair:
-    """Return `value`, one whole number (in a tuple or not) or two (height, width), as a pair.
-
-    Raises:
-        TypeError: it is neither.
-        ValueError: a number is below `minimum`.
-    """
-    numbers = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    numbers = numbers * 2 if len(numbers) == 1 else numbers
-    if len(numbers) != 2 or not whole_numbers(numbers):
-        raise TypeError(f"{name} must be a whole number or a pair of them; got {value!r}")
-    if min(numbers) < minimum:
-        raise ValueError(f"{name} must be at least {minimum}; got {value!r}")
-    return int(numbers[0]), int(numbers[1])
-
-
-def size_pair(value: Any, name: str) -> Pair:
-    """Return a size, one whole number or two (height, width), as a pair; no tuple of one."""
-    if isinstance(value, (tuple, list)) and len(value) == 1:
-        raise TypeError(f"{name} must be a whole number or a pair of them; got {value!r}")
-    return pair(value, name, 1)
-
-
-def whole_numbers(numbers: Iterable[Any]) -> bool:
-    """Whether all of these are whole numbers; True and False are not."""
-    return all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in numbers)
-
-
-def check_array(array: Array, name: str, ndim: int | None = 4) -> None:
-    """Raise unless `array` is a float32 or float64 array of `ndim` axes (None: of any number)."""
-    if not is_array(array):
-        raise TypeError(f"{name} must be an array; got {type(array).__name__}")
-    if ndim is not None and array.ndim != ndim:
-        layout = " (N, C, H, W)" if ndim == 4 and name != "weight" else ""
-        raise ValueError(f"{name} must have {ndim} axes{layout}; got shape {array.shape}")
-    if array.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{name} must be float32 or float64; got {array.dtype}")
-
-
-def check_alike(first: Array, second: Array, names: Sequence[str]) -> None:
-    """Raise unless two arrays have the same dtype and are on the same device."""
-    if first.dtype != second.dtype:
-        raise TypeError(f"{names[0]} is {first.dtype} but {names[1]} is {second.dtype}")
-    check_device(first, second, names)
-
-
-def check_device(first: Array, second: Array, names: Sequence[str]) -> None:
-    """Raise unless two arrays are on the same device."""
-    if device(first) != device(second):
-        raise ValueError(f"{names[0]} is on {device(first)} but {names[1]} on {device(second)}")
-
-
-def check_pixels(array: Array, name: str) -> None:
-    """Raise for images (N, C, H, W) without any pixel."""
-    if 0 in array.shape[2:]:
-        raise ValueError(f"{name} must have at least one pixel; got shape {array.shape}")
-
-
-def check_groups(groups: int, *channels: tuple[str, int]) -> None:
-    """Raise unless `groups` is positive and divides each of the named channel counts."""
-    if not whole_numbers([groups]) or groups < 1:
-        raise ValueError(f"groups must be a whole number of at least 1; got {groups!r}")
-    for name, count in channels:
-        if count % groups:
-            raise ValueError(f"groups must divide the {name}; got {groups} for {count}")
-
-
-def check_window(
-    size: Pair, kernel: Pair, padding: Pair, dilation: Pair, what: str = "kernel_size"
-) -> None:
-    """Raise unless a window of `kernel` fits into an input of `size` with its padding."""
-    for axis, i, k, p, d in zip(("height", "width"), size, kernel, padding, dilation, strict=True):
-        if d * (k - 1) + 1 > i + 2 * p:
-            raise ValueError(
-                f"{what} must fit into the padded input; got {axis} {d * (k - 1) + 1}"
-                f" (kernel {k}, dilation {d}) for {i + 2 * p} (input {i}, padding {p})"
-            )
-
-
-def check_shape(array: Array, expected: tuple[int, ...], name: str) -> None:
-    """Raise unless `array` has the `expected` shape."""
-    if array.shape != expected:
-        raise ValueError(f"{name} must have shape {expected}; got {array.shape}")

@@ -1,4 +1,4 @@
-"""What networks are built from: blocks of convolutions, and padding that lets any size work."""
+"""What networks are built from: blocks of convolutions, scores, padding that lets any size work."""
 
 from __future__ import annotations
 
@@ -42,14 +42,26 @@ def stage(
     return nn.Sequential(*blocks, nn.MaxPool2d(2))
 
 
+def score(in_channels: int, num_classes: int, generator: np.random.Generator) -> nn.Conv2d:
+    """A 1x1 convolution that starts at 0, so that every class starts equally likely."""
+    layer = nn.Conv2d(in_channels, num_classes, 1, generator=generator)
+    layer.weight.data[...] = 0
+    return layer
+
+
+def check_images(x: Tensor) -> None:
+    """Raise ValueError unless x is (N, 3, H, W)."""
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+
+
 def padded(x: Tensor, multiple: int) -> Tensor:
     """Pad images with zeros at the bottom and right, to a multiple of so many pixels.
 
     Raises:
         ValueError: x is not (N, 3, H, W).
     """
-    if x.ndim != 4 or x.shape[1] != 3:
-        raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+    check_images(x)
     right, bottom = -x.shape[3] % multiple, -x.shape[2] % multiple
     return F.pad(x, (0, right, 0, bottom)) if right or bottom else x
 

@@ -22,7 +22,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
-from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map, pair
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map
+from minifcn.models.blocks import check_images
 from minifcn.tensor import Tensor
 
 STAGES = (
@@ -76,8 +78,7 @@ class EfficientNetLite0(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, 1280, h, w) of x (N, 3, H, W)."""
-        if x.ndim != 4 or x.shape[1] != 3:
-            raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+        check_images(x)
         x = F.relu6(self.bn0(self.conv_stem(x)))
         return F.relu6(self.bn1(self.conv_head(self.blocks(x))))
 

@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from minifcn import nn
-from minifcn.models.blocks import block, cropped, padded, stage
+from minifcn.models.blocks import block, cropped, padded, score, stage
 from minifcn.tensor import Tensor
 
 STRIDES = (32, 16, 8)
@@ -73,14 +73,14 @@ class FCN(nn.Module):
         self.drop6 = nn.Dropout(dropout, generator=generator)
         self.fc7 = new_block(head_width, head_width, 1)
         self.drop7 = nn.Dropout(dropout, generator=generator)
-        self.score_fr = _score(head_width, num_classes, generator)
+        self.score_fr = score(head_width, num_classes, generator)
         learned = upsampling == "learned"
         if stride <= 16:
             self.upscore2 = _upsampling(num_classes, 2, learned)
-            self.score_pool4 = _score(widths[3], num_classes, generator)
+            self.score_pool4 = score(widths[3], num_classes, generator)
         if stride == 8:
             self.upscore_pool4 = _upsampling(num_classes, 2, learned)
-            self.score_pool3 = _score(widths[2], num_classes, generator)
+            self.score_pool3 = score(widths[2], num_classes, generator)
         self.upscore = _upsampling(num_classes, stride, learned=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -136,13 +136,6 @@ class FCN(nn.Module):
         if self.stride == 8:
             scores = self.upscore_pool4(scores) + paths["pool3"]
         return scores
-
-
-def _score(in_channels: int, num_classes: int, generator: np.random.Generator) -> nn.Conv2d:
-    """A 1x1 convolution that starts at 0, so that every class starts equally likely."""
-    layer = nn.Conv2d(in_channels, num_classes, 1, generator=generator)
-    layer.weight.data[...] = 0
-    return layer
 
 
 def _upsampling(channels: int, factor: int, learned: bool) -> nn.ConvTranspose2d:

@@ -20,7 +20,9 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import nn
 from minifcn.backend import to_device
-from minifcn.kernels.geometry import Window, crop_offset, whole_numbers
+from minifcn.kernels.checks import whole_numbers
+from minifcn.kernels.geometry import Window, crop_offset
+from minifcn.models.blocks import check_images, score
 from minifcn.tensor import Tensor
 from minifcn.weights import check_keys, read_weights
 
@@ -89,19 +91,18 @@ class VGGFCN(nn.Module):
         self.drop6 = nn.Dropout(dropout, generator=generator)
         self.fc7 = nn.Conv2d(fc_width, fc_width, 1, relu=True, generator=generator)
         self.drop7 = nn.Dropout(dropout, generator=generator)
-        self.score_fr = _score(fc_width, num_classes, generator)
+        self.score_fr = score(fc_width, num_classes, generator)
         if stride <= 16:
-            self.score_pool4 = _score(widths[3], num_classes, generator)
+            self.score_pool4 = score(widths[3], num_classes, generator)
             self.upscore2 = _upsampling(num_classes, 2)
         if stride == 8:
-            self.score_pool3 = _score(widths[2], num_classes, generator)
+            self.score_pool3 = score(widths[2], num_classes, generator)
             self.upscore_pool4 = _upsampling(num_classes, 2)
         setattr(self, UPSAMPLING[stride], _upsampling(num_classes, stride))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score each pixel of x (N, 3, H, W) for each class."""
-        if x.ndim != 4 or x.shape[1] != 3:
-            raise ValueError(f"images must be (N, 3, H, W); got shape {x.shape}")
+        check_images(x)
         _, _, pool3, pool4, pool5 = self.features(x)
         top = self.drop7(self.fc7(self.drop6(self.fc6(pool5))))
         scores = self.score_fr(top)
@@ -140,12 +141,6 @@ def _convolutions() -> Iterator[tuple[str, int, str]]:
             yield f"conv{stage + 1}_{i + 1}", stage, f"features.{place}"
             place += 2
         place += 1
-
-
-def _score(in_channels: int, num_classes: int, generator: np.random.Generator) -> nn.Conv2d:
-    layer = nn.Conv2d(in_channels, num_classes, 1, generator=generator)
-    layer.weight.data[...] = 0
-    return layer
 
 
 def _upsampling(channels: int, factor: int) -> nn.ConvTranspose2d:

@@ -10,7 +10,7 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import pair
+from minifcn.kernels.checks import pair
 from minifcn.nn import init
 from minifcn.nn.module import Buffer, Module, Parameter
 from minifcn.tensor import Tensor
@@ -20,7 +20,17 @@ def _zeros(*shape: int) -> np.ndarray:
     return np.zeros(shape, np.float32)
 
 
-class Conv2d(Module):
+class _Weighted(Module):
+    """A layer with a weight and, if wanted, a bias: zeros at first."""
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, bias: bool) -> None:
+        self.weight = Parameter(_zeros(*shape))
+        self.bias: Parameter | None = Parameter(_zeros(outputs))
+        if not bias:
+            self.bias = None  # the name stays one of a Parameter
+
+
+class Conv2d(_Weighted):
     """Convolution with a weight (F, C / groups, KH, KW) and a bias (F,); see F.conv2d.
 
     With `relu` it applies relu too, in the same pass over memory.
@@ -42,12 +52,9 @@ class Conv2d(Module):
     ) -> None:
         kernel = pair(kernel_size, "kernel_size", 1)
         _check_channels(in_channels, out_channels, groups)
+        super().__init__((out_channels, in_channels // groups, *kernel), out_channels, bias)
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
         self.relu = relu
-        self.weight = Parameter(_zeros(out_channels, in_channels // groups, *kernel))
-        self.bias: Parameter | None = Parameter(_zeros(out_channels))
-        if not bias:
-            self.bias = None  # the name stays one of a Parameter
         init.kaiming_normal_(self.weight, generator)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -68,7 +75,7 @@ class Conv2d(Module):
         return f"weight={self.weight.shape}, {super().settings()}"
 
 
-class ConvTranspose2d(Module):
+class ConvTranspose2d(_Weighted):
     """Transposed convolution, weight (C, F / groups, KH, KW), bias (F,); see F.conv_transpose2d.
 
     Without a generator it starts as bilinear upsampling (see init.bilinear_).
@@ -90,12 +97,9 @@ class ConvTranspose2d(Module):
     ) -> None:
         kernel = pair(kernel_size, "kernel_size", 1)
         _check_channels(in_channels, out_channels, groups)
+        super().__init__((in_channels, out_channels // groups, *kernel), out_channels, bias)
         self.stride, self.padding, self.output_padding = stride, padding, output_padding
         self.dilation, self.groups = dilation, groups
-        self.weight = Parameter(_zeros(in_channels, out_channels // groups, *kernel))
-        self.bias: Parameter | None = Parameter(_zeros(out_channels))
-        if not bias:
-            self.bias = None  # the name stays one of a Parameter
         if generator is not None:
             init.kaiming_normal_(self.weight, generator)
         elif in_channels == out_channels:
@@ -124,7 +128,7 @@ class ConvTranspose2d(Module):
         return f"weight={self.weight.shape}, {super().settings()}"
 
 
-class Linear(Module):
+class Linear(_Weighted):
     """Matrix product with a weight (F, C), plus a bias (F,); see F.linear."""
 
     def __init__(
@@ -135,10 +139,7 @@ class Linear(Module):
         *,
         generator: np.random.Generator,
     ) -> None:
-        self.weight = Parameter(_zeros(out_features, in_features))
-        self.bias: Parameter | None = Parameter(_zeros(out_features))
-        if not bias:
-            self.bias = None  # the name stays one of a Parameter
+        super().__init__((out_features, in_features), out_features, bias)
         init.kaiming_normal_(self.weight, generator)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.kernels.geometry import whole_numbers
+from minifcn.kernels.checks import whole_numbers
 from minifcn.plots.canvas import check_names, figure_file, legible, shortened
 from minifcn.plots.colours import (
     check_image,

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 from minifcn import kernels
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import Pair, check_window, conv_remainder, output_pair, pair
+from minifcn.kernels.checks import check_window, pair
+from minifcn.kernels.geometry import Pair, conv_remainder, output_pair
 from minifcn.plots.animations.number_grid import signs, written
 from minifcn.plots.canvas import check_path, figure_file
 from minifcn.plots.grids import BLUE, ORANGE, tint

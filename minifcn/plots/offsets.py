@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minifcn.kernels.geometry import Window, coordinate_map, crop_offset, whole_numbers
+from minifcn.kernels.checks import whole_numbers
+from minifcn.kernels.geometry import Window, coordinate_map, crop_offset
 from minifcn.models.vgg_fcn import windows
 from minifcn.plots.canvas import figure_file
 from minifcn.plots.grids import BLUE, ORANGE, tint

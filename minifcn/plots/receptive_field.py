@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.kernels.geometry import Window, check_array, receptive_field, whole_numbers
+from minifcn.kernels.checks import check_array, whole_numbers
+from minifcn.kernels.geometry import Window, receptive_field
 from minifcn.plots.canvas import figure_file
 from minifcn.plots.colours import check_image
 from minifcn.tensor import Tensor

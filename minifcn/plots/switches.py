@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn import functional as F
-from minifcn.kernels.geometry import Pair, pair
+from minifcn.kernels.checks import pair
+from minifcn.kernels.geometry import Pair
 from minifcn.plots.canvas import figure_file
 from minifcn.plots.grids import BLUE, ORANGE, tint
 from minifcn.tensor import Tensor, no_grad

@@ -107,10 +107,7 @@ class _Machine:
         return values
 
     def _pop_to_mark(self) -> list[Any]:
-        first = self.marks.pop()
-        values = self.stack[first:]
-        del self.stack[first:]
-        return values
+        return self._pop(len(self.stack) - self.marks.pop())
 
     def _mark(self, _: None) -> None:
         self.marks.append(len(self.stack))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from random_windows import CHANNELS, GENERATORS, pairs, windows
 
 from minifcn import Tensor, grad
 from minifcn import functional as F
@@ -15,17 +16,12 @@ TF = torch.nn.functional
 
 pytestmark = pytest.mark.oracle
 
-GENERATORS = st.integers(0, 2**16).map(np.random.default_rng)
-BATCH, CHANNELS = st.integers(1, 2), st.integers(1, 3)
+BATCH = st.integers(1, 2)
 TOLERANCE = {"rtol": 1e-10, "atol": 1e-10}
 
 
 def random_arguments(*strategies, examples=80):
     return lambda test: settings(max_examples=examples, deadline=None)(given(*strategies)(test))
-
-
-def pairs(least, most):
-    return st.tuples(st.integers(least, most), st.integers(least, most))
 
 
 # --- Comparing ------------------------------------------------------------------------------------
@@ -79,18 +75,6 @@ def compare_second_order(x, t, found, expected, rng):
 
 
 # --- Random arguments -----------------------------------------------------------------------------
-
-
-@st.composite
-def windows(draw, most_padding=3, most_dilation=3):
-    """(size, kernel_size, stride, padding, dilation) of a window that fits, each one a pair."""
-    kernel_size, stride = draw(pairs(1, 4)), draw(st.just((1, 1)) | pairs(1, 4))
-    padding, dilation = draw(pairs(0, most_padding)), draw(pairs(1, most_dilation))
-    size = tuple(
-        max(1, d * (k - 1) + 1 - 2 * p) + extra
-        for k, p, d, extra in zip(kernel_size, padding, dilation, draw(pairs(0, 4)), strict=True)
-    )
-    return size, kernel_size, stride, padding, dilation
 
 
 @st.composite

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from installed import need
+from photo_scores import check_scores
 
 from minifcn import Tensor, no_grad
 from minifcn.data.images import read_image
@@ -124,13 +125,8 @@ def test_the_file_gives_what_pytorch_gives_from_it(photo):
     need(NETWORK.weights, PHOTOS[photo])
     reference = make_reference(torch, 1000)
     reference.load_state_dict(torch.load(locate(NETWORK.weights), weights_only=True))
-    pixels = resize(read_image(locate(PHOTOS[photo])), (200, 301))
-    x = NETWORK.prepare(pixels)[np.newaxis]
-    with no_grad(), torch.no_grad():
-        expected = reference(torch.from_numpy(x)).numpy()
-        found = NETWORK.load()(Tensor(x)).data
-    assert np.linalg.norm(found - expected) <= 1e-4 * np.linalg.norm(expected)
-    assert found.argmax() == expected.argmax()
+    with torch.no_grad():
+        check_scores(NETWORK, photo, lambda x: reference(torch.from_numpy(x)).numpy())
 
 
 # -- Maps ----------------------------------------------------------------------------------------

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from installed import need
+from photo_scores import check_scores
 
 from minifcn import Tensor, no_grad
-from minifcn.data.images import read_image
-from minifcn.experiments.heatmap import resize
 from minifcn.models.pretrained import NETWORKS, PHOTOS, locate
 from minifcn.models.squeezenet import SqueezeNet
 from minifcn.weights import read_numpy_pickle
@@ -80,13 +79,8 @@ def test_the_file_gives_what_pytorch_gives_from_it(photo):
         name: (torch.from_numpy(weight).permute(3, 2, 0, 1), torch.from_numpy(bias))
         for name, (weight, bias) in read_numpy_pickle(locate(NETWORK.weights)).items()
     }
-    pixels = resize(read_image(locate(PHOTOS[photo])), (200, 301))
-    x = NETWORK.prepare(pixels)[np.newaxis]
-    expected = reference(torch, weights, torch.from_numpy(x)).numpy()
-    with no_grad():
-        found = NETWORK.load()(Tensor(x)).data
-    assert np.linalg.norm(found - expected) <= 1e-4 * np.linalg.norm(expected)
-    assert found.argmax() == expected.argmax()
+    in_pytorch = lambda x: reference(torch, weights, torch.from_numpy(x)).numpy()
+    check_scores(NETWORK, photo, in_pytorch)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def full_width(monkeypatch):
     monkeypatch.setattr(layers, "_zeros", lambda *shape: np.broadcast_to(np.float32(0), shape))
     for name in ("kaiming_normal_", "bilinear_"):
         monkeypatch.setattr(init, name, lambda *_: None)
-    monkeypatch.setattr("minifcn.models.vgg_fcn._score", make_score)
+    monkeypatch.setattr("minifcn.models.vgg_fcn.score", make_score)
     return {stride: VGGFCN(stride=stride, generator=np.random.default_rng(0)) for stride in STRIDES}
 
 

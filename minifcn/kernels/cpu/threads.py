@@ -21,9 +21,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from minifcn.kernels.checks import whole_numbers
 from minifcn.kernels.cpu.blas import Blas
 from minifcn.kernels.cpu.memory import keep_freed_memory
-from minifcn.kernels.geometry import whole_numbers
 
 Task = TypeVar("Task")
 

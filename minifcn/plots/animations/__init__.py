@@ -12,7 +12,8 @@ from typing import TypeAlias
 import numpy as np
 
 from minifcn.kernels import IntOrPair, im2col
-from minifcn.kernels.geometry import Pair, pair, whole_numbers
+from minifcn.kernels.checks import pair, whole_numbers
+from minifcn.kernels.geometry import Pair
 from minifcn.plots.animations.number_grid import written
 from minifcn.plots.animations.page import CAPTION_LINES, Grids, Page, draw_on, layout
 from minifcn.plots.animations.steps import (

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from minifcn import kernels
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.geometry import Pair, pair, transpose_output_pair, whole_numbers
+from minifcn.kernels.checks import pair, whole_numbers
+from minifcn.kernels.geometry import Pair, transpose_output_pair
 
 Numbers: TypeAlias = ArrayLike
 """Numbers of shape (H, W); or their size, a whole number or a pair: they are then made up."""
