@@ -1,5 +1,6 @@
 """Reading and writing image files; every bad file is a one-line ValueError that names it."""
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import numpy as np
 
 from minifcn.data.dataset import VOID
 from minifcn.data.palettes import VOID_COLOUR
+from minifcn.system.files import write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -201,7 +203,7 @@ def write_image(path: str | PathLike, image: np.ndarray) -> None:
 
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
-    Image.fromarray(image).save(_png(path), format="PNG")
+    _write_png(path, Image.fromarray(image))
 
 
 def write_mask(path: str | PathLike, mask: np.ndarray, palette: np.ndarray) -> None:
@@ -218,10 +220,12 @@ def write_mask(path: str | PathLike, mask: np.ndarray, palette: np.ndarray) -> N
     colours[: len(palette)] = palette
     picture = Image.fromarray(mask)
     picture.putpalette(colours.tobytes())
-    picture.save(_png(path), format="PNG")
+    _write_png(path, picture)
 
 
-def _png(path: str | PathLike) -> Path:
+def _write_png(path: str | PathLike, picture: "Image") -> None:
     if Path(path).suffix.lower() != ".png":
         raise ValueError(f"path must end in .png; got {str(path)!r}")
-    return Path(path)
+    file = io.BytesIO()
+    picture.save(file, format="PNG")
+    write_atomically(Path(path), file.getvalue())
