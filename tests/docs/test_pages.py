@@ -43,7 +43,7 @@ RUN = {
 
 NOT_RUN = {
     ".venv\\Scripts\\Activate.ps1": "for Windows",
-    "Set-ExecutionPolicy -Scope Process RemoteSigned": "for Windows",
+    "Set-ExecutionPolicy RemoteSigned -Scope Process -Force": "for Windows",
     "cd minifcn": "the folder that git clone makes",
     "git clone ADDRESS minifcn": "there is no public address to clone from",
     "jupyter notebook notebooks": "opens a browser",
