@@ -364,7 +364,7 @@ equal("gradient in the middle and phase sums", middle, phase_sums(kernel.numpy()
 # Learning can change the weights until the phase sums are equal. But the loss asks for right
 # classes, not for equal phase sums. So learning can reduce a checkerboard, and need not remove it.
 # This takes minutes to measure: `minifcn experiment upsampling` trains eight ways to upsample, and
-# prints Q before and after. The README of the repository shows the numbers.
+# prints Q before and after. The repository's docs/EXPERIMENTS.md shows the numbers.
 #
 # So there are two ways to avoid checkerboards: a transposed convolution whose s divides k and that
 # starts bilinear, or a resize-convolution. Only the second stays even whatever it learns.

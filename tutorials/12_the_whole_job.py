@@ -280,8 +280,8 @@ else:
 #    33 x 70 pixels, `np.zeros((33, 70, 3), np.uint8)`, with `predict`. Which shape does the mask
 #    have? The cells of stride 32 are 2 x 3 here, which is 64 x 96 pixels: what must be done before
 #    and after the network?
-# 3. Make a folder of five images with masks (five scenes of ours will do; the README says how the
-#    folder is laid out), and train on it in a terminal, for about a minute:
+# 3. Make a folder of five images with masks (five scenes of ours will do; docs/OWN_IMAGES.md
+#    says how the folder is laid out), and train on it in a terminal, for about a minute:
 #    `minifcn train --data my-folder --iterations 200`. Four images are learned from, the fifth is
 #    for validation. Which mean IU do you expect, beside the baseline? And which loss?
 #
@@ -291,4 +291,5 @@ else:
 #
 # You have seen every part of a fully convolutional network, from one pixel's class to the trained
 # whole. In a terminal, `minifcn experiment` compares the choices at length, and `minifcn bench`
-# shows how near NumPy gets to PyTorch. The README has the order in which to read the code.
+# shows how near NumPy gets to PyTorch. docs/ARCHITECTURE.md says in which order to read
+# the code.

@@ -1,4 +1,4 @@
-"""The README's pictures show what the commands draw today."""
+"""The pictures of the pages show what the commands draw today."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from minifcn.plots import canvas, plot_predictions
 from minifcn.plots.colours import WRONG
 from minifcn.plots.skips import plot_strides
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 SIZE = (96, 96)
 
 
