@@ -30,13 +30,13 @@ from minifcn.experiments.classifier.measures import (
     pointing,
     segment,
 )
+from minifcn.experiments.classifier.pictures import plot_class_maps, plot_localisation
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.fitting import fit
 from minifcn.experiments.scenes import UNSEEN_SEED, parts, read, same_sized
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
 from minifcn.models.fcn import FCN
-from minifcn.plots.classifier import plot_class_maps, plot_localisation
 from minifcn.tensor import Tensor, no_grad
 
 OBJECTS = CLASSES[1:]

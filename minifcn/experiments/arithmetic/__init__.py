@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from minifcn import kernels
+from minifcn.experiments.arithmetic.pictures import plot_direct, plot_transposed
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.kernels.geometry import (
     RELATIONSHIPS,
@@ -19,7 +20,6 @@ from minifcn.kernels.geometry import (
     conv_output_size,
     conv_remainder,
 )
-from minifcn.plots.arithmetic import plot_direct, plot_transposed
 
 RANDOM_SIZES = 300
 """How many are drawn for a seed."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from minifcn.data.images import read_image
 from minifcn.experiments.experiment import Result, Table
+from minifcn.experiments.heatmap.pictures import plot_heatmaps
 from minifcn.kernels.geometry import CoordinateMap
 from minifcn.models.pretrained import (
     NETWORKS,
@@ -28,7 +29,6 @@ from minifcn.models.pretrained import (
     locate,
     version,
 )
-from minifcn.plots.heatmaps import plot_heatmaps
 from minifcn.tensor import Tensor, no_grad
 
 TOP = 5
