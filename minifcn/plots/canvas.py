@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 160
-"""Dots per inch of every picture: 8 inches, a page's width, are 1280 pixels."""
+"""Dots per inch of every picture: a page's width are 1280 pixels."""
+
+WIDTH = 8.0
+"""A page's width, in inches."""
 
 GIF_DPI, GIF_COLOURS = 120, 48
 """Dots per inch, and colours, of an animation: fewer, since a GIF stores every frame."""

@@ -9,8 +9,8 @@ from PIL import Image
 from minifcn import kernels
 from minifcn.plots import animations
 from minifcn.plots.animations import animate_convolution, animate_transposed
-from minifcn.plots.animations.number_grid import written
 from minifcn.plots.animations.steps import convolution_steps, kept, made_up, stamps
+from minifcn.plots.numbers import written
 
 PAIRS = some.tuples(some.integers(1, 12), some.integers(1, 12))
 STRIDES = some.tuples(some.integers(1, 4), some.integers(1, 4))

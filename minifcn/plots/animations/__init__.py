@@ -13,8 +13,7 @@ import numpy as np
 
 from minifcn.kernels import IntOrPair, im2col
 from minifcn.kernels.geometry import Pair, pair, whole_numbers
-from minifcn.plots.animations.number_grid import written
-from minifcn.plots.animations.page import CAPTION_LINES, Grids, Page, draw_on, layout
+from minifcn.plots.animations.page import CAPTION_LINES, Grids, Page, layout
 from minifcn.plots.animations.steps import (
     Numbers,
     Stamp,
@@ -28,6 +27,8 @@ from minifcn.plots.animations.steps import (
     stamps,
 )
 from minifcn.plots.canvas import animation_file, check_path, figure_file
+from minifcn.plots.numbers import written
+from minifcn.plots.panels import page_axes
 
 __all__ = ["animate_convolution", "animate_transposed", "convolution_steps", "stamps"]
 
@@ -160,7 +161,7 @@ def _render(path: str | os.PathLike[str], grids: Grids, draw: _Draw, steps: list
     if str(path).lower().endswith(".gif"):
         seconds = float(np.clip(_LONGEST_SECONDS / len(steps), *_SECONDS))
         with animation_file(path, width, height) as animation:
-            page = Page(draw_on(animation.figure, 0, height, height, width), grids)
+            page = Page(page_axes(animation.figure), grids)
             for n in (steps[-1], steps[0]):
                 draw(page, n)
                 animation.learn()
@@ -174,7 +175,7 @@ def _render(path: str | os.PathLike[str], grids: Grids, draw: _Draw, steps: list
     total = height * len(steps)
     with figure_file(path, width, total) as figure:
         for row, n in enumerate(steps):
-            draw(Page(draw_on(figure, row * height, height, total, width), grids), n)
+            draw(Page(page_axes(figure, top=row * height, height=height), grids), n)
 
 
 def _chosen(steps: Sequence[int] | None, count: int, path: str | os.PathLike[str]) -> list[int]:
