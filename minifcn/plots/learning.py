@@ -11,32 +11,38 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.kernels.geometry import whole_numbers
-from minifcn.plots.canvas import check_names, figure_file, legible, shortened
+from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible, shortened
 from minifcn.plots.colours import (
+    BLUE,
+    GREEN,
+    PURPLE,
+    VERMILION,
     check_image,
     check_labels,
     check_palette,
-    class_boundaries,
+    check_size,
     colour_mask,
 )
+from minifcn.plots.legends import HATCHED, add_legend, class_swatches, swatch
+from minifcn.plots.numbers import label_plainly
+from minifcn.plots.outlines import draw_boundaries, draw_box
+from minifcn.plots.panels import MARGIN, panel_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours; the line styles differ as well.
 _STYLES: tuple[dict[str, Any], ...] = (
-    {"color": "#0072B2", "linestyle": "-"},
-    {"color": "#D55E00", "linestyle": "--"},
-    {"color": "#009E73", "linestyle": "-."},
-    {"color": "#CC79A7", "linestyle": (0, (1, 1))},
+    {"color": BLUE, "linestyle": "-"},
+    {"color": VERMILION, "linestyle": "--"},
+    {"color": GREEN, "linestyle": "-."},
+    {"color": PURPLE, "linestyle": (0, (1, 1))},
 )
 _GUESSING: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.2}
 
 # Inches; and how many panels, and names of classes, stand side by side.
-_WIDTH, _MARGIN, _GAP, _TITLE, _KEY = 8.0, 0.08, 0.1, 0.28, 0.3
+_GAP, _TITLE, _KEY = 0.1, 0.28, 0.3
 _COLUMNS, _NAMES = 3, 5
-_HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.6", "hatch": "//////"}
 
 
 # -- Curves --------------------------------------------------------------------------------------
@@ -69,7 +75,7 @@ def plot_learning(
     if num_classes < 2:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     checked = _checked_curves(curves)
-    with figure_file(path, _WIDTH, 4.6, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 4.6, layout="constrained") as figure:
         upper, lower = figure.subplots(2, 1, sharex=True)
         for (name, (losses, accuracies)), style in zip(checked.items(), _STYLES, strict=False):
             upper.plot(losses, label=shortened(name, 40), linewidth=1.8, **style)
@@ -80,25 +86,11 @@ def plot_learning(
         upper.set(yscale="log", ylabel="loss")
         upper.set_ylim(bottom=min(upper.get_ylim()[0], guess / 2))
         upper.set_ylim(top=max(10 * guess, 2 * _highest_low(checked)))
-        _label_plainly(upper)
+        label_plainly(upper.yaxis)
         lower.set(ylabel="accuracy", xlabel="step", ylim=(-0.04, 1.04))
         longest = max(len(losses) for losses, _ in checked.values())
         lower.text(longest - 1, share - 0.03, f"guessing: 1/{num_classes}", ha="right", va="top")
         figure.legend(loc="outside upper left", ncols=min(len(checked) + 1, 4), frameon=False)
-
-
-def _label_plainly(axes: Axes) -> None:
-    """Write losses as 0.1 and 10, where these alone would be too few also as 2 and 5.
-
-    What matplotlib writes at other ticks would be a formula, which is not parsed here.
-    """
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    bottom, top = axes.get_ylim()
-    if top < 100 * bottom:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _highest_low(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
@@ -149,7 +141,7 @@ def plot_examples(
     if len(names) != len(images):
         raise ValueError(f"names must be {len(images)}, one for each image, got {len(names)}")
     checked = [check_image(f"images[{k}]", image) for k, image in enumerate(images)]
-    with figure_file(path, _WIDTH, _WIDTH / 8 + 0.2, layout="constrained") as figure:
+    with figure_file(path, WIDTH, WIDTH / 8 + 0.2, layout="constrained") as figure:
         grid = figure.subplots(1, 8, squeeze=False)[0]
         for axis in grid[len(checked) :]:
             axis.set_visible(False)
@@ -198,11 +190,15 @@ def plot_window_maps(
     pixels, labels = check_image("image", image), check_labels("truth", truth, len(colours))
     maps = _checked_maps(probabilities, pixels, labels, len(colours), window, stride)
     lines = 1 + -(-len(maps) // _COLUMNS)
-    side = (_WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
+    side = (WIDTH - 2 * MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
     tall = side * pixels.shape[0] / pixels.shape[1]
     height = lines * (tall + _TITLE + _GAP) + _key_lines(len(maps)) * _KEY
-    with figure_file(path, _WIDTH, height) as figure:
-        grid = _grid(figure, lines, side, tall, _key_lines(len(maps)) * _KEY)
+    with figure_file(path, WIDTH, height) as figure:
+        below = _key_lines(len(maps)) * _KEY + _GAP
+        grid = panel_grid(
+            figure, lines, _COLUMNS, (side, tall),
+            above=_TITLE, below=below, gap=(_GAP, _GAP + _TITLE),
+        ).ravel()  # fmt: skip
         cells = map_extent(maps.shape[1:], window, stride)
         _draw_input(grid[0], pixels, window)
         _draw_labels(grid[1], maps.argmax(0), colours, cells, labels.shape)
@@ -245,8 +241,7 @@ def _checked_maps(
     stride: int,
 ) -> NDArray[Any]:
     maps, sizes = np.asarray(probabilities), image.shape[:2]
-    if truth.shape != sizes:
-        raise ValueError(f"truth must have the image's shape {sizes}, got {truth.shape}")
+    check_size("truth", truth, sizes)
     if stride < 1 or not 1 <= window <= min(sizes):
         raise ValueError(
             f"window must be 1 to {min(sizes)} and stride at least 1, got {window} and {stride}"
@@ -259,38 +254,13 @@ def _checked_maps(
     return maps
 
 
-def _grid(figure: Figure, lines: int, side: float, tall: float, below: float) -> NDArray[Any]:
-    """Return the axes, line by line, without ticks; `below` is room for the key."""
-    width, height = figure.get_size_inches()
-    grid = figure.subplots(
-        lines,
-        _COLUMNS,
-        squeeze=False,
-        gridspec_kw={
-            "left": _MARGIN / width,
-            "right": 1 - _MARGIN / width,
-            "bottom": (below + _GAP) / height,
-            "top": 1 - _TITLE / height,
-            "wspace": _GAP / side,
-            "hspace": (_GAP + _TITLE) / tall,
-        },
-    ).ravel()
-    for axis in grid:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, linewidth=0.5)
-    return grid
-
-
 def _draw_input(axis: Axes, pixels: NDArray[np.uint8], window: int) -> None:
     """Draw the image, and on it the outline and the centre of the first window."""
-    from matplotlib.patches import Rectangle
-
     axis.imshow(pixels)
+    centre = (window - 1) / 2
     for colour, width in (("black", 3.5), ("white", 1.5)):
-        corner = (-0.5, -0.5)
-        box = Rectangle(corner, window, window, fill=False, edgecolor=colour, linewidth=width)
-        axis.add_patch(box)
-        centre = (window - 1) / 2
+        look = {"edgecolor": colour, "linewidth": width}
+        draw_box(axis, (-0.5, -0.5), window, window, look)
         axis.plot(centre, centre, "o", color=colour, markersize=2.2 * width)
     height, width_ = pixels.shape[:2]
     axis.set_title(f"input: {height} x {width_}; a window of {window}", pad=4)
@@ -303,7 +273,7 @@ def _draw_labels(
     extent: tuple[float, float, float, float],
     shape: tuple[int, ...],
 ) -> None:
-    axis.patch.set(**_HATCHED)
+    axis.patch.set(**HATCHED)
     axis.imshow(colour_mask(labels, palette), interpolation="nearest", extent=extent)
     _fit(axis, shape)
 
@@ -315,13 +285,9 @@ def _draw_map(
     extent: tuple[float, float, float, float],
 ) -> None:
     """Draw a map in its own cells, under the outline of the truth."""
-    from matplotlib.collections import LineCollection
-
-    axis.patch.set(**_HATCHED)
+    axis.patch.set(**HATCHED)
     axis.imshow(probabilities, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
-    segments = list(class_boundaries(truth))
-    for colour, width in (("white", 2.2), ("#D55E00", 1.1)):
-        axis.add_collection(LineCollection(segments, colors=colour, linewidths=width), False)
+    draw_boundaries(axis, truth, 1.1, VERMILION)
     _fit(axis, truth.shape)
 
 
@@ -339,23 +305,17 @@ def _key_lines(num_classes: int) -> int:
 def _draw_key(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8]) -> None:
     """Explain the colours of the labels, and the greys and outlines of the maps."""
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
-    thin: dict[str, Any] = {"edgecolor": "0.5", "linewidth": 0.5}
-    colours = [
-        Patch(label=name, facecolor=colour / 255, **thin)
-        for name, colour in zip(legible(classes, 16), palette, strict=True)
-    ]
-    line = Line2D([], [], color="#D55E00", linewidth=1.6, label="outline of the truth")
+    thin: dict[str, Any] = {"edgecolor": "0.5"}
     maps = [
-        Patch(label="probability 0", facecolor="black", **thin),
-        Patch(label="probability 1", facecolor="white", **thin),
-        line,
-        Patch(label="no window has its centre here", **{**thin, **_HATCHED}),
+        swatch("probability 0", facecolor="black", **thin),
+        swatch("probability 1", facecolor="white", **thin),
+        Line2D([], [], color=VERMILION, linewidth=1.6, label="outline of the truth"),
+        swatch("no window has its centre here", **HATCHED),
     ]
+    colours = class_swatches(legible(classes, 16), palette, **thin)
     width, height = figure.get_size_inches()
-    style: dict[str, Any] = {"handlelength": 1.4, "frameon": False, "borderpad": 0}
-    style |= {"borderaxespad": 0, "columnspacing": 1.2, "loc": "upper left"}
-    for handles, columns, lines in ((colours, _NAMES, _key_lines(len(classes))), (maps, 4, 1)):
-        corner = (_MARGIN / width, lines * _KEY / height)
-        figure.legend(handles=handles, ncols=columns, bbox_to_anchor=corner, **style)
+    left = MARGIN / width
+    top = _key_lines(len(classes)) * _KEY / height
+    add_legend(figure, colours, (left, top), _NAMES)
+    add_legend(figure, maps, (left, _KEY / height), 4)

@@ -49,7 +49,7 @@ def add_legend(
 ) -> None:
     """Draw a legend without a frame, its upper left at a place given in shares of the figure."""
     bare = {"loc": "upper left", "frameon": False, "borderpad": 0, "borderaxespad": 0}
-    look = {**bare, "handlelength": 1.4, **look}
+    look = {**bare, "handlelength": 1.4, "columnspacing": 1.2, **look}
     figure.legend(handles=handles, ncols=columns, bbox_to_anchor=corner, **look)
 
 

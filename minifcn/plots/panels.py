@@ -56,9 +56,8 @@ def panel_grid(
 def axes_at(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Return axes at a place in inches, from the left and from the top."""
     across, down = figure.get_size_inches()
-    return figure.add_axes(
-        (left / across, 1 - (top + height) / down, width / across, height / down)
-    )
+    bottom = down - top - height
+    return figure.add_axes((left / across, bottom / down, width / across, height / down))
 
 
 def page_axes(

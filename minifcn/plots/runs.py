@@ -1,5 +1,7 @@
 """The numbers of a run as pictures: its curves, its IU per class, its confusion matrix."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,17 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.palettes import default_palette
-from minifcn.plots.canvas import check_names, figure_file, legible
-from minifcn.plots.colours import check_palette
+from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible
+from minifcn.plots.colours import BLUE, VERMILION, check_palette
 from minifcn.plots.fonts import width_of
+from minifcn.plots.numbers import label_plainly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; line styles differ as well.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
-
-_WIDTH = 8.0
+_GREY = "#767676"
 _BASELINE = "baseline (one class everywhere)"
 _ABOVE: dict[str, Any] = {
     "loc": "lower right",
@@ -57,7 +57,7 @@ def plot_curves(
     columns = _columns(log)
     validated = bool(np.isfinite(columns["mean_iu"]).any())
     panels = 1 + validated
-    with figure_file(path, _WIDTH, 0.4 + 2.4 * panels, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 0.4 + 2.4 * panels, layout="constrained") as figure:
         axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
         _draw_loss(axes[0], columns["iteration"], columns["loss"])
         if validated:
@@ -112,7 +112,7 @@ def plot_iou(
     scores, names = _numbers(list(iu.values())), legible(list(iu))
     colours = check_palette(default_palette(len(iu)) if palette is None else palette)
     check_names(list(iu), len(colours), "palette")
-    with figure_file(path, _WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
+    with figure_file(path, WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
         axes = figure.subplots()
         _draw_bars(axes, names, scores, colours)
         _draw_line(axes.axvline, "mean", mean_iu, _GREY, "--")  # grey is seen on black bars too
@@ -192,21 +192,21 @@ def _trailing_sum(values: NDArray[Any], window: int) -> NDArray[np.float64]:
     return running[ends] - running[np.maximum(ends - window, 0)]
 
 
-def _draw_loss(axes: "Axes", iteration: NDArray[Any], loss: NDArray[Any]) -> None:
+def _draw_loss(axes: Axes, iteration: NDArray[Any], loss: NDArray[Any]) -> None:
     window = len(loss) // 20
     if window > 1:
-        axes.plot(iteration, loss, color=_BLUE, alpha=0.4, linewidth=0.8, label="loss")
+        axes.plot(iteration, loss, color=BLUE, alpha=0.4, linewidth=0.8, label="loss")
         label = f"mean of the last {window} iterations"
-        axes.plot(iteration, trailing_mean(loss, window), color=_BLUE, linewidth=1.6, label=label)
+        axes.plot(iteration, trailing_mean(loss, window), color=BLUE, linewidth=1.6, label=label)
     else:
-        axes.plot(iteration, loss, ".-", color=_BLUE, label="loss")
+        axes.plot(iteration, loss, ".-", color=BLUE, label="loss")
     if _spans_a_decade(loss):
         _use_logarithmic_axis(axes)
     axes.set_ylabel("training loss")
     axes.legend(**_ABOVE)
 
 
-def _draw_iterations(axes: "Axes", iteration: NDArray[Any]) -> None:
+def _draw_iterations(axes: Axes, iteration: NDArray[Any]) -> None:
     """Show every row's iteration, so that a loss that became NaN leaves a visible gap."""
     from matplotlib.ticker import MaxNLocator
 
@@ -221,27 +221,26 @@ def _spans_a_decade(values: NDArray[Any]) -> bool:
     return bool(finite.size and finite.min() > 0 and finite.max() >= 10 * finite.min())
 
 
-def _use_logarithmic_axis(axes: "Axes") -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+def _use_logarithmic_axis(axes: Axes) -> None:
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    label_plainly(axes.yaxis)
 
 
 def _draw_validation(
-    axes: "Axes", columns: Mapping[str, NDArray[Any]], baseline: float | None
+    axes: Axes, columns: Mapping[str, NDArray[Any]], baseline: float | None
 ) -> None:
     _draw_scores(axes, "pixel accuracy", columns["iteration"], columns["pixel_accuracy"], _GREY)
-    _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], _ORANGE)
+    _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], VERMILION)
     _draw_line(axes.axhline, _BASELINE, baseline, "black", ":")
     axes.set(ylabel="validation", ylim=(0, 1.03))
     axes.legend(**_ABOVE)
 
 
 def _draw_scores(
-    axes: "Axes", name: str, iteration: NDArray[Any], score: NDArray[Any], colour: str
+    axes: Axes, name: str, iteration: NDArray[Any], score: NDArray[Any], colour: str
 ) -> None:
     """Draw the rows that have a score; the last one is written in the legend."""
     known = np.isfinite(score)
@@ -257,7 +256,7 @@ def _draw_line(draw: Any, name: str, score: float | None, colour: str, style: st
 
 
 def _draw_bars(
-    axes: "Axes", names: Sequence[str], scores: NDArray[Any], colours: NDArray[np.uint8]
+    axes: Axes, names: Sequence[str], scores: NDArray[Any], colours: NDArray[np.uint8]
 ) -> None:
     places = np.arange(len(names))
     thin: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
@@ -268,7 +267,7 @@ def _draw_bars(
         _write_score(axes, float(score), int(place))
 
 
-def _write_score(axes: "Axes", score: float, place: int) -> None:
+def _write_score(axes: Axes, score: float, place: int) -> None:
     """Write a bar's value at its end, on white so that a line behind it does not strike it out."""
     absent = bool(np.isnan(score))
     axes.text(
@@ -282,7 +281,7 @@ def _write_score(axes: "Axes", score: float, place: int) -> None:
     )
 
 
-def _draw_shares(axes: "Axes", shares: NDArray[Any], names: Sequence[str]) -> Any:
+def _draw_shares(axes: Axes, shares: NDArray[Any], names: Sequence[str]) -> Any:
     places = np.arange(len(names))
     axes.set_facecolor("0.85")
     picture = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
@@ -293,7 +292,7 @@ def _draw_shares(axes: "Axes", shares: NDArray[Any], names: Sequence[str]) -> An
     return picture
 
 
-def _write_percentages(axes: "Axes", shares: NDArray[Any]) -> None:
+def _write_percentages(axes: Axes, shares: NDArray[Any]) -> None:
     for (i, j), share in np.ndenumerate(shares):
         colour = "white" if share > 0.5 else "black"
         axes.text(j, i, percentage(share), ha="center", va="center", color=colour, fontsize=7)
