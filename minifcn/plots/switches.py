@@ -1,14 +1,13 @@
-"""Switches: which pixel won each window of a max-pooling, and three ways of going back."""
+"""Switches drawn: which pixel won each window of a max-pooling, and three ways of going back."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn import functional as F
 from minifcn.kernels.geometry import Pair, pair
 from minifcn.plots.canvas import WIDTH, figure_file
 from minifcn.plots.cells import circle, square
@@ -16,7 +15,7 @@ from minifcn.plots.colours import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILI
 from minifcn.plots.numbers import compact, true_minus
 from minifcn.plots.outlines import halo
 from minifcn.plots.panels import page_axes, write_notes
-from minifcn.tensor import Tensor, no_grad
+from minifcn.plots.pooled import Pooled, check_plane, pool, ways_back
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,71 +40,6 @@ _LETTERS = {".": 0.32, "−": 0.84, "e": 0.62}
 """Widths of what is not as wide as a digit, in DejaVu Sans."""
 _RIM: dict[str, Any] = {"width": 2.5, "alpha": 0.8}
 _ARROWS = ("black", BLUE, VERMILION, GREEN, PURPLE)  # the dark ones
-
-
-class Pooled(NamedTuple):
-    """A max-pooling of one plane: its values (OH, OW) and its switches, flat places in (H, W)."""
-
-    values: NDArray[Any]
-    switches: NDArray[np.int64]
-
-
-# -- What is drawn -------------------------------------------------------------------------------
-
-
-def pool(
-    plane: ArrayLike,
-    kernel_size: int | Pair = 2,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-) -> Pooled:
-    """Max-pool a plane (H, W) by `functional.max_pool2d`.
-
-    Raises:
-        TypeError: a size is neither a whole number nor a pair of them.
-        ValueError: the plane is not (H, W) of finite numbers, or no window fits into it.
-    """
-    x = Tensor(_checked_plane("plane", plane)[np.newaxis, np.newaxis])
-    with no_grad():
-        pooled = F.max_pool2d(x, kernel_size, stride, padding, return_indices=True)
-    assert isinstance(pooled, tuple)  # as indices were asked for
-    values, switches = (tensor.numpy()[0, 0] for tensor in pooled)
-    return Pooled(values, switches)
-
-
-def ways_back(plane: ArrayLike, kernel_size: int | Pair = 2) -> dict[str, NDArray[Any]]:
-    """Max-pool a plane (H, W) and bring it back to its size in three ways, by name.
-
-    nearest: every value is repeated over its window (`functional.interpolate`); bed of nails: it
-    goes to the top left corner of its window, zeros elsewhere; switches: it goes to where the
-    maximum was (`functional.max_unpool2d`, both).
-
-    Raises:
-        TypeError: the kernel size is neither a whole number nor a pair of them.
-        ValueError: the plane is not (H, W) of finite numbers, or H or W is not a multiple of the
-            kernel size.
-    """
-    x, (down, across) = _checked_plane("plane", plane), pair(kernel_size, "kernel_size", 1)
-    if x.shape[0] % down or x.shape[1] % across:
-        raise ValueError(f"plane must be of multiples of {kernel_size}; got shape {x.shape}")
-    pooled = pool(x, kernel_size)
-    values, switches = (Tensor(part[np.newaxis, np.newaxis]) for part in pooled)
-    corners = np.arange(x.size, dtype=np.int64).reshape(x.shape)[::down, ::across]
-    nails = Tensor(np.ascontiguousarray(corners)[np.newaxis, np.newaxis])
-    with no_grad():
-        planes = {
-            "nearest: repeated": F.interpolate(values, scale_factor=(down, across), mode="nearest"),
-            "bed of nails: top left": F.max_unpool2d(values, nails, kernel_size),
-            "switches: where it was": F.max_unpool2d(values, switches, kernel_size),
-        }
-    return {name: own.numpy()[0, 0] for name, own in planes.items()}
-
-
-def _checked_plane(name: str, plane: ArrayLike) -> NDArray[Any]:
-    values = np.asarray(plane, np.float64)
-    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"{name} must be (H, W) of finite numbers; got shape {values.shape}")
-    return values
 
 
 # -- The pictures --------------------------------------------------------------------------------
@@ -204,7 +138,7 @@ def plot_ways_back(
 
 
 def _small_plane(plane: ArrayLike) -> NDArray[Any]:
-    values = _checked_plane("plane", plane)
+    values = check_plane("plane", plane)
     if max(values.shape) > 6:
         raise ValueError(f"plane must be at most 6x6 to be drawn; got shape {values.shape}")
     return values
