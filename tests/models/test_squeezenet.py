@@ -6,7 +6,7 @@ from installed import need
 
 from minifcn import Tensor, no_grad
 from minifcn.data.images import read_image
-from minifcn.experiments.heatmap import resize
+from minifcn.experiments.heatmap.photos import resize
 from minifcn.models.pretrained import NETWORKS, PHOTOS, locate
 from minifcn.models.squeezenet import SqueezeNet
 from minifcn.weights import read_numpy_pickle

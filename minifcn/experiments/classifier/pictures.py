@@ -10,13 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible
-from minifcn.plots.colours import (
-    VERMILION,
-    check_image,
-    check_labels,
-    check_palette,
-    check_size,
-)
+from minifcn.plots.colours import VERMILION, check_image, check_labels, check_palette, check_size
 from minifcn.plots.legends import add_legend, class_swatches
 from minifcn.plots.outlines import draw_boundaries, draw_mask
 from minifcn.plots.panels import GAP, MARGIN, bare, panel_grid
