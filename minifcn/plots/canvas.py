@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minifcn.plots import fonts
+from minifcn.system.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -154,8 +156,7 @@ def animation_file(
 
         animation = Animation(Figure(figsize=(width, height), dpi=GIF_DPI, **options))
         yield animation
-        with _replaced(path) as partial:
-            partial.write_bytes(b"".join([*animation.frames, b";"]))
+        write_atomically(path, b"".join([*animation.frames, b";"]))
 
 
 def _encoded(
@@ -236,25 +237,13 @@ def _save(figure: "Figure", path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    with _replaced(path) as partial:
-        # Neither the date nor matplotlib's version: a picture is to depend on its data only.
-        if path.suffix.lower() == ".svg":
-            FigureCanvasSVG(figure).print_svg(partial, metadata={"Date": None, "Creator": None})
-        else:
-            FigureCanvasAgg(figure).print_png(partial, metadata={"Software": None})
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """Yield a file beside the target, and rename it: it is replaced in one step or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    except OSError as error:  # name the file that was meant
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    content = BytesIO()
+    # Neither the date nor matplotlib's version: a picture is to depend on its data only.
+    if path.suffix.lower() == ".svg":
+        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})
+    else:
+        FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+    write_atomically(path, content.getvalue())
 
 
 def check_names(classes: Sequence[str], expected: int, whose: str) -> None:

@@ -62,7 +62,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, monkeyp
     path.write_bytes(b"old")
 
     def interrupted(canvas, file, **options):
-        file.write_bytes(b"half a pict")
+        file.write(b"half a pict")
         raise error
 
     monkeypatch.setattr("matplotlib.backends.backend_agg.FigureCanvasAgg.print_png", interrupted)
