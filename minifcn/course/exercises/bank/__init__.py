@@ -1,0 +1,1 @@
+"""The bank of mistakes: for each exercise its references with switches, its cases and its hints."""

@@ -1,0 +1,246 @@
+"""Checks a student's file: whether it runs, types, shapes, values, and which mistake it is."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from minifcn.course.exercises.exercise import Case, Exercise, Function, Part
+from minifcn.course.exercises.naming import (
+    RAISED,
+    Name,
+    name_mistake,
+    part_of,
+    same,
+    wrong_places,
+)
+from minifcn.course.exercises.runner import Other, Outcome, Raised, Returned, Stopped, run
+
+
+@dataclass
+class PartReport:
+    """What was found of a part of a function.
+
+    Attributes:
+        function, part: whose it is.
+        status: 'pass', 'fail', 'error', 'timeout', 'memory' or 'not-written'.
+        problem: what is wrong, in a few words; '' if nothing.
+        case: the case in which it was seen first.
+        where, expected, got: the first wrong element.
+        wrong, total: how many elements of that case are wrong, of how many.
+        name: which mistake it is, if that is known.
+        right_cases: the names of the cases in which it is right.
+        result, right: of the first wrong case, to be drawn.
+    """
+
+    function: Function
+    part: Part
+    status: str = "pass"
+    problem: str = ""
+    case: Case | None = None
+    where: tuple[int, ...] | None = None
+    expected: float | None = None
+    got: float | None = None
+    wrong: int = 0
+    total: int = 0
+    name: Name = field(default_factory=lambda: Name("none"))
+    right_cases: tuple[str, ...] = ()
+    result: Any = None
+    right: Any = None
+
+
+@dataclass
+class Report:
+    """What was found of a file: a part report for each part of each function."""
+
+    exercise: Exercise
+    parts: list[PartReport]
+    seconds: float
+    sha256: str
+    seed: int
+
+    @property
+    def status(self) -> str:
+        """The worst of the parts' statuses; 'pass' if all are."""
+        order = ("error", "timeout", "memory", "fail", "not-written", "pass")
+        return min((part.status for part in self.parts), key=order.index)
+
+
+def check(exercise: Exercise, source: str, seed: int = 0, python: Sequence[str] = ()) -> Report:
+    """Check a student's file, given its text."""
+    began = time.perf_counter()
+    parts = [
+        part
+        for function in exercise.functions
+        for part in check_function(exercise, function, source, seed, python)
+    ]
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return Report(exercise, parts, time.perf_counter() - began, digest, seed)
+
+
+def check_function(
+    exercise: Exercise, function: Function, source: str, seed: int, python: Sequence[str] = ()
+) -> list[PartReport]:
+    """Check a function of a student's file, part by part."""
+    generator = np.random.default_rng(seed)
+    cases, naming = list(function.cases(generator)), list(function.naming(generator))
+    every = [*cases, *naming]
+    outcomes = run(source, f"{exercise.name}.py", function.name,
+                   [case.arguments for case in every], python=python)  # fmt: skip
+    reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
+    for i, report in enumerate(reports):
+        if report.status == "fail" and report.problem not in _UNNAMED:
+            results = [_result_of(outcome, i, function) for outcome in outcomes]
+            report.name = name_mistake(function, i, results, every)
+    return reports
+
+
+def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], seed: int = 0
+          ) -> list[PartReport]:  # fmt: skip
+    """Judge outcomes as if a student's function had given them."""
+    generator = np.random.default_rng(seed)
+    cases, naming = list(function.cases(generator)), list(function.naming(generator))
+    reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
+    for i, report in enumerate(reports):
+        if report.status == "fail" and report.problem not in _UNNAMED:
+            results = [_result_of(outcome, i, function) for outcome in outcomes]
+            report.name = name_mistake(function, i, results, [*cases, *naming])
+    return reports
+
+
+CHANGED = "the arguments must come back unchanged"
+_UNNAMED = (CHANGED,)
+
+
+def _first_problem(
+    function: Function, part: int, cases: Sequence[Case], outcomes: Sequence[Outcome]
+) -> PartReport:
+    """Compare a part with the reference, case by case, up to the first that is wrong."""
+    report = PartReport(function, function.parts[part])
+    right_cases = []
+    for case, outcome in zip(cases, outcomes, strict=False):
+        found = _problem(function, part, case, outcome)
+        if found is None:
+            right_cases.append(case.name)
+        elif report.status == "pass":
+            report = found
+    report.right_cases = tuple(right_cases)
+    return report
+
+
+def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> PartReport | None:
+    report = PartReport(function, function.parts[part], "fail", case=case)
+    if isinstance(outcome, Raised):
+        return _raised(report, outcome)
+    if isinstance(outcome, Stopped):
+        report.status = {"timeout": "timeout", "memory": "memory"}.get(outcome.why, "error")
+        report.problem = {
+            "timeout": "it did not end in time: is there a loop without an end?",
+            "memory": "it wants more memory than there is for an exercise",
+        }.get(outcome.why, "the process ended before it returned")
+        return report
+    if outcome.changed:
+        report.problem = CHANGED
+        report.got = None
+        return report
+    return _compared(report, function, part, case, outcome)
+
+
+def _raised(report: PartReport, outcome: Raised) -> PartReport:
+    if outcome.type in ("NotImplementedError", "NotWritten"):
+        report.status, report.problem = "not-written", "it is not written yet"
+        return report
+    place = f" in line {outcome.line}" if outcome.line else ""
+    if outcome.type == "MemoryError":
+        report.status = "memory"
+    report.problem = f"{outcome.type}{place}: {outcome.message}".rstrip(": ")
+    if outcome.type in ("SyntaxError", "IndentationError", "ImportError", "NameError",
+                        "ModuleNotFoundError", "PermissionError", "SystemExit"):  # fmt: skip
+        report.status = "error"
+    if outcome.type == "RecursionError":
+        report.problem += " (it calls itself too often: the graph is deep)"
+    return report
+
+
+def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
+    if not isinstance(outcome, Returned):
+        return RAISED
+    result = outcome.result
+    if len(function.parts) == 1:
+        return result
+    if isinstance(result, tuple) and len(result) == len(function.parts):
+        return result[part]
+    return Other("wrong number of results")
+
+
+def _compared(
+    report: PartReport, function: Function, part: int, case: Case, outcome: Returned
+) -> PartReport | None:
+    expected = part_of(function.run(case.arguments), part, function)
+    got = _result_of(outcome, part, function)
+    if isinstance(got, Other) and len(function.parts) > 1:
+        count = len(outcome.result) if isinstance(outcome.result, tuple) else 1
+        report.problem = (
+            f"returned {count} result{'s' * (count != 1)}, expected {len(function.parts)}"
+        )
+        return report
+    if rule := function.check.get(function.parts[part].id):
+        report.problem = rule(got, expected, case.arguments)
+        report.result, report.right = got, expected
+        return report if report.problem else None
+    if problem := _type_problem(got, function.parts[part]):
+        report.problem = problem
+        return report
+    array, right = np.asarray(got), np.asarray(expected)
+    if array.shape != right.shape:
+        report.problem = f"has shape {array.shape}, expected {right.shape}"
+        return report
+    return _values(report, array, right, same(got, expected))
+
+
+def _values(
+    report: PartReport, got: np.ndarray, right: np.ndarray, equal: bool
+) -> PartReport | None:
+    if equal:
+        return None
+    places = wrong_places(got, right)
+    where = tuple(int(i) for i in np.argwhere(places)[0]) if places.any() else ()
+    report.problem = "is wrong"
+    report.where, report.wrong, report.total = where, int(places.sum()), int(places.size)
+    report.expected, report.got = float(right[where]), float(got[where])
+    report.result, report.right = got, right
+    return report
+
+
+def _type_problem(got: Any, part: Part) -> str:
+    """Say what is wrong with the type of a result; '' if nothing is."""
+    if isinstance(got, Other):
+        return f"is of type {got.type}, expected {_KINDS[part.kind]}"
+    if part.kind in ("float", "int"):
+        if isinstance(got, np.ndarray) and got.shape:
+            return f"is an array of shape {got.shape}, expected {_KINDS[part.kind]}"
+        dtype = np.asarray(got).dtype
+        if part.kind == "int" and dtype.kind not in "iu":
+            return f"is {got!r}, expected a whole number (int)"
+        if part.kind == "float" and dtype.kind != "f":
+            return f"is {got!r}, expected a float"
+        return ""
+    if not isinstance(got, np.ndarray):
+        return f"is of type {type(got).__name__}, expected {_KINDS[part.kind]}"
+    if got.dtype != np.dtype(part.kind):
+        return f"has dtype {got.dtype}, expected {part.kind}"
+    return ""
+
+
+_KINDS: Mapping[str, str] = {
+    "float64": "a float64 array",
+    "int64": "an int64 array",
+    "float": "a float",
+    "int": "an int",
+    "any": "a result",
+}

@@ -1,0 +1,122 @@
+"""What an exercise is: functions, the cases they are tried on, and the mistakes that are known.
+
+A mistake is a switch in the reference of its function: `has("conv.flip")` in there asks whether it
+is on. So a mutant is the reference with one switch on, and two mistakes compose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+Has: TypeAlias = Callable[[str], bool]
+"""Whether a switch is on, by its id, such as 'col2im.overwrite/window'."""
+
+Check: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], str]
+"""Says what is wrong with a result, given the right one and the arguments; '' if right."""
+
+
+class Case(NamedTuple):
+    """Arguments that a function is tried on; `name` says what is special about them."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+class Switch(NamedTuple):
+    """A known mistake.
+
+    id: as in the bank, such as 'dx.overwrite'; with several readings, '/READING' behind it.
+    words: what was done, as one says it to a student.
+    question: one question that leads on, without the answer.
+    """
+
+    id: str
+    words: str
+    question: str
+
+    @property
+    def mistake(self) -> str:
+        """The id without the reading."""
+        return self.id.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the results of a function.
+
+    Attributes:
+        id: such as 'dx'.
+        name: such as 'gradient of the input'.
+        kind: 'float64', 'int64' (arrays), 'float', 'int' (one number), or 'any'.
+    """
+
+    id: str
+    name: str
+    kind: str = "float64"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that a student writes.
+
+    Attributes:
+        name: as it is called in the student's file.
+        parts: its results, one or several.
+        reference: computes it; called as reference(has, **arguments), returns one result a part.
+        cases: draws the cases from a generator; they are unequal in everything.
+        switches: the known mistakes.
+        naming: draws further cases, which only serve to tell mistakes apart.
+        check: judges a part by another rule than equality, for parts that have several right
+            answers; by the part's id.
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+    reference: Callable[..., Any]
+    cases: Callable[[np.random.Generator], Sequence[Case]]
+    switches: tuple[Switch, ...]
+    naming: Callable[[np.random.Generator], Sequence[Case]] = lambda generator: ()
+    check: Mapping[str, Check] = field(default_factory=dict)
+
+    def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
+        """Compute the reference, with some switches on; inputs are copied."""
+        switches = frozenset(on)
+        return self.reference(switches.__contains__, **copied(arguments))
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A file that a student writes.
+
+    Attributes:
+        name: the file without .py.
+        title: what it is about, in a few words.
+        functions: what is to be written.
+        hints: one further each time: a question, where to look, the contract.
+        tutorial: the number of the tutorial that explains it.
+        version: changes when the contract does.
+        points: how many it is worth by default.
+    """
+
+    name: str
+    title: str
+    functions: tuple[Function, ...]
+    hints: tuple[str, ...]
+    tutorial: int
+    version: int = 1
+    points: int = 10
+
+
+def copied(value: Any) -> Any:
+    """Copy arrays, in dicts, lists and tuples too."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {name: copied(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(copied, value))
+    return value

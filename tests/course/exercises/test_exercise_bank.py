@@ -1,0 +1,119 @@
+"""The bank of mistakes proves itself: references pass, every mutant is killed and named."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minifcn.course import exercises
+from minifcn.course.exercises import find_exercise
+from minifcn.course.exercises.checker import check, judge
+from minifcn.course.exercises.naming import outcomes_of, same
+from minifcn.course.exercises.runner import Raised, Returned
+
+FOLDER = Path(exercises.__file__).parent
+WRITTEN = [name for name in exercises.NAMES if (FOLDER / "bank" / f"{name}.py").exists()]
+FUNCTIONS = [
+    pytest.param(find_exercise(name), function, id=f"{name}.{function.name}")
+    for name in WRITTEN
+    for function in find_exercise(name).functions
+]
+MUTANTS = [
+    pytest.param(find_exercise(name), function, switch, id=f"{function.name}-{switch.id}")
+    for name in WRITTEN
+    for function in find_exercise(name).functions
+    for switch in function.switches
+]
+
+TWINS = []
+"""Ids, with readings, of mistakes that give the same numbers in all cases: either name is right."""
+
+
+def cases_of(function, seed=0):
+    generator = np.random.default_rng(seed)
+    return [*function.cases(generator), *function.naming(generator)]
+
+
+def outcomes_with(function, switch):
+    """What a student would give who made this mistake."""
+    outcomes = outcomes_of(function, [switch.id], cases_of(function))
+    several = len(function.parts) > 1
+    return [
+        Raised("ValueError") if isinstance(one, str) else Returned(one if several else one[0])
+        for one in outcomes
+    ]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_stub_is_not_written_and_says_so(name):
+    report = check(find_exercise(name), (FOLDER / "stubs" / f"{name}.py").read_text())
+    assert {part.status for part in report.parts} == {"not-written"}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_answer_passes(name):
+    report = check(find_exercise(name), (FOLDER / "answers" / f"{name}.py").read_text())
+    assert [
+        (part.part.id, part.status, part.problem) for part in report.parts if part.problem
+    ] == []
+
+
+@pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
+def test_the_reference_passes(exercise, function):
+    outcomes = [
+        Returned(one if len(function.parts) > 1 else one[0])
+        for one in outcomes_of(function, [], cases_of(function))
+    ]
+    assert [part.problem for part in judge(exercise, function, outcomes)] == [""] * len(
+        function.parts
+    )
+
+
+@pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
+def test_ids_and_case_names_differ_and_arguments_come_back(exercise, function):
+    ids = [switch.id for switch in function.switches]
+    assert len(ids) == len(set(ids))
+    names = [case.name for case in cases_of(function)]
+    assert len(names) == len(set(names))
+    text = (FOLDER / "bank" / f"{exercise.name}.py").read_text()
+    assert not [one for one in ids if f'has("{one}")' not in text], "a switch that nothing asks for"
+
+
+@pytest.mark.parametrize(("exercise", "function", "switch"), MUTANTS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_mutant_is_killed_and_named_as_itself(exercise, function, switch, seed):
+    generator = np.random.default_rng(seed)
+    cases = [*function.cases(generator), *function.naming(generator)]
+    outcomes = [
+        Raised("ValueError") if isinstance(one, str)
+        else Returned(one if len(function.parts) > 1 else one[0])
+        for one in outcomes_of(function, [switch.id], cases)
+    ]  # fmt: skip
+    wrong = [part for part in judge(exercise, function, outcomes, seed) if part.status != "pass"]
+    assert wrong, "it survives"
+    for part in wrong:
+        named = {one.id for one in part.name.switches}
+        assert switch.id in named, (part.part.id, part.problem, part.name)
+        assert all({switch.id, other} in TWINS for other in named - {switch.id}), named
+
+
+@pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
+def test_a_right_solution_in_a_strange_style_is_never_refused_for_its_rounding(exercise, function):
+    outcomes = outcomes_of(function, [], cases_of(function))
+    nudged = [
+        tuple(
+            part * (1 + 1e-14) if isinstance(part, np.ndarray) and part.dtype.kind == "f" else part
+            for part in one
+        )
+        for one in outcomes
+    ]
+    assert all(same(a, b) for a, b in zip(outcomes, nudged, strict=True))
+
+
+def test_no_answer_or_stub_imports_more_than_numpy_and_the_standard_library():
+    for path in (*FOLDER.glob("stubs/*.py"), *FOLDER.glob("answers/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                assert {alias.name for alias in node.names} <= {"numpy", "math"}
+            assert not isinstance(node, ast.ImportFrom) or node.module in ("math",)
