@@ -30,9 +30,11 @@ COMMANDS = {
     "export": "write a run's weights for PyTorch and others",
     "bench": "time the training step and its kernels",
     "tutorials": "list the tutorials, or write notebooks",
+    "course": "exercises: write the kernels yourself, and hear which mistake is in them",
     "doctor": "say what this machine brings",
 }
-"""What each command is for. The file of its name holds `add_options(parser)` and `run(choices)`."""
+"""What each command is for. The file of its name holds `add_options(parser)` and `run(choices)`,
+which may return an exit code."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         with unbreakable("stdout") as output:
-            _run_command(arguments, output)
+            return _run_command(arguments, output)
     except (ValueError, TypeError, OverflowError, OSError) as error:
         return _fail(2, _one_line(error))
     except (TrainingDivergedError, FloatingPointError, MemoryError) as error:
@@ -95,17 +97,17 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _fail(130, _one_line(error))
     except KeyboardInterrupt:
         return _fail(130, "interrupted")
-    return 0
 
 
-def _run_command(arguments: Sequence[str] | None, output: Output) -> None:
+def _run_command(arguments: Sequence[str] | None, output: Output) -> int:
     try:
         choices = build_parser().parse_args(arguments)
-        _module(choices.command).run(choices)
+        code = _module(choices.command).run(choices)
     except SystemExit:  # of the parser, which has printed help or an error
         check_printed(output)
         raise
     check_printed(output)
+    return code or 0
 
 
 def _fail(code: int, message: str) -> int:

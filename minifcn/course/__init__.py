@@ -1,1 +1,5 @@
-"""For teaching: what the tutorials share, where they are, and notebooks of them."""
+"""For teaching: what the tutorials share, notebooks of them, and exercises that are checked."""
+
+from minifcn.course.exercises.notebook import check
+
+__all__ = ["check"]

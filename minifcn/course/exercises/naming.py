@@ -1,8 +1,9 @@
 """Which mistake is it? A name is given only where a known mistake gives the very same results.
 
 The reference with one switch on, a mutant, is run on every case. A part of a student's function
-has the mistake where its results are the mutant's on all of them. Where none fits, pairs
-of mistakes are tried; where several fit, all are shown; else properties say what the results have in common.
+has the mistake where its results are the mutant's on all of them. Where none fits, pairs of
+mistakes are tried; where several fit, all are shown; else properties say what the results have in
+common.
 """
 
 from __future__ import annotations

@@ -1,0 +1,170 @@
+"""minifcn course: write the pieces of FCN-8s yourself, and hear which mistake is in them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minifcn.commands import options
+from minifcn.commands.terminal import say
+
+if TYPE_CHECKING:
+    from minifcn.course.exercises.checker import Report
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe what one can do with the exercises."""
+    from minifcn.course.exercises import NAMES
+
+    parser.description = "Exercises: write each piece of FCN-8s; the checker names the mistake."
+    actions = parser.add_subparsers(required=True, metavar="action", dest="action")
+    start = actions.add_parser("start", help="write the stubs, never over a file that is there")
+    start.add_argument("folder", type=options.path, metavar="DIR")
+    check = actions.add_parser("check", help="check the exercises of a folder")
+    check.add_argument("folder", type=options.path, metavar="DIR")
+    check.add_argument(
+        "exercises", nargs="*", metavar="EXERCISE", help="default: all in the folder"
+    )
+    check.add_argument("--watch", action="store_true", help="check again when a file changes")
+    check.add_argument(
+        "--plot", type=options.path, metavar="FILE", help="draw the first wrong result"
+    )
+    check.add_argument("--seed", type=int, default=0, metavar="S", help="of the cases; default: 0")
+    options.add_json(check, "a JSON record a line")
+    for name, purpose in (("hint", "one hint further each time"), ("answer", "show the answer")):
+        action = actions.add_parser(name, help=purpose)
+        action.add_argument("exercise", choices=NAMES, metavar="EXERCISE")
+        action.add_argument(
+            "--folder", type=options.path, metavar="DIR", help="of the course; default: my-course"
+        )
+    action.add_argument("--give-up", action="store_true", help="before it has passed; is recorded")
+
+
+def run(choices: argparse.Namespace) -> int:
+    """Do what was asked; return 1 if a check found something wrong."""
+    return {"start": _start, "check": _check, "hint": _hint, "answer": _answer}[choices.action](
+        choices
+    )
+
+
+def _start(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises.folder import start
+
+    new, kept = start(choices.folder)
+    for path in kept:
+        say(f"kept as it is: {path}")
+    print(f"{len(new)} exercises in {choices.folder}, in the order of the tutorials:")
+    for path in new:
+        print(f"  {path.name}")
+    say(f"check with: minifcn course check {choices.folder}")
+    return 0
+
+
+def _check(choices: argparse.Namespace) -> int:
+    names = _names(choices.folder, choices.exercises)
+    code = _check_once(choices, names)
+    if choices.watch:
+        _watch(choices, names)
+    return code
+
+
+def _names(folder: Path, given: Sequence[str]) -> list[str]:
+    from minifcn.course.exercises import NAMES, find_exercise
+
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is no folder: minifcn course start {folder} makes it")
+    for name in given:
+        find_exercise(name)
+    names = list(given) or [name for name in NAMES if (folder / f"{name}.py").is_file()]
+    if not names:
+        raise ValueError(f"{folder} has no exercises: minifcn course start {folder} writes them")
+    return names
+
+
+def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
+    from minifcn.course.exercises.messages import message, record, table
+
+    reports = []
+    for name in names:
+        report = _report(choices.folder, name, choices.seed)
+        reports.append(report)
+        if choices.json:
+            print(json.dumps(record(report)), flush=True)
+    if not choices.json:
+        print(table(reports))
+        wrong = [p for r in reports for p in r.parts if p.status not in ("pass", "not-written")]
+        for text in dict.fromkeys(map(message, wrong)):
+            print(f"\n{text}")
+    if choices.plot:
+        _plot(choices.plot, reports)
+    return int(any(report.status != "pass" for report in reports))
+
+
+def _report(folder: Path, name: str, seed: int) -> Report:
+    from minifcn.course.exercises import find_exercise
+    from minifcn.course.exercises.checker import check
+    from minifcn.course.exercises.folder import note_passed, read_source
+
+    report = check(find_exercise(name), read_source(folder, name), seed)
+    note_passed(folder, name, report.status == "pass")
+    return report
+
+
+def _plot(path: Path, reports: Sequence[Report]) -> None:
+    from minifcn.course.exercises.picture import plot_wrong
+
+    wrong = [part for report in reports for part in report.parts if part.expected is not None]
+    if not wrong:
+        say("nothing to draw: no array of numbers is wrong")
+        return
+    plot_wrong(path, wrong[0])
+    say(f"{wrong[0].function.name}, {wrong[0].part.name}: {path}")
+
+
+def _watch(choices: argparse.Namespace, names: Sequence[str]) -> None:
+    """Check what has changed, until Ctrl-C."""
+    seen = _stamps(choices.folder, names)
+    say("waiting for changes; Ctrl-C ends")
+    while True:
+        time.sleep(0.3)
+        now = _stamps(choices.folder, names)
+        changed = [name for name in names if now[name] != seen[name]]
+        seen = now
+        if changed:
+            print()
+            _check_once(choices, changed)
+
+
+def _stamps(folder: Path, names: Sequence[str]) -> dict[str, float]:
+    paths = {name: folder / f"{name}.py" for name in names}
+    return {name: path.stat().st_mtime if path.exists() else 0 for name, path in paths.items()}
+
+
+def _folder(choices: argparse.Namespace) -> Path:
+    """The folder that is meant: the one given, my-course, or this one."""
+    folder = choices.folder or (Path("my-course") if Path("my-course").is_dir() else Path())
+    if not (folder / f"{choices.exercise}.py").is_file():
+        raise ValueError(
+            f"{folder / choices.exercise}.py is not there: give --folder DIR, the folder that"
+            " minifcn course start has made"
+        )
+    return Path(folder)
+
+
+def _hint(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises.folder import next_hint
+
+    hint, number, count = next_hint(_folder(choices), choices.exercise)
+    print(f"{number} of {count}: {hint}")
+    return 0
+
+
+def _answer(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises.folder import answer
+
+    print(answer(_folder(choices), choices.exercise, choices.give_up), end="")
+    return 0
