@@ -113,7 +113,7 @@ def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], s
     return reports
 
 
-CHANGED = "the arguments must come back unchanged"
+CHANGED = "is not judged: the arguments must come back unchanged"
 _UNNAMED = (CHANGED,)
 
 
@@ -140,9 +140,9 @@ def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> Par
     if isinstance(outcome, Stopped):
         report.status = {"timeout": "timeout", "memory": "memory"}.get(outcome.why, "error")
         report.problem = {
-            "timeout": "it did not end in time: is there a loop without an end?",
-            "memory": "it wants more memory than there is for an exercise",
-        }.get(outcome.why, "the process ended before it returned")
+            "timeout": "did not end in time: is there a loop without an end?",
+            "memory": "wants more memory than there is for an exercise",
+        }.get(outcome.why, "ended the process before it returned")
         return report
     if outcome.changed:
         report.problem = CHANGED
@@ -153,12 +153,12 @@ def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> Par
 
 def _raised(report: PartReport, outcome: Raised) -> PartReport:
     if outcome.type in ("NotImplementedError", "NotWritten"):
-        report.status, report.problem = "not-written", "it is not written yet"
+        report.status, report.problem = "not-written", "is not written yet"
         return report
     place = f" in line {outcome.line}" if outcome.line else ""
     if outcome.type == "MemoryError":
         report.status = "memory"
-    report.problem = f"{outcome.type}{place}: {outcome.message}".rstrip(": ")
+    report.problem = f"raised {outcome.type}{place}: {outcome.message}".rstrip(": ")
     if outcome.type in ("SyntaxError", "IndentationError", "ImportError", "NameError",
                         "ModuleNotFoundError", "PermissionError", "SystemExit"):  # fmt: skip
         report.status = "error"

@@ -44,9 +44,7 @@ def read_source(folder: Path, name: str) -> str:
     """
     path = folder / f"{name}.py"
     if not path.is_file():
-        raise ValueError(
-            f"{path} is not there: minifcn course start {folder} writes what is missing"
-        )
+        raise ValueError(f"{path} is not there: minifcn course start {folder} writes it")
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -74,7 +72,7 @@ def remember(folder: Path, state: dict[str, Any]) -> None:
 
 
 def next_hint(folder: Path, name: str) -> tuple[str, int, int]:
-    """Return the next hint of an exercise, its number and how many there are; then the last again."""
+    """Return the next hint of an exercise, its number and how many there are; the last again."""
     hints, state = find_exercise(name).hints, state_of(folder)
     level = min(int(state["hints"].get(name, 0)) + 1, len(hints))
     state["hints"][name] = level

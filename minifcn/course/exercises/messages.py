@@ -22,12 +22,11 @@ def message(report: PartReport) -> str:
         return ""
     name = f"{report.function.name}, {report.part.name}"
     if report.status == "not-written":
-        return f"{name}: {report.problem}."
-    lines = [f"{name}: {report.problem}{_how_many(report)}.", *_seen(report), *_named(report)]
+        return f"{name} {report.problem}."
+    lines = [f"{name} {report.problem}{_how_many(report)}.", *_seen(report), *_named(report)]
     if report.right_cases:
-        lines.append(
-            f"It is right for: {'; '.join(report.right_cases)}. A test of these passes it."
-        )
+        right = "; ".join(report.right_cases)
+        lines.append(f"It is right for: {right}. A test of these alone would pass it.")
     return "\n".join(fill(line, 96, subsequent_indent="  ") for line in lines)
 
 
@@ -52,7 +51,8 @@ def described(arguments: Mapping[str, Any]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
-        return str(value.shape) if value.size > 8 or value.ndim > 1 else str(value.tolist())
+        few = value.ndim <= 1 and value.size <= 8 and value.dtype.kind in "iub"
+        return str(value.tolist() if few else value.shape)
     if isinstance(value, Given):
         return value.name
     if isinstance(value, Graph):

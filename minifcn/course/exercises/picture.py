@@ -25,7 +25,8 @@ def plot_wrong(path: str | os.PathLike[str], report: PartReport) -> None:
     got, right, corner = _planes(report)
     wrong = wrong_places(got, right)
     titles = ("yours", "expected", "yours - expected")
-    with figure_file(path, WIDTH, 0.9 + WIDTH / 3 * len(right) / right.shape[1]) as figure:
+    height = 0.9 + WIDTH / 3 * len(right) / right.shape[1]
+    with figure_file(path, WIDTH, height, layout="constrained") as figure:
         place = ", ".join(map(str, report.where[:-2]))
         plane = f" [{place}]" if place else ""
         figure.suptitle(f"{report.function.name}: {report.part.name}{plane}, from {corner} on")

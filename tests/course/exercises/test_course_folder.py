@@ -1,0 +1,164 @@
+"""A student's folder, what is said of it, and the command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from minifcn.course import check
+from minifcn.course.exercises import NAMES, find_exercise
+from minifcn.course.exercises import checker as checking
+from minifcn.course.exercises.folder import STATE
+from minifcn.course.exercises.messages import WORDS, message, record
+
+RIGHT = """
+import numpy as np
+
+def conv2d(x, weight, bias, stride, padding):
+    (ph, pw), (sh, sw) = padding, stride
+    x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, weight.shape[2:], (2, 3))
+    windows = windows[:, :, ::sh, ::sw]
+    return np.einsum("nchwij,fcij->nfhw", windows, weight) + bias[:, None, None]
+"""
+FLIPPED = RIGHT.replace(", weight) +", ", weight[:, :, ::-1, ::-1]) +")
+
+
+@pytest.fixture
+def course(tmp_path):
+    """A folder in which convolution is flipped."""
+    folder = tmp_path / "my-course"
+    folder.mkdir()
+    (folder / "convolution.py").write_text(FLIPPED)
+    return folder
+
+
+def test_start_writes_all_stubs_and_keeps_what_is_there(cli, course):
+    result = cli("course", "start", course)
+    assert result.code == 0
+    assert sorted(path.stem for path in course.glob("*.py")) == sorted(NAMES)
+    assert (course / "convolution.py").read_text() == FLIPPED
+    assert f"kept as it is: {course / 'convolution.py'}" in result.err
+    assert cli("course", "start", course).out.startswith("0 exercises")
+
+
+def test_start_in_a_file_is_refused(refused, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert "got the file" in refused("course", "start", tmp_path / "file")
+
+
+def test_a_mistake_is_named_with_a_question_and_never_with_the_answer(cli, course):
+    result = cli("course", "check", course)
+    assert result.code == 1
+    assert "conv.flip" in result.out.splitlines()[0]
+    assert "The mistake: the kernel is flipped" in result.out
+    assert "Which weight lies on the top left pixel" in result.out
+    assert "[:, :, ::-1, ::-1]" not in result.out
+
+
+def test_what_is_right_passes_and_its_answer_is_shown(cli, refused, course):
+    assert "has not passed yet" in refused("course", "answer", "convolution", "--folder", course)
+    (course / "convolution.py").write_text(RIGHT)
+    assert cli("course", "check", course, "convolution") == (
+        0,
+        "convolution   1 of  1  passed\n",
+        "",
+    )
+    shown = cli("course", "answer", "convolution", "--folder", course)
+    assert "def conv2d" in shown.out
+    assert json.loads((course / STATE).read_text())["given_up"] == []
+
+
+def test_giving_up_is_recorded(cli, course):
+    assert (
+        "def conv2d" in cli("course", "answer", "convolution", "--folder", course, "--give-up").out
+    )
+    assert json.loads((course / STATE).read_text())["given_up"] == ["convolution"]
+
+
+def test_hints_go_one_further_each_time_and_stay_at_the_last(cli, course):
+    said = [cli("course", "hint", "convolution", "--folder", course).out for _ in range(4)]
+    assert [line[:6] for line in said] == ["1 of 3", "2 of 3", "3 of 3", "3 of 3"]
+    hints = find_exercise("convolution").hints
+    assert [line[8:].rstrip("\n") for line in said] == [*hints, hints[-1]]
+
+
+def test_records_have_what_a_school_needs(cli, course):
+    result = cli("course", "check", course, "--json")
+    line = json.loads(result.out)
+    assert line["schema"] == "minifcn/check/v1"
+    assert (line["exercise"], line["status"], line["points"], line["max_points"]) == (
+        "convolution", "fail", 0.0, 10,
+    )  # fmt: skip
+    (part,) = line["parts"]
+    assert (part["id"], part["status"], part["match"]) == ("conv2d.y", "fail", "exact")
+    assert part["mistakes"] == ["conv.flip"]
+    assert part["expected"] != part["got"]
+
+
+def test_a_picture_shows_what_is_wrong(cli, course, tmp_path):
+    result = cli("course", "check", course, "--plot", tmp_path / "wrong.png")
+    assert (tmp_path / "wrong.png").stat().st_size > 1000
+    assert "wrong.png" in result.err
+    (course / "convolution.py").write_text(RIGHT)
+    assert "nothing to draw" in cli("course", "check", course, "--plot", tmp_path / "no.png").err
+    assert not (tmp_path / "no.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check", "nowhere"), "nowhere is no folder"),
+        (("check", "."), "has no exercises"),
+        (("check", "my-course", "waves"), "exercise must be one of"),
+        (("check", "my-course", "loss"), "is not there: minifcn course start"),
+        (("hint", "loss"), "give --folder DIR"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_a_line(refused, course, monkeypatch, arguments, said):
+    monkeypatch.chdir(course.parent)
+    assert said in refused("course", *arguments)
+
+
+def test_a_state_that_is_no_state_is_refused(refused, course):
+    (course / STATE).write_text("[1]")
+    assert "not what minifcn wrote" in refused("course", "hint", "convolution", "--folder", course)
+
+
+def test_a_file_that_is_no_text_is_refused(refused, course):
+    (course / "convolution.py").write_bytes(b"\xff\xfe\x00")
+    assert "not a readable text file" in refused("course", "check", course)
+
+
+EMPTY = "def conv2d(x, weight, bias, stride, padding):\n    "
+SOURCES = {
+    "is not written yet": EMPTY + "raise NotImplementedError",
+    "has dtype float32, expected float64": RIGHT.replace("bias[:", "0 * bias[:").replace(
+        "return np", "return np.float32(1) * np"
+    ).replace("return ", "return (").rstrip() + ").astype('f4')",
+    "raised ZeroDivisionError in line 2": EMPTY + "1 / 0",
+    "is of type NoneType": EMPTY + "pass",
+    "has shape (2, 4, 4, 4, 1)": RIGHT.rstrip() + "\n\nold = conv2d\n"
+    "def conv2d(**all):\n    return old(**all)[..., None]",
+    "raised SyntaxError in line 1": "def",
+    "the arguments must come back unchanged": "def conv2d(x, **others):\n    x[:] = 0\n    return x",
+    "no mistake that I know": RIGHT.replace("bias[:", "(1 + bias * bias)[:"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", SOURCES)
+def test_what_is_said_of_other_faults(said):
+    (part,) = checking.check(find_exercise("convolution"), SOURCES[said]).parts
+    assert said in " ".join(message(part).split())
+    assert len(message(part).split()) <= WORDS
+    assert json.dumps(record(checking.check(find_exercise("convolution"), SOURCES[said])))
+
+
+def test_a_notebook_checks_functions(capsys):
+    def conv2d(x, weight, bias, stride, padding):
+        raise NotImplementedError
+
+    check(conv2d)
+    assert capsys.readouterr().out == "conv2d, output is not written yet.\n"
+    with pytest.raises(ValueError, match="functions must be of an exercise"):
+        check(np.pad)
