@@ -35,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--seed", type=int, default=0, metavar="S", help="of the cases; default: 0")
     options.add_json(check, "a JSON record a line")
+    actions.add_parser("bank", help="try all mistakes that are known: are they found, and named?")
     for name, purpose in (("hint", "one hint further each time"), ("answer", "show the answer")):
         action = actions.add_parser(name, help=purpose)
         action.add_argument("exercise", choices=NAMES, metavar="EXERCISE")
@@ -142,6 +143,14 @@ def _watch(choices: argparse.Namespace, names: Sequence[str]) -> None:
 def _stamps(folder: Path, names: Sequence[str]) -> dict[str, float]:
     paths = {name: folder / f"{name}.py" for name in names}
     return {name: path.stat().st_mtime if path.exists() else 0 for name, path in paths.items()}
+
+
+def _bank(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises import NAMES, find_exercise
+    from minifcn.course.exercises.proof import bank_table, try_all
+
+    print(bank_table([trial for name in NAMES for trial in try_all(find_exercise(name))]))
+    return 0
 
 
 def _folder(choices: argparse.Namespace) -> Path:
