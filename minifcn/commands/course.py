@@ -47,9 +47,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(choices: argparse.Namespace) -> int:
     """Do what was asked; return 1 if a check found something wrong."""
-    return {"start": _start, "check": _check, "hint": _hint, "answer": _answer}[choices.action](
-        choices
-    )
+    actions = {
+        "start": _start,
+        "check": _check,
+        "bank": _bank,
+        "hint": _hint,
+        "answer": _answer,
+    }
+    return actions[choices.action](choices)
 
 
 def _start(choices: argparse.Namespace) -> int:

@@ -141,7 +141,7 @@ SOURCES = {
     "has shape (2, 4, 4, 4, 1)": RIGHT.rstrip() + "\n\nold = conv2d\n"
     "def conv2d(**all):\n    return old(**all)[..., None]",
     "raised SyntaxError in line 1": "def",
-    "the arguments must come back unchanged": "def conv2d(x, **others):\n    x[:] = 0\n    return x",
+    "the arguments must come back unchanged": "def conv2d(x, **all):\n    x[:] = 0\n    return x",
     "no mistake that I know": RIGHT.replace("bias[:", "(1 + bias * bias)[:"),
 }  # fmt: skip
 
