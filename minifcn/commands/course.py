@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minifcn.commands import options
 from minifcn.commands.terminal import say
 
 if TYPE_CHECKING:
     from minifcn.course.exercises.checker import Report
+    from minifcn.course.grading.grade import Result
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     check.add_argument("--seed", type=int, default=0, metavar="S", help="of the cases; default: 0")
     options.add_json(check, "a JSON record a line")
+    check.add_argument("--gradescope", type=options.path, metavar="FILE", help="write results.json")
+    check.add_argument("--classroom50", type=options.path, metavar="FILE", help="write result.json")
     actions.add_parser("bank", help="try all mistakes that are known: are they found, and named?")
     for name, purpose in (("hint", "one hint further each time"), ("answer", "show the answer")):
         action = actions.add_parser(name, help=purpose)
@@ -42,7 +47,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--folder", type=options.path, metavar="DIR", help="of the course; default: my-course"
         )
+    _add_grade(actions.add_parser("grade", help="grade a class: a folder or a zip a student"))
+    scope = actions.add_parser("gradescope", help="write an autograder for Gradescope")
+    scope.add_argument("folder", type=options.path, metavar="DIR")
+    scope.add_argument(
+        "--install", default="minifcn", metavar="WHAT", help="what pip installs there"
+    )
+    scope.add_argument("--points", type=options.path, metavar="FILE", help="which are graded")
     action.add_argument("--give-up", action="store_true", help="before it has passed; is recorded")
+
+
+def _add_grade(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Grade a class. Students' code runs in processes that are limited and watched: that stops"
+        " accidents and simple cheats, not a hostile program. Run strangers' code in a container."
+    )
+    add = parser.add_argument
+    add("submissions", type=options.path, metavar="DIR", help="a folder or a zip for each student")
+    add("--out", type=options.path, required=True, metavar="DIR", help="folder of the results")
+    add("--points", type=options.path, metavar="FILE", help="TOML; written to --out by default")
+    add("--jobs", type=int, metavar="N", help="how many at once; default: all cores")
+    add("--seed", type=int, default=0, metavar="S", help="of the cases; default: 0")
+    add("--canvas", type=options.path, metavar="FILE", help="an export of Canvas, to fill")
+    add("--column", metavar="TITLE", help="its column, as it stands there")
 
 
 def run(choices: argparse.Namespace) -> int:
@@ -53,6 +80,8 @@ def run(choices: argparse.Namespace) -> int:
         "bank": _bank,
         "hint": _hint,
         "answer": _answer,
+        "grade": _grade,
+        "gradescope": _gradescope,
     }
     return actions[choices.action](choices)
 
@@ -107,7 +136,19 @@ def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
             print(f"\n{text}")
     if choices.plot:
         _plot(choices.plot, reports)
+    _write_results(choices, [record(report) for report in reports])
     return int(any(report.status != "pass" for report in reports))
+
+
+def _write_results(choices: argparse.Namespace, records: list[dict[str, Any]]) -> None:
+    """Write what an autograder reads, if that was asked for."""
+    from minifcn.course.grading.formats import as_json, classroom50_result, gradescope_results
+    from minifcn.system.files import write_atomically
+
+    if choices.gradescope:
+        write_atomically(choices.gradescope, as_json(gradescope_results(records)))
+    if choices.classroom50:
+        write_atomically(choices.classroom50, as_json(classroom50_result(records, os.environ)))
 
 
 def _report(folder: Path, name: str, seed: int) -> Report:
@@ -181,4 +222,67 @@ def _answer(choices: argparse.Namespace) -> int:
     from minifcn.course.exercises.folder import answer
 
     print(answer(_folder(choices), choices.exercise, choices.give_up), end="")
+    return 0
+
+
+def _grade(choices: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from minifcn.course.grading.grade import grade_class
+
+    if (choices.canvas is None) != (choices.column is None):
+        raise ValueError("--canvas and --column go together: an export, and its column to fill")
+    if choices.jobs is not None and choices.jobs < 1:
+        raise ValueError(f"jobs must be at least 1; got {choices.jobs}")
+    points = _points(choices.points)
+    bar = partial(tqdm, desc="submissions", disable=None, leave=False)
+    settings = (points, choices.seed, choices.jobs, bar)
+    results = grade_class(choices.submissions, choices.out, *settings)
+    for path in _write_class(choices, points, results):
+        print(path)
+    for result in results:
+        for problem in result.problems:
+            say(f"{result.student}: not read: {problem}")
+    return 0
+
+
+def _points(path: Path | None) -> dict[str, float]:
+    from minifcn.course.grading.points import default_points, read_points
+
+    return default_points() if path is None else read_points(path)
+
+
+def _write_class(
+    choices: argparse.Namespace, points: dict[str, float], results: list[Result]
+) -> list[Path]:
+    """Write the tables and the page of a class; return the paths."""
+    from minifcn.course.grading.page import class_page
+    from minifcn.course.grading.points import as_toml
+    from minifcn.course.grading.tables import fill_canvas, moodle_csv, results_csv
+    from minifcn.system.files import write_atomically
+
+    texts = {
+        "results.csv": results_csv(results),
+        "moodle.csv": moodle_csv(results),
+        "class.html": class_page(results, choices.submissions.resolve().name),
+        "points.toml": as_toml(points),
+    }
+    if choices.canvas:
+        texts["canvas.csv"], missing = fill_canvas(choices.canvas, choices.column, results)
+        for student in missing:
+            say(f"not in the export of Canvas: {student}")
+    for name, text in texts.items():
+        write_atomically(choices.out / name, text.encode())
+    return [choices.out / name for name in texts]
+
+
+def _gradescope(choices: argparse.Namespace) -> int:
+    from minifcn.course.grading.formats import gradescope_zip
+    from minifcn.system.files import write_atomically
+
+    content = gradescope_zip(choices.install, list(_points(choices.points)))
+    choices.folder.mkdir(parents=True, exist_ok=True)
+    path = choices.folder / "autograder.zip"
+    write_atomically(path, content)
+    print(path)
     return 0
