@@ -14,6 +14,7 @@ from minifcn.course.exercises.exercise import Case, Exercise, Function, Part
 from minifcn.course.exercises.naming import (
     RAISED,
     Name,
+    name_change,
     name_mistake,
     part_of,
     same,
@@ -92,12 +93,7 @@ def check_function(
     every = [*cases, *naming]
     outcomes = run(source, f"{exercise.name}.py", function.name,
                    [case.arguments for case in every], python=python)  # fmt: skip
-    reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
-            results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, every)
-    return reports
+    return _judged(function, cases, naming, outcomes)
 
 
 def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], seed: int = 0
@@ -105,16 +101,25 @@ def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], s
     """Judge outcomes as if a student's function had given them."""
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
+    return _judged(function, cases, naming, outcomes)
+
+
+def _judged(
+    function: Function, cases: Sequence[Case], naming: Sequence[Case], outcomes: Sequence[Outcome]
+) -> list[PartReport]:
+    every = [*cases, *naming]
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
     for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
+        if report.status == "fail" and report.problem == CHANGED:
+            changed = [one.changed for one in outcomes if isinstance(one, Returned)]
+            report.name = name_change(function, changed, every)
+        elif report.status == "fail":
             results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, [*cases, *naming])
+            report.name = name_mistake(function, i, results, every)
     return reports
 
 
 CHANGED = "the arguments must come back unchanged"
-_UNNAMED = (CHANGED,)
 
 
 def _first_problem(

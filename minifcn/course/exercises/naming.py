@@ -2,7 +2,8 @@
 
 The reference with one switch on, a mutant, is run on every case. A part of a student's function
 has the mistake where its results are the mutant's on all of them. Where none fits, pairs
-of mistakes are tried; where several fit, all are shown; else properties say what the results have in common.
+of mistakes are tried; where several fit, all are shown; else properties say what the results have
+in common.
 """
 
 from __future__ import annotations
@@ -54,6 +55,19 @@ def name_mistake(
         return Name("pair", pairs[0])
     found = common_property(results, right, cases)
     return Name("property", property=found) if found else Name("none")
+
+
+def name_change(
+    function: Function, changed: Sequence[Sequence[str]], cases: Sequence[Case]
+) -> Name:
+    """Name the mistake of changing arguments, given which ones were changed in each case."""
+    wanted = {name for one in changed for name in one}
+    fitting = tuple(
+        switch
+        for switch in function.switches
+        if {n for case in cases for n in function.changes(case.arguments, [switch.id])} == wanted
+    )
+    return Name("exact" if len(fitting) == 1 else "either", fitting) if fitting else Name("none")
 
 
 def outcomes_of(
