@@ -234,6 +234,8 @@ def _type_problem(got: Any, part: Part) -> str:
             return f"is {got!r}, expected a whole number (int)"
         if part.kind == "float" and dtype.kind != "f":
             return f"is {got!r}, expected a float"
+        if part.kind == "float" and dtype != np.float64:
+            return f"has dtype {dtype}, expected a float of 64 bits"
         return ""
     if not isinstance(got, np.ndarray):
         return f"is of type {type(got).__name__}, expected {_KINDS[part.kind]}"
