@@ -91,12 +91,13 @@ class Function:
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""
         switches = frozenset(on)
-        return self.reference(switches.__contains__, **copied(arguments))
+        with np.errstate(all="ignore"):
+            return self.reference(switches.__contains__, **copied(arguments))
 
     def changes(self, arguments: Mapping[str, Any], on: Iterable[str]) -> tuple[str, ...]:
         """The names of the arrays that the reference changes with some switches on."""
         given = copied(arguments)
-        with suppress(Exception):
+        with suppress(Exception), np.errstate(all="ignore"):
             self.reference(frozenset(on).__contains__, **given)
         return tuple(
             name
