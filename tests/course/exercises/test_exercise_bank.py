@@ -26,7 +26,10 @@ MUTANTS = [
     for switch in function.switches
 ]
 
-TWINS = []
+TWINS = [
+    # Columns that are read as (..., OH, OW, KH, KW) lie where a stride between taps puts them.
+    {"im2col.order/windows_first", "im2col.stride_pos/taps"},
+]
 """Ids, with readings, of mistakes that give the same numbers in all cases: either name is right."""
 
 
