@@ -120,6 +120,7 @@ def _judged(
 
 
 CHANGED = "the arguments must come back unchanged"
+_MISCOUNTED = "wrong number of results"
 
 
 def _first_problem(
@@ -178,9 +179,9 @@ def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
     result = outcome.result
     if len(function.parts) == 1:
         return result
-    if isinstance(result, tuple) and len(result) == len(function.parts):
+    if isinstance(result, (tuple, list)) and len(result) == len(function.parts):
         return result[part]
-    return Other("wrong number of results")
+    return Other(_MISCOUNTED)
 
 
 def _compared(
@@ -188,8 +189,8 @@ def _compared(
 ) -> PartReport | None:
     expected = part_of(function.run(case.arguments), part, function)
     got = _result_of(outcome, part, function)
-    if isinstance(got, Other) and len(function.parts) > 1:
-        count = len(outcome.result) if isinstance(outcome.result, tuple) else 1
+    if isinstance(got, Other) and got.type == _MISCOUNTED:
+        count = len(outcome.result) if isinstance(outcome.result, (tuple, list)) else 1
         report.problem = (
             f"returned {count} result{'s' * (count != 1)}, expected {len(function.parts)}"
         )
@@ -226,6 +227,8 @@ def _type_problem(got: Any, part: Part) -> str:
     """Say what is wrong with the type of a result; '' if nothing is."""
     if isinstance(got, Other):
         return f"is of type {got.type}, expected {_KINDS[part.kind]}"
+    if isinstance(got, (tuple, list)):
+        return f"is a {type(got).__name__}, expected {_KINDS[part.kind]}"
     if part.kind in ("float", "int"):
         if isinstance(got, np.ndarray) and got.shape:
             return f"is an array of shape {got.shape}, expected {_KINDS[part.kind]}"
