@@ -191,13 +191,14 @@ def _gradient(has: Has, p: np.ndarray, one_hot: np.ndarray, counts: np.ndarray) 
         gradient = 2 * gradient
     if has("ce.factor2/gradient_half"):
         gradient = gradient / 2
-    if has("ce.void_grad/softmax"):
-        return np.asarray(np.where(counts[:, None], gradient, p) / max(count, 1))
-    if has("ce.void_grad/class_0"):
-        return np.asarray(gradient / max(count, 1))
-    if has("ce.void_grad/softmax_later"):
-        return np.asarray(np.where(counts[:, None], gradient / max(count, 1), p))
+    everywhere, divided = gradient, max(count, 1)
     gradient = np.where(counts[:, None], gradient, 0.0)
+    if has("ce.void_grad/softmax_all_void") or (count and has("ce.void_grad/softmax")):
+        return np.asarray(np.where(counts[:, None], gradient, p) / divided)
+    if has("ce.void_grad/class_0_all_void") or (count and has("ce.void_grad/class_0")):
+        return np.asarray(everywhere / divided)
+    if count and has("ce.void_grad/softmax_later"):
+        return np.asarray(np.where(counts[:, None], gradient / divided, p))
     if has("ce.mean_per_image/nan"):
         return np.asarray(gradient / counts.sum((1, 2))[:, None, None, None] / len(p))
     if has("ce.mean_per_image/zero"):

@@ -113,6 +113,14 @@ SWITCHES = (
         "Does the mean change if a score of a void pixel does?",
         ("ce.void_grad/softmax", "void pixels have a gradient: softmax, by the count"),
         (
+            "ce.void_grad/softmax_all_void",
+            "void pixels have a gradient, even if all are void: softmax, by the count",
+        ),
+        (
+            "ce.void_grad/class_0_all_void",
+            "void pixels have a gradient, even if all are void: that of class 0",
+        ),
+        (
             "ce.void_grad/softmax_later",
             "void pixels have a gradient: softmax, not even divided by the count",
         ),
