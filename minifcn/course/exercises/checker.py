@@ -177,11 +177,13 @@ def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
     if not isinstance(outcome, Returned):
         return RAISED
     result = outcome.result
-    if len(function.parts) == 1:
-        return result
-    if isinstance(result, (tuple, list)) and len(result) == len(function.parts):
-        return result[part]
-    return Other(_MISCOUNTED)
+    if len(function.parts) > 1:
+        if not isinstance(result, (tuple, list)) or len(result) != len(function.parts):
+            return Other(_MISCOUNTED)
+        result = result[part]
+    if function.parts[part].kind == "float" and isinstance(result, np.integer):
+        return np.float64(result)  # 0 is as good as 0.0
+    return result
 
 
 def _compared(

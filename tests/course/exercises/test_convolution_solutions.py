@@ -88,7 +88,7 @@ WRONG = {
     ),
     "the stride of the rows, twice, in the window alone": (
         LOOP.format(rows=ROWS, columns="j * sh:j * sh + kw", kernel="weight[k]"),
-        None,
+        "size.h_for_w/step",
     ),
     "a flipped kernel in loops": (
         LOOP.format(rows=ROWS, columns=COLUMNS, kernel="weight[k, :, ::-1, ::-1]"),
@@ -171,11 +171,23 @@ WRONG = {
         ),
         "conv.flip/both + conv.bias_missing",
     ),
+    "the largest product": (
+        LOOP.format(rows=ROWS, columns=COLUMNS, kernel="weight[k]").replace("np.sum", "np.max"),
+        None,
+    ),
+    "no padding anywhere": (
+        """
+    oh, ow = size(h, kh, sh, 0), size(w, kw, sw, 0)
+    xp = x
+"""
+        + LOOP.format(rows=ROWS, columns=COLUMNS, kernel="weight[k]"),
+        "size.hardcoded/padding_0",
+    ),
     "only the first image": (
         LOOP.format(rows=ROWS, columns=COLUMNS, kernel="weight[k]").replace(
             "    return", "        return"
         ),
-        None,
+        "pool.return_in_loop/image",
     ),
 }
 

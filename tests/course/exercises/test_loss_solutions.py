@@ -79,6 +79,7 @@ RIGHT = {
         loss = np.array(0.0)
     return loss, np.moveaxis(g.reshape(n, h, w, c), -1, 1)
 """,
+    "0 for 0.0": START + STABLE + NONE_COUNTS.replace("0.0", "0") + AT + MEAN + GRADIENT + END,
     "a list of both": START
     + STABLE
     + NONE_COUNTS
@@ -179,6 +180,11 @@ WRONG = {
     loss = np.mean(each)
 """ + END,
         {"mean": "ce.mean_per_image/zero"},
+    ),
+    "all pixels have a gradient, by the number of all": (
+        START + STABLE + NONE_COUNTS + AT + MEAN
+        + "    g = p.copy()\n    g[b, k, i, j] -= 1\n    g /= labels.size\n" + END,
+        {"gradient": "ce.mean_all + ce.void_grad/softmax"},
     ),
     "half a sum of squares": (
         START + STABLE + NONE_COUNTS + ONE_HOT + AT + GRADIENT

@@ -44,6 +44,7 @@ RIGHT = {
 """,
     "linear: reshape, the same bias": LINEAR
     + "    return weight.reshape(f, channels, height, width), bias\n",
+    "linear: a list": LINEAR + "    return [weight.reshape(f, channels, height, width), bias]\n",
     "linear: element by element": LINEAR
     + """
     kernel = np.zeros((f, channels, height, width))
@@ -152,10 +153,6 @@ WRONG = {
     ),
     "linear: only the weight is returned": (
         LINEAR + "    return weight.reshape(f, channels, height, width)\n",
-        None,
-    ),
-    "linear: a list": (
-        LINEAR + "    return [weight.reshape(f, channels, height, width), bias]\n",
         None,
     ),
 }

@@ -25,6 +25,8 @@ def conv2d(
         stride = (stride[0], stride[0])
     if has("conv.loop_over_input/every"):
         stride = (1, 1)
+    if has("size.hardcoded/padding_0"):
+        padding = (0, 0)
     (h, w), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], weight.shape[2:], stride, padding
     padded = _padded(has, x, padding)
     if has("conv.pad_hw/both") or has("conv.pad_hw/size"):
@@ -33,7 +35,11 @@ def conv2d(
         oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kh) // sw + 1
     else:
         oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
+    if has("size.one_pad/before") or has("size.one_pad/after"):
+        oh, ow = (h + ph - kh) // sh + 1, (w + pw - kw) // sw + 1
     step = (1, 1) if has("conv.stride_size_only") else stride
+    if has("size.h_for_w/step"):
+        step = (sh, sh)
     taps = _taps(padded, weight, (oh, ow), step)
     if has("conv.one_channel"):
         taps = taps[:1]
@@ -98,6 +104,10 @@ def _padded(has: Has, x: np.ndarray, padding: Pair) -> np.ndarray:
         sides[2:] = [(0, 2 * ph), (0, 2 * pw)]
     if has("conv.pad_end/start"):
         sides[2:] = [(2 * ph, 0), (2 * pw, 0)]
+    if has("size.one_pad/before"):
+        sides[2:] = [(ph, 0), (pw, 0)]
+    if has("size.one_pad/after"):
+        sides[2:] = [(0, ph), (0, pw)]
     if has("conv.pad_value/one"):
         return np.pad(x, sides, constant_values=1)
     if has("conv.pad_value/edge"):
@@ -213,6 +223,12 @@ def _returned(has: Has, y: np.ndarray, last: Pair, stride: Pair, bias: np.ndarra
         raise IndexError
     if has("conv.out_T/placed") or has("conv.out_T/shape"):
         y = y.swapaxes(2, 3)
+    if has("pool.return_in_loop/image"):
+        y = np.concatenate([y[:1], np.zeros_like(y[1:])])
+    if has("pool.return_in_loop/channel"):
+        y = np.where(np.arange(n * f).reshape(n, f, 1, 1) == 0, y, 0)
+    if has("conv.first_image"):
+        y = np.broadcast_to(y[:1], y.shape)
     if has("conv.axis_missing/first_image"):
         y = y[0]
     if has("conv.axis_missing/last_image"):

@@ -231,4 +231,20 @@ SWITCHES = (
             "only the last output channel is there: its axis is missing",
         ),
     ),
+    *asked(
+        "Which images and which channels of the output are filled?",
+        ("pool.return_in_loop/image", "it returns after the first image"),
+        ("pool.return_in_loop/channel", "it returns after the first channel of the first image"),
+        ("conv.first_image", "the first image is used for all"),
+    ),
+    *asked(
+        "Of which size is the padded image?",
+        ("size.hardcoded/padding_0", "the padding is not used"),
+        ("size.one_pad/before", "the padding is only at the top and left"),
+        ("size.one_pad/after", "the padding is only at the bottom and right"),
+    ),
+    *asked(
+        "stride is a pair: which of its numbers is for the columns?",
+        ("size.h_for_w/step", "the windows move to the right by the stride of the height"),
+    ),
 )

@@ -191,30 +191,34 @@ def _gradient(has: Has, p: np.ndarray, one_hot: np.ndarray, counts: np.ndarray) 
         gradient = 2 * gradient
     if has("ce.factor2/gradient_half"):
         gradient = gradient / 2
-    everywhere, divided = gradient, max(count, 1)
-    gradient = np.where(counts[:, None], gradient, 0.0)
+    divisor = _divisor(has, counts, p.size)
     if has("ce.void_grad/softmax_all_void") or (count and has("ce.void_grad/softmax")):
-        return np.asarray(np.where(counts[:, None], gradient, p) / divided)
+        return np.asarray(np.where(counts[:, None], gradient, p) / divisor)
     if has("ce.void_grad/class_0_all_void") or (count and has("ce.void_grad/class_0")):
-        return np.asarray(everywhere / divided)
-    if count and has("ce.void_grad/softmax_later"):
-        return np.asarray(np.where(counts[:, None], gradient / divided, p))
+        return np.asarray(gradient / divisor)
+    at_void = p if count and has("ce.void_grad/softmax_later") else 0.0 / divisor
+    return np.where(counts[:, None], gradient / divisor, at_void)
+
+
+def _divisor(has: Has, counts: np.ndarray, numbers: int) -> np.ndarray:
+    """What the gradient is divided by, for each image."""
+    each, count = counts.sum((1, 2)), counts.sum()
+    divisor = np.full(len(counts), max(count, 1), float)
     if has("ce.mean_per_image/nan"):
-        return np.asarray(gradient / counts.sum((1, 2))[:, None, None, None] / len(p))
+        divisor = each * len(counts)
     if has("ce.mean_per_image/zero"):
-        each = np.maximum(counts.sum((1, 2)), 1)[:, None, None, None]
-        return np.asarray(gradient / each / len(p))
+        divisor = np.maximum(each, 1) * len(counts)
     if has("ce.mean_per_image/sum"):
-        return gradient / len(p)
+        divisor[:] = len(counts)
     if has("ce.not_div_n/gradient"):
-        return gradient
+        divisor[:] = 1
     if has("ce.mean_all"):
-        return gradient / counts.size
+        divisor[:] = counts.size
     if has("ce.div_numel"):
-        return gradient / p.size
+        divisor[:] = numbers
     if has("ce.all_void_nan"):
-        return np.asarray(gradient / count)
-    return np.asarray(gradient / max(count, 1))
+        divisor[:] = count
+    return divisor[:, None, None, None]
 
 
 def cases(generator: np.random.Generator) -> list[Case]:
