@@ -188,8 +188,14 @@ def matrices(generator: np.random.Generator) -> list[Case]:
         matrix[list(rows)], matrix[:, list(columns)] = 0, 0
         return Case(name, {"matrix": matrix.astype(np.int64)})
 
+    clean = case("a class without a mistake, others found wholly or predicted rightly", 5)
+    matrix = clean.arguments["matrix"]
+    for row, column in ((1, 0), (1, 2), (1, 3), (1, 4), (0, 1), (2, 1), (3, 1), (4, 1),
+                        (3, 0), (3, 2), (3, 4), (0, 4), (2, 4)):  # fmt: skip
+        matrix[row, column] = 0
     return [
         case("all classes are there", 4),
+        clean,
         case("a class that is in neither", 5, (2,), (2,)),
         case("a class that is only predicted", 4, (1,), ()),
         case("a class that is never predicted", 3, (), (2,)),

@@ -34,6 +34,8 @@ def conv_output_size(
         return float(free // stride + 1)
     if has("size.no_floor/round"):
         return round(free / stride) + 1
+    if has("size.no_plus_one/two_plus"):
+        return free // stride + 2
     if has("size.no_plus_one/last"):
         return math.ceil(free / stride)
     steps = math.ceil(free / stride) if has("size.ceil") else free // stride
@@ -56,6 +58,10 @@ def _reach(has: Has, kernel_size: int, dilation: int) -> int:
         return kernel_size
     if has("size.dilation/times"):
         return dilation * kernel_size
+    if has("size.dilation/times_plus_one"):
+        return dilation * kernel_size + 1
+    if has("size.dilation/sum"):
+        return kernel_size + dilation
     if has("size.dilation/no_one"):
         return dilation * (kernel_size - 1)
     if has("size.dilation/holes"):
@@ -161,6 +167,8 @@ _DILATION = asked(
     " last, how many pixels is that?",
     ("size.dilation/ignored", "the dilation is not used"),
     ("size.dilation/times", "the window reaches over dilation * kernel_size pixels"),
+    ("size.dilation/times_plus_one", "the window reaches over dilation * kernel_size + 1 pixels"),
+    ("size.dilation/sum", "the window reaches over kernel_size + dilation pixels"),
     ("size.dilation/no_one", "the reach of the window is one pixel too short"),
     ("size.dilation/holes", "dilation is taken for the number of pixels between two weights"),
     ("size.dilation/once", "the dilation is added once, not between each two weights"),
@@ -186,6 +194,7 @@ SWITCHES = (
     *asked(
         "If the window just fits into the input, and cannot move: how many outputs are there?",
         ("size.no_plus_one/first", "the first window is not counted"),
+        ("size.no_plus_one/two_plus", "one window too many is counted"),
         ("size.no_plus_one/last", "a window that ends just at the border is not counted"),
         ("size.plus_one_inside", "1 is added before the division, not behind it"),
     ),
