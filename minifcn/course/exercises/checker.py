@@ -14,6 +14,7 @@ from minifcn.course.exercises.exercise import Case, Exercise, Function, Part
 from minifcn.course.exercises.naming import (
     RAISED,
     Name,
+    name_change,
     name_mistake,
     part_of,
     same,
@@ -92,12 +93,7 @@ def check_function(
     every = [*cases, *naming]
     outcomes = run(source, f"{exercise.name}.py", function.name,
                    [case.arguments for case in every], python=python)  # fmt: skip
-    reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
-            results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, every)
-    return reports
+    return _judged(function, cases, naming, outcomes)
 
 
 def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], seed: int = 0
@@ -105,16 +101,26 @@ def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], s
     """Judge outcomes as if a student's function had given them."""
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
+    return _judged(function, cases, naming, outcomes)
+
+
+def _judged(
+    function: Function, cases: Sequence[Case], naming: Sequence[Case], outcomes: Sequence[Outcome]
+) -> list[PartReport]:
+    every = [*cases, *naming]
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
     for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
+        if report.status == "fail" and report.problem == CHANGED:
+            changed = [one.changed for one in outcomes if isinstance(one, Returned)]
+            report.name = name_change(function, changed, every)
+        elif report.status == "fail":
             results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, [*cases, *naming])
+            report.name = name_mistake(function, i, results, every)
     return reports
 
 
 CHANGED = "is not judged: the arguments must come back unchanged"
-_UNNAMED = (CHANGED,)
+_MISCOUNTED = "wrong number of results"
 
 
 def _first_problem(
@@ -171,11 +177,13 @@ def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
     if not isinstance(outcome, Returned):
         return RAISED
     result = outcome.result
-    if len(function.parts) == 1:
-        return result
-    if isinstance(result, tuple) and len(result) == len(function.parts):
-        return result[part]
-    return Other("wrong number of results")
+    if len(function.parts) > 1:
+        if not isinstance(result, (tuple, list)) or len(result) != len(function.parts):
+            return Other(_MISCOUNTED)
+        result = result[part]
+    if function.parts[part].kind == "float" and isinstance(result, np.integer):
+        return np.float64(result)  # 0 is as good as 0.0
+    return result
 
 
 def _compared(
@@ -183,8 +191,8 @@ def _compared(
 ) -> PartReport | None:
     expected = part_of(function.run(case.arguments), part, function)
     got = _result_of(outcome, part, function)
-    if isinstance(got, Other) and len(function.parts) > 1:
-        count = len(outcome.result) if isinstance(outcome.result, tuple) else 1
+    if isinstance(got, Other) and got.type == _MISCOUNTED:
+        count = len(outcome.result) if isinstance(outcome.result, (tuple, list)) else 1
         report.problem = (
             f"returned {count} result{'s' * (count != 1)}, expected {len(function.parts)}"
         )
@@ -221,6 +229,8 @@ def _type_problem(got: Any, part: Part) -> str:
     """Say what is wrong with the type of a result; '' if nothing is."""
     if isinstance(got, Other):
         return f"is of type {got.type}, expected {_KINDS[part.kind]}"
+    if isinstance(got, (tuple, list)):
+        return f"is a {type(got).__name__}, expected {_KINDS[part.kind]}"
     if part.kind in ("float", "int"):
         if isinstance(got, np.ndarray) and got.shape:
             return f"is an array of shape {got.shape}, expected {_KINDS[part.kind]}"
@@ -229,6 +239,8 @@ def _type_problem(got: Any, part: Part) -> str:
             return f"is {got!r}, expected a whole number (int)"
         if part.kind == "float" and dtype.kind != "f":
             return f"is {got!r}, expected a float"
+        if part.kind == "float" and dtype != np.float64:
+            return f"has dtype {dtype}, expected a float of 64 bits"
         return ""
     if not isinstance(got, np.ndarray):
         return f"is of type {type(got).__name__}, expected {_KINDS[part.kind]}"

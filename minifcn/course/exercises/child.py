@@ -180,6 +180,8 @@ def encoded(result, numpy, arrays, nodes):
     """Describe a result, and add its arrays to a list; nothing of the student's is kept."""
     if type(result) is tuple:
         return {"kind": "tuple", "parts": [encoded(one, numpy, arrays, nodes) for one in result]}
+    if nodes is None and type(result) is list and len(result) <= 8:
+        return {"kind": "list", "parts": [encoded(one, numpy, arrays, None) for one in result]}
     if nodes is not None and type(result) is list:
         places = {id(node): i for i, node in enumerate(nodes)}
         return {"kind": "nodes", "order": [places.get(id(node), -1) for node in result]}

@@ -7,6 +7,7 @@ is on. So a mutant is the reference with one switch on, and two mistakes compose
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -42,6 +43,11 @@ class Switch(NamedTuple):
     def mistake(self) -> str:
         """The id without the reading."""
         return self.id.partition("/")[0]
+
+
+def asked(question: str, *mistakes: tuple[str, str]) -> tuple[Switch, ...]:
+    """Mistakes, by id and words, that one question leads on from."""
+    return tuple(Switch(name, words, question) for name, words in mistakes)
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,19 @@ class Function:
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""
         switches = frozenset(on)
-        return self.reference(switches.__contains__, **copied(arguments))
+        with np.errstate(all="ignore"):
+            return self.reference(switches.__contains__, **copied(arguments))
+
+    def changes(self, arguments: Mapping[str, Any], on: Iterable[str]) -> tuple[str, ...]:
+        """The names of the arrays that the reference changes with some switches on."""
+        given = copied(arguments)
+        with suppress(Exception), np.errstate(all="ignore"):
+            self.reference(frozenset(on).__contains__, **given)
+        return tuple(
+            name
+            for name, value in arguments.items()
+            if isinstance(value, np.ndarray) and not np.array_equal(value, given[name])
+        )
 
 
 @dataclass(frozen=True)
@@ -112,9 +130,9 @@ class Exercise:
 
 
 def copied(value: Any) -> Any:
-    """Copy arrays, in dicts, lists and tuples too."""
+    """Copy arrays, in the order of their memory; in dicts, lists and tuples too."""
     if isinstance(value, np.ndarray):
-        return value.copy()
+        return value.copy(order="K")
     if isinstance(value, Mapping):
         return {name: copied(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

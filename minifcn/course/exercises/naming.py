@@ -57,6 +57,19 @@ def name_mistake(
     return Name("property", property=found) if found else Name("none")
 
 
+def name_change(
+    function: Function, changed: Sequence[Sequence[str]], cases: Sequence[Case]
+) -> Name:
+    """Name the mistake of changing arguments, given which ones were changed in each case."""
+    wanted = {name for one in changed for name in one}
+    fitting = tuple(
+        switch
+        for switch in function.switches
+        if {n for case in cases for n in function.changes(case.arguments, [switch.id])} == wanted
+    )
+    return Name("exact" if len(fitting) == 1 else "either", fitting) if fitting else Name("none")
+
+
 def outcomes_of(
     function: Function, on: Iterable[str], cases: Sequence[Case]
 ) -> list[tuple[Any, ...] | str]:
@@ -64,8 +77,7 @@ def outcomes_of(
     outcomes: list[tuple[Any, ...] | str] = []
     for case in cases:
         try:
-            with np.errstate(all="ignore"):
-                result = function.run(case.arguments, on)
+            result = function.run(case.arguments, on)
         except Exception:
             outcomes.append(RAISED)
             continue
@@ -168,14 +180,15 @@ def common_property(results: Sequence[Any], right: Sequence[Any], cases: Sequenc
 def _of_values(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
     if all(not np.asarray(r).any() for r, _ in pairs):
         return "all numbers are 0"
-    if all(same(-r, e) for r, e in pairs if r.dtype.kind == "f"):
+    if all(same(-r.astype(float), e.astype(float)) for r, e in pairs):
         return "every number has the wrong sign"
     factors = [_factor(r, e) for r, e in pairs]
     if all(factor is not None for factor in factors):
         known = [f for f in factors if f is not None]
         if np.ptp(known) <= 1e-9 * abs(known[0]):
             return f"every number is {known[0]:g} times the right one"
-        return "in each case all numbers are wrong by one factor, another one in each case"
+        if all(e.size > 1 for _, e in pairs):
+            return "in each case all numbers are wrong by one factor, another one in each case"
     if all(_sorted_equal(r, e) for r, e in pairs):
         return "the numbers are right, but stand at other places"
     return ""

@@ -53,7 +53,7 @@ class Graph:
 class Returned:
     """What a call gave back: its result, and the names of the arguments that it changed.
 
-    result: an array, a number, a tuple of these, a list of places (of nodes), or Other.
+    result: an array, a number, a tuple or list of these, a list of places (of nodes), or Other.
     """
 
     result: Any
@@ -170,8 +170,9 @@ def _spoken(value: Any, arrays: list[np.ndarray]) -> Any:
 
 def _understood(said: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> Any:
     kind = said["kind"]
-    if kind == "tuple":
-        return tuple(_understood(one, arrays) for one in said["parts"])
+    if kind in ("tuple", "list"):
+        parts = [_understood(one, arrays) for one in said["parts"]]
+        return tuple(parts) if kind == "tuple" else parts
     if kind == "nodes":
         return [int(place) for place in said["order"]]
     if kind == "gradients":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from minifcn.course.exercises.bank.convolution_mistakes import SWITCHES
 from minifcn.course.exercises.bank.drawing import integers, normal
-from minifcn.course.exercises.exercise import Case, Exercise, Function, Has, Part, Switch
+from minifcn.course.exercises.exercise import Case, Exercise, Function, Has, Part
 
 Pair = tuple[int, int]
 
@@ -13,48 +14,228 @@ Pair = tuple[int, int]
 def conv2d(
     has: Has, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, stride: Pair, padding: Pair
 ) -> np.ndarray:
-    """The reference: a sum over the taps of the kernel."""
-    dtype = x.dtype if has("conv.dtype/input") else np.dtype(np.float64)
-    if has("conv.weight_perm/cf"):
-        f, c = weight.shape[:2]
-        weight = weight.reshape(c, f, *weight.shape[2:]).swapaxes(0, 1)
-    if has("conv.kernel_T"):
-        weight = weight.swapaxes(2, 3)
-    if has("conv.flip"):
-        weight = weight[:, :, ::-1, ::-1]
-    (n, _, h, w), (f, _, kh, kw), (sh, sw), (ph, pw) = x.shape, weight.shape, stride, padding
-    if has("conv.pad_hw"):
+    """The reference: a sum over the taps of the kernel, then the bias."""
+    x, weight = _kept(has, x, weight)
+    weight = _read(has, weight)
+    if has("size.swap_hw/stride"):
+        stride = stride[::-1]
+    if has("size.swap_hw/padding"):
+        padding = padding[::-1]
+    if has("size.h_for_w/stride"):
+        stride = (stride[0], stride[0])
+    if has("conv.loop_over_input/every"):
+        stride = (1, 1)
+    if has("size.hardcoded/padding_0"):
+        padding = (0, 0)
+    (h, w), (kh, kw), (sh, sw), (ph, pw) = x.shape[2:], weight.shape[2:], stride, padding
+    padded = _padded(has, x, padding)
+    if has("conv.pad_hw/both") or has("conv.pad_hw/size"):
         pw = ph
-    before, after = (ph, pw), (ph, pw)
-    if has("conv.pad_end"):
-        before, after = (0, 0), (2 * ph, 2 * pw)
-    sides = ((0, 0), (0, 0), (before[0], after[0]), (before[1], after[1]))
-    padded = (
-        np.pad(x, sides, constant_values=1)
-        if has("conv.pad_value/one")
-        else (np.pad(x, sides, mode="edge") if has("conv.pad_value/edge") else np.pad(x, sides))
-    )
-    oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
+    if has("size.h_for_w/kernel"):
+        oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kh) // sw + 1
+    else:
+        oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
+    if has("size.one_pad/before") or has("size.one_pad/after"):
+        oh, ow = (h + ph - kh) // sh + 1, (w + pw - kw) // sw + 1
+    step = (1, 1) if has("conv.stride_size_only") else stride
+    if has("size.h_for_w/step"):
+        step = (sh, sh)
+    taps = _taps(padded, weight, (oh, ow), step)
     if has("conv.one_channel"):
-        padded, weight = padded[:, :1], weight[:, :1]
-    step_h, step_w = (1, 1) if has("conv.stride_size_only") else (sh, sw)
-    y = np.zeros((n, f, oh, ow), dtype)
+        taps = taps[:1]
+    if x.dtype.kind == "i" and (cut := _cut(has, taps, bias)) is not None:
+        return cut
+    y = _biased(has, _summed(has, taps), bias, weight)
+    return _returned(has, y, (h - kh, w - kw), stride, bias)
+
+
+def _kept(has: Has, x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Copies to go on with; the mistakes change the student's arguments."""
+    kept = x.copy(), weight.copy()
+    if has("conv.mutates_input/x"):
+        x += 1
+    if has("conv.mutates_input/weight"):
+        weight += 1
+    return kept
+
+
+def _read(has: Has, weight: np.ndarray) -> np.ndarray:
+    """The weight as (F, C, KH, KW)."""
+    if has("conv.weight_perm/cf"):
+        weight = weight.swapaxes(0, 1)
+    if has("conv.weight_perm/hwio"):
+        weight = weight.transpose(3, 2, 0, 1)
+    if has("conv.weight_perm/ohwi"):
+        weight = weight.transpose(0, 3, 1, 2)
+    f, c, kh, kw = weight.shape
+    if has("conv.kernel_T/all"):
+        weight = weight.swapaxes(2, 3)
+    if has("conv.kernel_T/read"):
+        if kh != kw:
+            raise IndexError
+        weight = weight.swapaxes(2, 3)
+    if has("im2col.order/taps_first"):
+        weight = weight.reshape(f, kh, kw, c).transpose(0, 3, 1, 2)
+    if has("im2col.order/weight"):
+        weight = weight.transpose(0, 2, 3, 1).reshape(weight.shape)
+    if has("conv.flip/both"):
+        weight = weight[:, :, ::-1, ::-1]
+    if has("conv.flip/channels"):
+        weight = weight[:, ::-1, ::-1, ::-1]
+    if has("conv.flip/all"):
+        weight = weight[::-1, ::-1, ::-1, ::-1]
+    if has("conv.flip/rows"):
+        weight = weight[:, :, ::-1]
+    if has("conv.flip/columns"):
+        weight = weight[:, :, :, ::-1]
+    return weight
+
+
+def _padded(has: Has, x: np.ndarray, padding: Pair) -> np.ndarray:
+    (n, c), (ph, pw) = x.shape[:2], padding
+    if has("conv.pad_batch/pair"):
+        return np.pad(x, padding)[:n, :c]
+    if has("conv.pad_batch/number"):
+        return np.pad(x, ph)[:n, :c]
+    if has("conv.pad_hw/both") or has("conv.pad_hw/pad"):
+        pw = ph
+    sides = [(0, 0), (0, 0), (ph, ph), (pw, pw)]
+    if has("conv.pad_end/end"):
+        sides[2:] = [(0, 2 * ph), (0, 2 * pw)]
+    if has("conv.pad_end/start"):
+        sides[2:] = [(2 * ph, 0), (2 * pw, 0)]
+    if has("size.one_pad/before"):
+        sides[2:] = [(ph, 0), (pw, 0)]
+    if has("size.one_pad/after"):
+        sides[2:] = [(0, ph), (0, pw)]
+    if has("conv.pad_value/one"):
+        return np.pad(x, sides, constant_values=1)
+    if has("conv.pad_value/edge"):
+        return np.pad(x, sides, mode="edge")
+    if has("conv.pad_value/reflect"):
+        return np.pad(x, sides, mode="reflect")
+    return np.pad(x, sides)
+
+
+def _taps(padded: np.ndarray, weight: np.ndarray, size: Pair, step: Pair) -> np.ndarray:
+    """What each tap gives to each output, (C, KH * KW, N, F, OH, OW)."""
+    (f, c, kh, kw), (oh, ow), (sh, sw) = weight.shape, size, step
+    if padded.shape[1] != c:
+        raise ValueError
+    taps = np.empty((c, kh * kw, len(padded), f, oh, ow))
     for i in range(kh):
         for j in range(kw):
-            window = padded[:, :, i : i + oh * step_h : step_h, j : j + ow * step_w : step_w]
-            window = window[:, :, :oh, :ow]
-            y += np.einsum("nchw,fc->nfhw", window, weight[:, :, i, j]).astype(dtype)
+            window = padded[:, :, i : i + oh * sh : sh, j : j + ow * sw : sw][:, :, :oh, :ow]
+            if window.shape[2:] != (oh, ow):
+                raise IndexError
+            taps[:, i * kw + j] = np.einsum("nchw,fc->cnfhw", window, weight[:, :, i, j])
+    return taps
+
+
+def _summed(has: Has, taps: np.ndarray) -> np.ndarray:
+    if has("conv.no_sum/last_channel"):
+        return taps[-1].sum(0)
+    if has("conv.no_sum/last_tap"):
+        return taps[:, -1].sum(0)
+    y = taps.sum((0, 1))
+    if has("conv.no_sum/mean"):
+        y = y / (taps.shape[0] * taps.shape[1])
     if has("conv.no_sum/batch"):
         y = np.broadcast_to(y.sum(0, keepdims=True), y.shape).copy()
-    if has("conv.acc_not_reset"):
+    n, f, oh, ow = y.shape
+    if has("conv.acc_not_reset/never"):
+        y = y.ravel().cumsum().reshape(y.shape)
+    if has("conv.acc_not_reset/image"):
         y = y.reshape(n, -1).cumsum(1).reshape(y.shape)
+    if has("conv.acc_not_reset/channel"):
+        y = y.reshape(n, f, -1).cumsum(2).reshape(y.shape)
+    if has("conv.acc_not_reset/row"):
+        y = y.cumsum(3)
+    if has("im2col.nchw_reshape/nhwf_then_bias"):
+        y = y.transpose(0, 2, 3, 1).reshape(y.shape)
+    if has("im2col.nchw_reshape/fnhw_then_bias"):
+        y = y.swapaxes(0, 1).reshape(y.shape)
+    return y
+
+
+def _cut(has: Has, taps: np.ndarray, bias: np.ndarray) -> np.ndarray | None:
+    """An output of whole numbers, as it is filled: all at once, or product by product."""
+
+    def cut(y: np.ndarray) -> np.ndarray:
+        return y.astype(np.int64)
+
+    def product_by_product(y: np.ndarray) -> np.ndarray:
+        for tap in taps.reshape(-1, *taps.shape[2:]):
+            y = cut(y + tap)
+        return y
+
+    places, nothing = bias[:, None, None], np.zeros(taps.shape[2:], np.int64)
+    if has("conv.dtype/input"):
+        return cut(taps.sum((0, 1)) + places)
+    if has("conv.dtype/input_then_bias"):
+        return np.asarray(cut(taps.sum((0, 1))) + places)
+    if has("conv.dtype/input_bias_cut"):
+        return cut(cut(taps.sum((0, 1))) + places)
+    if has("conv.dtype/products"):
+        return cut(product_by_product(nothing) + places)
+    if has("conv.dtype/products_then_bias"):
+        return np.asarray(product_by_product(nothing) + places)
+    if has("conv.dtype/bias_then_products"):
+        return product_by_product(nothing + cut(places))
+    return None
+
+
+def _biased(has: Has, y: np.ndarray, bias: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    _, c, kh, kw = weight.shape
     if has("conv.bias_missing"):
         return y
-    if has("conv.bias_axis"):
-        return y + bias
-    times = weight.shape[1] if has("conv.bias_per_channel") else 1
-    y = y + times * bias.reshape(1, -1, 1, 1).astype(dtype)
-    return y.swapaxes(2, 3).copy() if has("conv.out_T") else y
+    if has("conv.bias_axis/width"):
+        return np.asarray(y + bias)
+    if has("conv.bias_axis/height"):
+        return np.asarray(y + bias[:, None])
+    if has("conv.bias_axis/batch"):
+        return np.asarray(y + bias[:, None, None, None])
+    times = 1
+    if has("conv.bias_per_channel/channel"):
+        times = c
+    if has("conv.bias_per_channel/place"):
+        times = kh * kw
+    if has("conv.bias_per_channel/product"):
+        times = c * kh * kw
+    return np.asarray(y + times * bias[:, None, None])
+
+
+def _returned(has: Has, y: np.ndarray, last: Pair, stride: Pair, bias: np.ndarray) -> np.ndarray:
+    """The output in its shape; `last` is where a window can begin at most without padding."""
+    n, f, oh, ow = y.shape
+    beyond = (np.arange(oh) * stride[0] > last[0])[:, None] | (np.arange(ow) * stride[1] > last[1])
+    if has("conv.loop_over_input/unpadded"):
+        y = np.where(beyond, 0, y)
+    if has("conv.loop_over_input/unpadded_then_bias"):
+        y = np.where(beyond, bias[:, None, None], y)
+    if has("im2col.nchw_reshape/nhwf"):
+        y = y.transpose(0, 2, 3, 1).reshape(y.shape)
+    if has("im2col.nchw_reshape/fnhw"):
+        y = y.swapaxes(0, 1).reshape(y.shape)
+    if has("im2col.nchw_reshape/fhwn"):
+        y = y.transpose(1, 2, 3, 0).reshape(y.shape)
+    if has("conv.out_T/placed") and oh != ow:
+        raise IndexError
+    if has("conv.out_T/placed") or has("conv.out_T/shape"):
+        y = y.swapaxes(2, 3)
+    if has("pool.return_in_loop/image"):
+        y = np.concatenate([y[:1], np.zeros_like(y[1:])])
+    if has("pool.return_in_loop/channel"):
+        y = np.where(np.arange(n * f).reshape(n, f, 1, 1) == 0, y, 0)
+    if has("conv.first_image"):
+        y = np.broadcast_to(y[:1], y.shape)
+    if has("conv.axis_missing/first_image"):
+        y = y[0]
+    if has("conv.axis_missing/last_image"):
+        y = y[-1]
+    if has("conv.axis_missing/last_channel"):
+        y = y[:, -1]
+    return y.astype(np.float32) if has("conv.dtype/float32") else y.copy()
 
 
 def cases(generator: np.random.Generator) -> list[Case]:
@@ -79,93 +260,15 @@ def cases(generator: np.random.Generator) -> list[Case]:
 
 def naming(generator: np.random.Generator) -> list[Case]:
     """Square, so that mistakes which raise elsewhere give numbers here."""
-    x, weight = normal(generator, 3, 4, 6, 6), normal(generator, 4, 4, 3, 3)
-    square = {"x": x, "weight": weight, "bias": normal(generator, 4), "padding": (0, 0)}
+    square = {"bias": normal(generator, 4), "padding": (0, 0), "stride": (1, 1)}
+    square |= {"x": normal(generator, 3, 4, 6, 6), "weight": normal(generator, 4, 4, 3, 3)}
+    threes = {"x": normal(generator, 3, 3, 5, 5), "weight": normal(generator, 3, 3, 3, 3)}
     return [
-        Case("all sizes equal", {**square, "stride": (1, 1)}),
+        Case("all sizes equal", square),
         Case("all sizes equal, padding", {**square, "stride": (2, 2), "padding": (1, 1)}),
+        Case("all sizes 3", {**square, **threes, "bias": normal(generator, 3)}),
     ]
 
-
-SWITCHES = (
-    Switch(
-        "conv.flip",
-        "the kernel is flipped: a convolution of mathematics, where a network's is a"
-        " cross-correlation",
-        "Which weight lies on the top left pixel of the window?",
-    ),
-    Switch(
-        "conv.kernel_T",
-        "rows and columns of the kernel are exchanged",
-        "Does weight[f, c, i, j] meet the pixel i rows down, or i columns across?",
-    ),
-    Switch(
-        "conv.out_T",
-        "rows and columns of the output are exchanged",
-        "Which axis of y counts the windows from top to bottom?",
-    ),
-    Switch(
-        "conv.one_channel",
-        "only the first channel of the input is used",
-        "Over which axes of a window does the sum go?",
-    ),
-    Switch(
-        "conv.stride_size_only",
-        "the stride makes the output smaller, but the window moves by 1",
-        "Where does the window of output (1, 1) begin?",
-    ),
-    Switch(
-        "conv.bias_missing", "the bias is not added", "What is the output of an image of zeros?"
-    ),
-    Switch(
-        "conv.bias_axis",
-        "the bias is added along the width, not one number a channel",
-        "Which axis of y do the numbers of bias belong to?",
-    ),
-    Switch(
-        "conv.bias_per_channel",
-        "the bias is added once for each channel of the input",
-        "How many times does one output need its bias?",
-    ),
-    Switch(
-        "conv.pad_end",
-        "all the padding is at the bottom and right",
-        "How many rows of zeros stand above the first row of x?",
-    ),
-    Switch(
-        "conv.pad_value/one", "the padding is filled with ones", "What stands around the image?"
-    ),
-    Switch(
-        "conv.pad_value/edge",
-        "the padding repeats the outermost pixels",
-        "What stands around the image?",
-    ),
-    Switch(
-        "conv.pad_hw",
-        "the padding of the height is used for the width, too",
-        "padding is a pair: which of its numbers is for the columns?",
-    ),
-    Switch(
-        "conv.weight_perm/cf",
-        "the weight is read as (C, F, KH, KW)",
-        "Is the first axis of weight the channels that come in, or those that go out?",
-    ),
-    Switch(
-        "conv.acc_not_reset",
-        "the sum goes on from one output to the next",
-        "What must the sum be when a new window begins?",
-    ),
-    Switch(
-        "conv.no_sum/batch",
-        "the sum goes over the images of the batch, too",
-        "May one image of the batch change the result of another?",
-    ),
-    Switch(
-        "conv.dtype/input",
-        "the output has the dtype of the input, so whole numbers are cut",
-        "What becomes of 0.5 in an array of whole numbers?",
-    ),
-)
 
 EXERCISE = Exercise(
     name="convolution",
