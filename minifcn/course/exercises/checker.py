@@ -93,10 +93,7 @@ def check_function(
     outcomes = run(source, f"{exercise.name}.py", function.name,
                    [case.arguments for case in every], python=python)  # fmt: skip
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
-            results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, every)
+    _name_parts(function, reports, outcomes, every)
     return reports
 
 
@@ -106,11 +103,33 @@ def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], s
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem not in _UNNAMED:
-            results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, [*cases, *naming])
+    _name_parts(function, reports, outcomes, [*cases, *naming])
     return reports
+
+
+def _name_parts(
+    function: Function,
+    reports: Sequence[PartReport],
+    outcomes: Sequence[Outcome],
+    every: Sequence[Case],
+) -> None:
+    """Name the mistake of each wrong part.
+
+    A call that raises loses all its parts: what is named in one explains those that are right
+    wherever the call returned.
+    """
+    wrong = [i for i, one in enumerate(reports)
+             if one.status == "fail" and one.problem not in _UNNAMED]  # fmt: skip
+    for i in wrong:
+        results = [_result_of(outcome, i, function) for outcome in outcomes]
+        reports[i].name = name_mistake(function, i, results, every)
+    causes = [reports[i].name for i in wrong if reports[i].name.switches]
+    for i in wrong:
+        if causes and not reports[i].name.switches:
+            returned = [(case, one) for case, one in zip(every, outcomes, strict=True)
+                        if isinstance(one, Returned)]  # fmt: skip
+            if all(_problem(function, i, case, one) is None for case, one in returned):
+                reports[i].name = causes[0]
 
 
 CHANGED = "the arguments must come back unchanged"
