@@ -90,8 +90,8 @@ def check_function(
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
-    outcomes = run(source, f"{exercise.name}.py", function.name,
-                   [case.arguments for case in every], python=python)  # fmt: skip
+    arguments = [function.in_order(case.arguments) for case in every]
+    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, python=python)
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
     _name_parts(function, reports, outcomes, every)
     return reports

@@ -211,9 +211,17 @@ def called(pipe, module, functions, message, arrays):
         else:
             arguments[name] = decoded(value, arrays, functions, module)
     results = []
-    result = module[message["function"]](**arguments)
+    result = applied(module[message["function"]], arguments)
     said = encoded(result, numpy, results, nodes)
     pipe.send({"returned": said, "inputs": len(arrays)}, [*arrays, *results])
+
+
+def applied(function, arguments):
+    """Call a function by its parameters' names, or by their order if it has other names."""
+    code = getattr(function, "__code__", None)
+    if code is None or set(arguments) <= set(code.co_varnames[: code.co_argcount]):
+        return function(**arguments)
+    return function(*arguments.values())
 
 
 def failure(error, source):

@@ -54,12 +54,12 @@ SWITCHES = (
     ),
     Switch(
         "dx.crop_end/start",
-        "of x: all that is cropped is cropped at the bottom and right",
+        "of x: it begins where the padding begins, as if all of it lay at the bottom and right",
         "Where in the padded input does the first pixel of x lie?",
     ),
     Switch(
         "dx.crop_end/end",
-        "of x: all that is cropped is cropped at the top and left",
+        "of x: it begins too late, as if all padding lay at the top and left",
         "Where in the padded input does the first pixel of x lie?",
     ),
     Switch(

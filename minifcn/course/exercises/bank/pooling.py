@@ -111,7 +111,8 @@ def max_pool2d_backward(
 ) -> np.ndarray:
     """The reference: all gradients are added where they belong."""
     result = np.zeros((*gradient.shape[:2], *size))
-    n, c, _, _ = (axis.copy() for axis in np.indices(indices.shape))
+    places = np.indices(indices.shape)
+    n, c = places[0], places[1]
     row, column = np.divmod(indices, size[1])
     if has("unpool.xy/height"):
         row, column = np.divmod(indices, size[0])

@@ -104,7 +104,7 @@ def bilinear_cases(generator: np.random.Generator) -> list[Case]:
         Case("larger, by no whole number", {"x": normal(generator, 3, 2, 5, 4), "size": (8, 7)}),
         Case("smaller", {"x": normal(generator, 2, 3, 9, 8), "size": (4, 5)}),
         Case("higher, but not as wide", {"x": normal(generator, 2, 4, 3, 7), "size": (7, 3)}),
-        Case("whole numbers", {"x": integers(generator, 2, 3, 4, 3), "size": (6, 9)}),
+        Case("whole numbers", {"x": integers(generator, 2, 3, 4, 3), "size": (8, 12)}),
         Case("one row", {"x": normal(generator, 2, 3, 1, 5), "size": (3, 8)}),
         Case("the same height", {"x": normal(generator, 2, 3, 6, 4), "size": (6, 11)}),
     ]  # fmt: skip
@@ -243,10 +243,10 @@ EXERCISE = Exercise(
     hints=(
         "A row of two pixels becomes a row of four: where among the two do the centres of the four"
         " lie?",
-        "Tutorial 10, 'Avoid it: resize, then convolve'; tutorial 12, 'Where is a cell?'.",
+        "Tutorial 07, 'What stride costs'; tutorial 10, 'Avoid it: resize, then convolve'.",
         "s = min(max((r + 0.5) * H / OH - 0.5, 0), H - 1); low = floor(s); high = min(low + 1,"
         " H - 1); row r = (1 - (s - low)) * row low + (s - low) * row high. Then the same along the"
         " columns. nearest: y[n, c, r, q] = x[n, c, r // factor, q // factor].",
     ),
-    tutorial=10,
+    tutorial=7,
 )

@@ -23,7 +23,8 @@ def max_unpool2d(has: Has, y: np.ndarray, indices: np.ndarray, size: Pair) -> np
     if has("unpool.size"):
         size = (2 * y.shape[2], 2 * y.shape[3])
     result = np.zeros((*y.shape[:2], *size), dtype)
-    n, c, _, _ = (axis.copy() for axis in np.indices(y.shape))
+    places = np.indices(y.shape)
+    n, c = places[0], places[1]
     row, column = np.divmod(indices, size[1])
     if has("unpool.xy/height"):
         row, column = np.divmod(indices, size[0])
