@@ -91,8 +91,8 @@ def check_function(
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
-    outcomes = run(source, f"{exercise.name}.py", function.name,
-                   [case.arguments for case in every], python=python)  # fmt: skip
+    arguments = [function.in_order(case.arguments) for case in every]
+    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, python=python)
     return _judged(function, cases, naming, outcomes)
 
 
@@ -109,14 +109,37 @@ def _judged(
 ) -> list[PartReport]:
     every = [*cases, *naming]
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    for i, report in enumerate(reports):
-        if report.status == "fail" and report.problem == CHANGED:
-            changed = [one.changed for one in outcomes if isinstance(one, Returned)]
-            report.name = name_change(function, changed, every)
-        elif report.status == "fail":
-            results = [_result_of(outcome, i, function) for outcome in outcomes]
-            report.name = name_mistake(function, i, results, every)
+    _name_parts(function, reports, outcomes, every)
     return reports
+
+
+def _name_parts(
+    function: Function,
+    reports: Sequence[PartReport],
+    outcomes: Sequence[Outcome],
+    every: Sequence[Case],
+) -> None:
+    """Name the mistake of each wrong part.
+
+    A call that raises loses all its parts: what is named in one explains those that are right
+    wherever the call returned.
+    """
+    changed = [one.changed for one in outcomes if isinstance(one, Returned)]
+    for report in reports:
+        if report.status == "fail" and report.problem == CHANGED:
+            report.name = name_change(function, changed, every)
+    wrong = [i for i, one in enumerate(reports)
+             if one.status == "fail" and one.problem != CHANGED]  # fmt: skip
+    for i in wrong:
+        results = [_result_of(outcome, i, function) for outcome in outcomes]
+        reports[i].name = name_mistake(function, i, results, every)
+    causes = [reports[i].name for i in wrong if reports[i].name.switches]
+    for i in wrong:
+        if causes and not reports[i].name.switches:
+            returned = [(case, one) for case, one in zip(every, outcomes, strict=True)
+                        if isinstance(one, Returned)]  # fmt: skip
+            if all(_problem(function, i, case, one) is None for case, one in returned):
+                reports[i].name = causes[0]
 
 
 CHANGED = "is not judged: the arguments must come back unchanged"

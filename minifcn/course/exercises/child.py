@@ -178,7 +178,7 @@ def decoded(value, arrays, functions, module):
 
 def encoded(result, numpy, arrays, nodes):
     """Describe a result, and add its arrays to a list; nothing of the student's is kept."""
-    if type(result) is tuple:
+    if type(result) is tuple or (nodes is None and type(result) is list and len(result) < 10):
         return {"kind": "tuple", "parts": [encoded(one, numpy, arrays, nodes) for one in result]}
     if nodes is None and type(result) is list and len(result) <= 8:
         return {"kind": "list", "parts": [encoded(one, numpy, arrays, None) for one in result]}
@@ -213,9 +213,17 @@ def called(pipe, module, functions, message, arrays):
         else:
             arguments[name] = decoded(value, arrays, functions, module)
     results = []
-    result = module[message["function"]](**arguments)
+    result = applied(module[message["function"]], arguments)
     said = encoded(result, numpy, results, nodes)
     pipe.send({"returned": said, "inputs": len(arrays)}, [*arrays, *results])
+
+
+def applied(function, arguments):
+    """Call a function by its parameters' names, or by their order if it has other names."""
+    code = getattr(function, "__code__", None)
+    if code is None or set(arguments) <= set(code.co_varnames[: code.co_argcount]):
+        return function(**arguments)
+    return function(*arguments.values())
 
 
 def failure(error, source):

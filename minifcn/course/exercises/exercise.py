@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -87,6 +88,11 @@ class Function:
     switches: tuple[Switch, ...]
     naming: Callable[[np.random.Generator], Sequence[Case]] = lambda generator: ()
     check: Mapping[str, Check] = field(default_factory=dict)
+
+    def in_order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments in the order of the contract, which is that of the reference."""
+        names = [name for name in signature(self.reference).parameters if name in arguments]
+        return {name: arguments[name] for name in names} | dict(arguments)
 
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""

@@ -46,9 +46,10 @@ def name_mistake(
     fitting = [s for s in function.switches if _fits(function, part, (s,), results, cases, right)]
     if fitting:
         return Name("exact" if len(fitting) == 1 else "either", tuple(fitting))
+    able = [s for s in function.switches if _matters(function, part, s, cases, right)]
     pairs = [
         pair
-        for pair in combinations(function.switches, 2)
+        for pair in combinations(able, 2)
         if pair[0].mistake != pair[1].mistake and _fits(function, part, pair, results, cases, right)
     ]
     if len(pairs) == 1:
@@ -111,6 +112,17 @@ def _fits(
             return False
         tells = tells or (mutant is not RAISED and not same(mutant, expected))
     return tells
+
+
+def _matters(
+    function: Function, part: int, switch: Switch, cases: Sequence[Case], right: Sequence[Any]
+) -> bool:
+    """Whether a switch alone changes a part in some case."""
+    for case, expected in zip(cases, right, strict=True):
+        (outcome,) = outcomes_of(function, [switch.id], [case])
+        if isinstance(outcome, str) or not same(outcome[part], expected):
+            return True
+    return False
 
 
 def same(one: Any, other: Any) -> bool:
