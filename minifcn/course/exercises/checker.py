@@ -197,10 +197,12 @@ def _compared(
         report.problem = problem
         return report
     array, right = np.asarray(got), np.asarray(expected)
+    if function.parts[part].kind in ("float", "number"):
+        array, right = array.astype(np.float64), right.astype(np.float64)
     if array.shape != right.shape:
         report.problem = f"has shape {array.shape}, expected {right.shape}"
         return report
-    return _values(report, array, right, same(got, expected))
+    return _values(report, array, right, same(array, right))
 
 
 def _values(
@@ -221,7 +223,7 @@ def _type_problem(got: Any, part: Part) -> str:
     """Say what is wrong with the type of a result; '' if nothing is."""
     if isinstance(got, Other):
         return f"is of type {got.type}, expected {_KINDS[part.kind]}"
-    if part.kind in ("float", "int"):
+    if part.kind in ("float", "int", "number"):
         if isinstance(got, np.ndarray) and got.shape:
             return f"is an array of shape {got.shape}, expected {_KINDS[part.kind]}"
         dtype = np.asarray(got).dtype
@@ -229,7 +231,11 @@ def _type_problem(got: Any, part: Part) -> str:
             return f"is {got!r}, expected a whole number (int)"
         if part.kind == "float" and dtype.kind != "f":
             return f"is {got!r}, expected a float"
+        if dtype.kind not in "fiu":
+            return f"is {got!r}, expected a number"
         return ""
+    if isinstance(got, np.generic):
+        got = np.asarray(got)  # of an array without axes NumPy makes a number
     if not isinstance(got, np.ndarray):
         return f"is of type {type(got).__name__}, expected {_KINDS[part.kind]}"
     if got.dtype != np.dtype(part.kind):
@@ -242,5 +248,6 @@ _KINDS: Mapping[str, str] = {
     "int64": "an int64 array",
     "float": "a float",
     "int": "an int",
+    "number": "a number",
     "any": "a result",
 }

@@ -18,6 +18,9 @@ Has: TypeAlias = Callable[[str], bool]
 Check: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], str]
 """Says what is wrong with a result, given the right one and the arguments; '' if right."""
 
+Form: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
+"""Brings results that mean the same to one form, given the arguments."""
+
 
 class Case(NamedTuple):
     """Arguments that a function is tried on; `name` says what is special about them."""
@@ -51,7 +54,7 @@ class Part:
     Attributes:
         id: such as 'dx'.
         name: such as 'gradient of the input'.
-        kind: 'float64', 'int64' (arrays), 'float', 'int' (one number), or 'any'.
+        kind: 'float64', 'int64' (arrays), 'float', 'int', 'number' (either), or 'any'.
     """
 
     id: str
@@ -72,6 +75,8 @@ class Function:
         naming: draws further cases, which only serve to tell mistakes apart.
         check: judges a part by another rule than equality, for parts that have several right
             answers; by the part's id.
+        form: brings results to one form before they are compared with those of a mistake; by the
+            part's id.
     """
 
     name: str
@@ -81,6 +86,7 @@ class Function:
     switches: tuple[Switch, ...]
     naming: Callable[[np.random.Generator], Sequence[Case]] = lambda generator: ()
     check: Mapping[str, Check] = field(default_factory=dict)
+    form: Mapping[str, Form] = field(default_factory=dict)
 
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""
