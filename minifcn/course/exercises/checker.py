@@ -19,7 +19,15 @@ from minifcn.course.exercises.naming import (
     same,
     wrong_places,
 )
-from minifcn.course.exercises.runner import Other, Outcome, Raised, Returned, Stopped, run
+from minifcn.course.exercises.runner import (
+    SECONDS,
+    Other,
+    Outcome,
+    Raised,
+    Returned,
+    Stopped,
+    run,
+)
 
 
 @dataclass
@@ -71,27 +79,38 @@ class Report:
         return min((part.status for part in self.parts), key=order.index)
 
 
-def check(exercise: Exercise, source: str, seed: int = 0, python: Sequence[str] = ()) -> Report:
-    """Check a student's file, given its text."""
+def check(
+    exercise: Exercise,
+    source: str,
+    seed: int = 0,
+    python: Sequence[str] = (),
+    seconds: float = SECONDS,
+) -> Report:
+    """Check a student's file, given its text; each function has this many seconds."""
     began = time.perf_counter()
     parts = [
         part
         for function in exercise.functions
-        for part in check_function(exercise, function, source, seed, python)
+        for part in check_function(exercise, function, source, seed, python, seconds)
     ]
     digest = hashlib.sha256(source.encode()).hexdigest()
     return Report(exercise, parts, time.perf_counter() - began, digest, seed)
 
 
 def check_function(
-    exercise: Exercise, function: Function, source: str, seed: int, python: Sequence[str] = ()
+    exercise: Exercise,
+    function: Function,
+    source: str,
+    seed: int,
+    python: Sequence[str] = (),
+    seconds: float = SECONDS,
 ) -> list[PartReport]:
     """Check a function of a student's file, part by part."""
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
     outcomes = run(source, f"{exercise.name}.py", function.name,
-                   [case.arguments for case in every], python=python)  # fmt: skip
+                   [case.arguments for case in every], seconds, python)  # fmt: skip
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
     for i, report in enumerate(reports):
         if report.status == "fail" and report.problem not in _UNNAMED:

@@ -1,6 +1,7 @@
 """The bank of mistakes proves itself: references pass, every mutant is killed and named."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,9 @@ def test_ids_and_case_names_differ_and_arguments_come_back(exercise, function):
     names = [case.name for case in cases_of(function)]
     assert len(names) == len(set(names))
     asked = set()
+    parameters = list(inspect.signature(function.reference).parameters)[1:]
     for case in cases_of(function):
+        assert list(case.arguments) == parameters, "a student's function gets them in this order"
         function.reference(asked.add, **copied(case.arguments))  # add says None: all are off
     assert set(ids) <= asked, "a switch that nothing asks for"
 

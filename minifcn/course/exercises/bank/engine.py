@@ -111,7 +111,7 @@ def backward(has: Has, output: Graph) -> dict[str, Any]:
     leaves = {i for i, node in enumerate(output.nodes) if not node["inputs"]}
     if has("ag.only_leaves"):
         found = {i: one for i, one in found.items() if i in leaves}
-    if has("ag.leaves_missing"):
+    elif has("ag.leaves_missing"):
         found = {i: one for i, one in found.items() if i not in leaves}
     parts = [found.get(i, Other("NoneType")) for i in range(len(nodes))]
     return {"extra": 0, "parts": parts}
