@@ -182,7 +182,7 @@ def _raised(report: PartReport, outcome: Raised) -> PartReport:
                         "ModuleNotFoundError", "PermissionError", "SystemExit"):  # fmt: skip
         report.status = "error"
     if outcome.type == "RecursionError":
-        report.problem += " (it calls itself too often: the graph is deep)"
+        report.problem += " (it calls itself too many levels deep)"
     return report
 
 

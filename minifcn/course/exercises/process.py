@@ -75,11 +75,7 @@ class Child:
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         for thread in self.threads:
-            for _ in range(20):
-                with suppress(queue.Empty):
-                    while True:  # so that the thread can put what it has
-                        self.messages.get_nowait()
-                thread.join(timeout=0.05)
+            thread.join(timeout=1)
         self.folder.cleanup()
 
     def begin(self) -> None:
@@ -94,7 +90,7 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
-        for process in _processes_of(self.folder.name):
+        for process in processes_of(self.folder.name):
             with suppress(OSError):
                 os.kill(process, signal.SIGKILL)
 
@@ -141,11 +137,20 @@ class Child:
         assert stream is not None
         with suppress(Exception), stream:  # whatever the child wrote
             for message in _messages(stream):
-                self.messages.put(message)
-        self.messages.put(None)
+                self._put(message)
+                if self.over.is_set():
+                    break
+        self._put(None)
+
+    def _put(self, message: Any) -> None:
+        """Hand a message on, as soon as there is room; when all is over, nobody wants it."""
+        while not self.over.is_set():
+            with suppress(queue.Full):
+                self.messages.put(message, timeout=0.1)
+                return
 
 
-def _processes_of(folder: str) -> list[int]:
+def processes_of(folder: str) -> list[int]:
     """The processes that began with this folder as HOME, also in sessions of their own (Linux)."""
     found, mark = [], b"HOME=" + os.fsencode(folder)
     for entry in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():

@@ -135,7 +135,7 @@ def _plain(failed: Any) -> dict[str, Any]:
     failed = failed if isinstance(failed, dict) else {}
     line = failed.get("line")
     return {
-        "type": _printable(failed.get("type"), 60),
+        "type": _printable(failed.get("type"), 60) or "Exception",
         "message": _printable(failed.get("message"), 200),
         "line": line if isinstance(line, int) and 0 < line < 1_000_000 else None,
     }

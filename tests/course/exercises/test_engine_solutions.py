@@ -324,5 +324,5 @@ def test_a_wrong_solution_is_named(source, name):
 def test_depth_is_said_when_it_was_the_problem():
     source = DEPTH_FIRST.replace("def topo", "import sys\nsys.setrecursionlimit(500)\ndef topo")
     part = part_of(source)
-    assert "it calls itself too often: the graph is deep" in part.problem
+    assert "it calls itself too many levels deep" in part.problem
     assert part.case.name == "a chain of 900 nodes"
