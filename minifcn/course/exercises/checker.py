@@ -20,7 +20,15 @@ from minifcn.course.exercises.naming import (
     same,
     wrong_places,
 )
-from minifcn.course.exercises.runner import Other, Outcome, Raised, Returned, Stopped, run
+from minifcn.course.exercises.runner import (
+    SECONDS,
+    Other,
+    Outcome,
+    Raised,
+    Returned,
+    Stopped,
+    run,
+)
 
 
 @dataclass
@@ -72,27 +80,38 @@ class Report:
         return min((part.status for part in self.parts), key=order.index)
 
 
-def check(exercise: Exercise, source: str, seed: int = 0, python: Sequence[str] = ()) -> Report:
-    """Check a student's file, given its text."""
+def check(
+    exercise: Exercise,
+    source: str,
+    seed: int = 0,
+    python: Sequence[str] = (),
+    seconds: float = SECONDS,
+) -> Report:
+    """Check a student's file, given its text; each function has this many seconds."""
     began = time.perf_counter()
     parts = [
         part
         for function in exercise.functions
-        for part in check_function(exercise, function, source, seed, python)
+        for part in check_function(exercise, function, source, seed, python, seconds)
     ]
     digest = hashlib.sha256(source.encode()).hexdigest()
     return Report(exercise, parts, time.perf_counter() - began, digest, seed)
 
 
 def check_function(
-    exercise: Exercise, function: Function, source: str, seed: int, python: Sequence[str] = ()
+    exercise: Exercise,
+    function: Function,
+    source: str,
+    seed: int,
+    python: Sequence[str] = (),
+    seconds: float = SECONDS,
 ) -> list[PartReport]:
     """Check a function of a student's file, part by part."""
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
     arguments = [function.in_order(case.arguments) for case in every]
-    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, python=python)
+    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, seconds, python)
     return _judged(function, cases, naming, outcomes)
 
 
@@ -192,7 +211,7 @@ def _raised(report: PartReport, outcome: Raised) -> PartReport:
                         "ModuleNotFoundError", "PermissionError", "SystemExit"):  # fmt: skip
         report.status = "error"
     if outcome.type == "RecursionError":
-        report.problem += " (it calls itself too often: the graph is deep)"
+        report.problem += " (it calls itself too many levels deep)"
     return report
 
 
@@ -228,10 +247,12 @@ def _compared(
         report.problem = problem
         return report
     array, right = np.asarray(got), np.asarray(expected)
+    if function.parts[part].kind in ("float", "number"):
+        array, right = array.astype(np.float64), right.astype(np.float64)
     if array.shape != right.shape:
         report.problem = f"has shape {array.shape}, expected {right.shape}"
         return report
-    return _values(report, array, right, same(got, expected))
+    return _values(report, array, right, same(array, right))
 
 
 def _values(
@@ -254,7 +275,7 @@ def _type_problem(got: Any, part: Part) -> str:
         return f"is of type {got.type}, expected {_KINDS[part.kind]}"
     if isinstance(got, (tuple, list)):
         return f"is a {type(got).__name__}, expected {_KINDS[part.kind]}"
-    if part.kind in ("float", "int"):
+    if part.kind in ("float", "int", "number"):
         if isinstance(got, np.ndarray) and got.shape:
             return f"is an array of shape {got.shape}, expected {_KINDS[part.kind]}"
         dtype = np.asarray(got).dtype
@@ -264,7 +285,11 @@ def _type_problem(got: Any, part: Part) -> str:
             return f"is {got!r}, expected a float"
         if part.kind == "float" and dtype != np.float64:
             return f"has dtype {dtype}, expected a float of 64 bits"
+        if dtype.kind not in "fiu":
+            return f"is {got!r}, expected a number"
         return ""
+    if isinstance(got, np.generic):
+        got = np.asarray(got)  # of an array without axes NumPy makes a number
     if not isinstance(got, np.ndarray):
         return f"is of type {type(got).__name__}, expected {_KINDS[part.kind]}"
     if got.dtype != np.dtype(part.kind):
@@ -277,5 +302,6 @@ _KINDS: Mapping[str, str] = {
     "int64": "an int64 array",
     "float": "a float",
     "int": "an int",
+    "number": "a number",
     "any": "a result",
 }

@@ -20,6 +20,9 @@ Has: TypeAlias = Callable[[str], bool]
 Check: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], str]
 """Says what is wrong with a result, given the right one and the arguments; '' if right."""
 
+Form: TypeAlias = Callable[[Any, Mapping[str, Any]], Any]
+"""Brings results that mean the same to one form, given the arguments."""
+
 
 class Case(NamedTuple):
     """Arguments that a function is tried on; `name` says what is special about them."""
@@ -58,7 +61,7 @@ class Part:
     Attributes:
         id: such as 'dx'.
         name: such as 'gradient of the input'.
-        kind: 'float64', 'int64' (arrays), 'float', 'int' (one number), or 'any'.
+        kind: 'float64', 'int64' (arrays), 'float', 'int', 'number' (either), or 'any'.
     """
 
     id: str
@@ -79,6 +82,8 @@ class Function:
         naming: draws further cases, which only serve to tell mistakes apart.
         check: judges a part by another rule than equality, for parts that have several right
             answers; by the part's id.
+        form: brings results to one form before they are compared with those of a mistake; by the
+            part's id.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Function:
     switches: tuple[Switch, ...]
     naming: Callable[[np.random.Generator], Sequence[Case]] = lambda generator: ()
     check: Mapping[str, Check] = field(default_factory=dict)
+    form: Mapping[str, Form] = field(default_factory=dict)
 
     def in_order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments in the order of the contract, which is that of the reference."""

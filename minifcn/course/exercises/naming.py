@@ -8,7 +8,7 @@ common.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minifcn.course.exercises.exercise import Case, Function, Switch
+from minifcn.course.exercises.runner import Other
 
 RAISED = "raised"
 """Stands for the result of a call that ended with an exception, whichever that was."""
@@ -42,7 +43,9 @@ def name_mistake(
     function: Function, part: int, results: Sequence[Any], cases: Sequence[Case]
 ) -> Name:
     """Name the mistake of a part, given its results on all cases (RAISED where a call raised)."""
-    right = [part_of(function.run(case.arguments), part, function) for case in cases]
+    formed = _former(function, part)
+    results = [formed(one, case) for one, case in zip(results, cases, strict=True)]
+    right = [formed(part_of(function.run(case.arguments), part, function), case) for case in cases]
     fitting = [s for s in function.switches if _fits(function, part, (s,), results, cases, right)]
     if fitting:
         return Name("exact" if len(fitting) == 1 else "either", tuple(fitting))
@@ -91,6 +94,18 @@ def part_of(result: Any, part: int, function: Function) -> Any:
     return result[part] if len(function.parts) > 1 else result
 
 
+def _former(function: Function, part: int) -> Callable[[Any, Case], Any]:
+    """What brings a result of a part to one form; exceptions and strange types stay."""
+    form = function.form.get(function.parts[part].id)
+
+    def formed(result: Any, case: Case) -> Any:
+        if form is None or isinstance(result, (str, Other)):
+            return result
+        return form(result, case.arguments)
+
+    return formed
+
+
 def _fits(
     function: Function,
     part: int,
@@ -104,10 +119,10 @@ def _fits(
     One that differs from the right result must be among them: that it raises in some cases could
     have any reason.
     """
-    tells = False
+    tells, formed = False, _former(function, part)
     for case, result, expected in zip(cases, results, right, strict=True):
         (outcome,) = outcomes_of(function, [switch.id for switch in switches], [case])
-        mutant = RAISED if isinstance(outcome, str) else outcome[part]
+        mutant = RAISED if isinstance(outcome, str) else formed(outcome[part], case)
         if not same(mutant, result):
             return False
         tells = tells or (mutant is not RAISED and not same(mutant, expected))
