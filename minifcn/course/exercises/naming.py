@@ -173,14 +173,14 @@ def common_property(results: Sequence[Any], right: Sequence[Any], cases: Sequenc
     if all(r.shape == e.shape for r, e in pairs):
         return _of_values(pairs)
     if all(r.size == e.size and _sorted_equal(r, e) for r, e in pairs):
-        return "all numbers are right, but the shape is not: axes are in another order"
+        return "all numbers are right, but the shape is not"
     return ""
 
 
 def _of_values(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> str:
     if all(not np.asarray(r).any() for r, _ in pairs):
         return "all numbers are 0"
-    if all(same(-r, e) for r, e in pairs if r.dtype.kind == "f"):
+    if all(same(-r.astype(float), e.astype(float)) for r, e in pairs):
         return "every number has the wrong sign"
     factors = [_factor(r, e) for r, e in pairs]
     if all(factor is not None for factor in factors):
