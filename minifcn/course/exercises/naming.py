@@ -200,7 +200,7 @@ def common_property(results: Sequence[Any], right: Sequence[Any], cases: Sequenc
     if all(r.shape == e.shape for r, e in pairs):
         return _of_values(pairs)
     if all(r.size == e.size and _sorted_equal(r, e) for r, e in pairs):
-        return "all numbers are right, but the shape is not: axes are in another order"
+        return "all numbers are right, but the shape is not"
     return ""
 
 

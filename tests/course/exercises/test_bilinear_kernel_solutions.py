@@ -83,6 +83,8 @@ WRONG = {
         LOOPS.replace("center = factor - 0.5",
                       "c = (2 * factor - 1 - factor % 2) / (2 * factor); center = c * factor"),
         both("bil.center_odd/by_factor")),
+    "whole steps": (BOXES.replace("factor + 1) - 0.5", "factor + 1)"),
+                    both("bil.center_odd/whole")),
     "half": (OGRID.replace("(k + 1) // 2", "(k + 1) / 2"), both("bil.factor/half")),
     "sum 1": (BOXES.replace("return tent[:, None] @ tent[None, :]",
                             "k = np.outer(tent, tent)\n    return k / np.sum(k)"),

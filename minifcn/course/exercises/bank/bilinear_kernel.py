@@ -25,6 +25,8 @@ def bilinear_kernel(has: Has, factor: int) -> np.ndarray:
     if has("bil.size"):
         size, middle = 2 * factor - factor % 2, factor - (1.0 if factor % 2 else 0.5)
     tent = 1 - np.abs(np.arange(size) - middle) / slope
+    if has("bil.center_odd/whole"):
+        tent = tent + 0.5 / factor
     ones = np.ones(size)
     kernel = np.outer(tent, tent)
     if has("bil.separable/rows"):
@@ -90,6 +92,11 @@ SWITCHES = (
         "bil.center_odd/by_factor",
         "for odd factors the middle is that of a kernel of odd size",
         "Is the size of the kernel odd when the factor is?",
+    ),
+    Switch(
+        "bil.center_odd/whole",
+        "the tent's numbers are 1, 2, 3, ... divided by the factor: half a step too large",
+        "How far from the middle is the number next to it?",
     ),
     Switch(
         "bil.factor/half",

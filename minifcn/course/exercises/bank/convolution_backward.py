@@ -126,38 +126,43 @@ def of_weight(
         sh = sw = 1
     if min(kh, kw) < 1:
         raise ValueError("negative dimensions are not allowed")
-    shares = np.zeros((n, f, c, kh, kw, oh, ow))
+    if has("dw.batch_index") and n > f:
+        raise IndexError("index is out of bounds")
+    result = np.zeros((f, c, kh, kw))
     for i in range(kh):
         for j in range(kw):
-            taps = padded[:, :, i : i + (oh - 1) * sh + 1 : sh, j : j + (ow - 1) * sw + 1 : sw]
-            shares[:, :, :, i, j] = g[:, :, None] * taps[:, None]
-    if has("dw.batch_index"):
-        if n > f:
-            raise IndexError("index is out of bounds")
-        result = np.zeros((f, c, kh, kw))
-        result[:n] = shares.sum((1, -2, -1))
-        return result
-    return _summed(has, shares)
+            rows = slice(i, i + (oh - 1) * sh + 1, sh)
+            columns = slice(j, j + (ow - 1) * sw + 1, sw)
+            seen = padded[:, :, rows, columns]
+            if has("dw.batch_index"):
+                result[:n, :, i, j] = np.einsum("nfhw,nchw->nc", g, seen)
+            else:
+                result[:, :, i, j] = _summed(has, g, seen)
+    return _finished(has, result, n, n * oh * ow)
 
 
-def _summed(has: Has, shares: np.ndarray) -> np.ndarray:
-    """Sum over images and windows: shares is (N, F, C, KH, KW, OH, OW)."""
-    n, *_, oh, ow = shares.shape
+def _summed(has: Has, g: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Sum over images and windows what one tap saw, times the gradient."""
     if has("dw.last_window/image"):
-        return shares[-1, ..., -1, -1]
+        g, seen = g[-1:, :, -1:, -1:], seen[-1:, :, -1:, -1:]
     if has("dw.last_window/batch"):
-        return shares[..., -1, -1].sum(0)
+        g, seen = g[:, :, -1:, -1:], seen[:, :, -1:, -1:]
     if has("dw.last_item"):
-        shares = shares[-1:]
+        g, seen = g[-1:], seen[-1:]
     if has("dw.first_item"):
-        shares = shares[:1]
-    result = shares.sum((0, -2, -1))
+        g, seen = g[:1], seen[:1]
+    result: np.ndarray = np.einsum("nfhw,nchw->fc", g, seen)
+    return result
+
+
+def _finished(has: Has, result: np.ndarray, images: int, places: int) -> np.ndarray:
+    """What is done with the sums."""
     if has("dw.dot"):
         result = np.broadcast_to(result.sum((1, 2, 3), keepdims=True), result.shape).copy()
     if has("dw.mean_n"):
-        result = result / n
+        result = result / images
     if has("dw.mean_nhw"):
-        result = result / (n * oh * ow)
+        result = result / places
     if has("dw.channels"):
         result = result.swapaxes(0, 1)
     return result[:, :, ::-1, ::-1] if has("dw.flip") else result

@@ -189,7 +189,7 @@ SWITCHES = (
     ),
     Switch(
         "dw.pad_hw",
-        "of weight: x is padded by the padding of the height on all sides",
+        "of weight: x is padded by the padding of the height on the left and right, too",
         "padding is a pair: which of its numbers is for the columns?",
     ),
     Switch(

@@ -45,8 +45,7 @@ def max_pool2d(
     if has("pool.return_in_loop/image"):
         values[1:], indices[1:] = 0, 0
     if has("pool.return_in_loop/channel"):
-        values[1:], indices[1:] = 0, 0
-        values[:, 1:], indices[:, 1:] = 0, 0
+        values[1:], indices[1:], values[:, 1:], indices[:, 1:] = 0, 0, 0, 0
     return (values.astype(x.dtype) if has("pool.dtype") else values), indices
 
 
@@ -220,12 +219,12 @@ SWITCHES = (
     Switch(
         "pool.return_in_loop/image",
         "only the first image is pooled",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "pool.return_in_loop/channel",
         "only the first channel of the first image is pooled",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "pool.over_channels",
@@ -328,12 +327,12 @@ BACKWARD_SWITCHES = (
     Switch(
         "pool.return_in_loop/image",
         "only the first image gets a gradient",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "pool.return_in_loop/channel",
         "only the first channel of the first image gets a gradient",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "unpool.no_batch/all",

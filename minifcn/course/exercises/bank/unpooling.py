@@ -103,12 +103,12 @@ SWITCHES = (
     Switch(
         "unpool.return_in_loop/image",
         "only the first image is filled",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "unpool.return_in_loop/channel",
         "only the first channel of the first image is filled",
-        "Where in the loops does the function return?",
+        "Which planes do the loops reach before the function returns?",
     ),
     Switch(
         "unpool.xy/height",
