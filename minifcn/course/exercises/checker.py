@@ -109,8 +109,8 @@ def check_function(
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
-    outcomes = run(source, f"{exercise.name}.py", function.name,
-                   [case.arguments for case in every], seconds, python)  # fmt: skip
+    arguments = [function.ordered(case.arguments) for case in every]
+    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, seconds, python)
     reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
     for i, report in enumerate(reports):
         if report.status == "fail" and report.problem not in _UNNAMED:

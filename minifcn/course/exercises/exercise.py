@@ -6,6 +6,7 @@ is on. So a mutant is the reference with one switch on, and two mistakes compose
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -92,6 +93,11 @@ class Function:
         """Compute the reference, with some switches on; inputs are copied."""
         switches = frozenset(on)
         return self.reference(switches.__contains__, **copied(arguments))
+
+    def ordered(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments in the reference's order: a student may call them by other names."""
+        names = list(inspect.signature(self.reference).parameters)[1:]
+        return {name: arguments[name] for name in names}
 
 
 @dataclass(frozen=True)
