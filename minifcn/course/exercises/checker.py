@@ -110,7 +110,7 @@ def check_function(
     generator = np.random.default_rng(seed)
     cases, naming = list(function.cases(generator)), list(function.naming(generator))
     every = [*cases, *naming]
-    arguments = [function.in_order(case.arguments) for case in every]
+    arguments = [function.ordered(case.arguments) for case in every]
     outcomes = run(source, f"{exercise.name}.py", function.name, arguments, seconds, python)
     return _judged(function, cases, naming, outcomes)
 

@@ -49,12 +49,15 @@ FORBIDDEN = ("subprocess.", "os.fork", "os.exec", "os.system", "os.spawn", "os.p
              "os.setxattr", "os.removexattr", "os.startfile", "pty.", "socket.", "ctypes.",
              "shutil.", "tempfile.", "winreg.", "_winapi.", "msvcrt.", "signal.pthread_kill",
              "syslog.", "sqlite3.", "fcntl.", "resource.", "sys.addaudithook", "sys.settrace",
-             "sys.setprofile", "sys.monitoring", "cpython._PySys_ClearAuditHooks", "cpython.run",
-             "gc.get_", "sys._current_frames", "_thread.start_new_thread",
+             "sys.setprofile", "sys.monitoring", "code.__new__", "cpython._PySys_ClearAuditHooks",
+             "cpython.run", "gc.get_", "sys._current_frames", "_thread.start_new_thread",
              "_thread.start_joinable_thread", "sys.remote_exec")  # fmt: skip
 LIBRARIES = ("minifcn", "torch", "torchvision", "cupy", "jax", "tensorflow", "scipy", "skimage",
-             "cv2", "PIL", "numba", "ctypes", "_ctypes", "multiprocessing", "_posixsubprocess",
-             "_posixshmem", "_multiprocessing")  # fmt: skip
+             "cv2", "PIL", "numba", "ctypes", "_ctypes", "_ctypes_test", "multiprocessing",
+             "_multiprocessing", "_posixsubprocess", "_posixshmem", "_winapi", "readline", "dbm",
+             "_dbm", "_gdbm", "curses", "_curses", "tkinter", "_tkinter", "interpreters",
+             "_interpreters", "_xxsubinterpreters", "_interpchannels", "_interpqueues",
+             "_testcapi", "_testinternalcapi", "_testlimitedcapi", "_testbuffer")  # fmt: skip
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -71,9 +74,9 @@ def guarding(code):
         PermissionError=PermissionError,
     ):  # fmt: skip
         if event == "import":
-            name = arguments[0]
-            if type(name) is not str or name.partition(".")[0] in libraries:
-                raise ImportError("an exercise is solved with NumPy alone")
+            name = arguments[0] if type(arguments[0]) is str else "ctypes"
+            if name.partition(".")[0] in libraries:
+                raise ImportError(f"an exercise is solved with NumPy alone; it imports {name}")
         elif event in ("open", "os.listdir", "os.scandir", "glob.glob"):
             path, inside = arguments[0], ""
             if type(path) is str:
@@ -103,12 +106,35 @@ def folders_of_code(numpy):
     return tuple(place + os.sep for place in places)
 
 
+HARMFUL = ("mkfifo", "mknod", "setsid", "setpgid", "setpgrp", "memfd_create", "pidfd_open",
+           "pidfd_send_signal", "setpriority", "sched_setaffinity", "sched_setscheduler",
+           "sched_setparam", "setns", "unshare", "clock_settime", "clock_settime_ns")  # fmt: skip
+"""What makes files, leaves the session or reaches other processes without an audit event."""
+
+
 def forget():
-    """Take away what makes files or leaves the session without an audit event."""
-    for module in (os, sys.modules.get("posix")):
-        for name in ("mkfifo", "mknod", "setsid", "setpgid", "setpgrp", "memfd_create"):
-            if module is not None and hasattr(module, name):
+    """Take the harmful functions away, and the way to get a module of Python a second time."""
+    import _imp
+    import subprocess  # other modules import it, which nothing is wrong with
+
+    for module in (subprocess, sys.modules.get("_posixsubprocess")):
+        for name in ("fork_exec", "_fork_exec", "_posixsubprocess"):
+            if hasattr(module, name):
                 delattr(module, name)
+    for name in sys.builtin_module_names:
+        if name not in LIBRARIES:
+            try:
+                __import__(name)
+            except ImportError:
+                pass
+    for module in map(sys.modules.get, ("os", "posix", "signal", "_signal", "time")):
+        for name in HARMFUL:
+            function = getattr(module, name, None)
+            if function is not None:
+                delattr(module, name)
+            for known in (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks):
+                known.discard(function)
+    del _imp.create_builtin
 
 
 class Pipe:
@@ -210,7 +236,8 @@ def called(pipe, module, functions, message, arrays):
 def applied(function, arguments):
     """Call a function by its parameters' names, or by their order if it has other names."""
     code = getattr(function, "__code__", None)
-    if code is None or set(arguments) <= set(code.co_varnames[: code.co_argcount]):
+    takes_any = code is None or code.co_flags & 0x08  # it has **others
+    if takes_any or set(arguments) <= set(code.co_varnames[: code.co_argcount]):
         return function(**arguments)
     return function(*arguments.values())
 
@@ -243,7 +270,9 @@ def main():
     pipe.send({"ready": True})
     message, _ = pipe.receive()
     name, functions = message["file"], given(numpy)
-    module = {"__name__": "student", "__file__": name}
+    sys.modules["student"] = type(sys)("student")  # where dataclasses look for it
+    module = sys.modules["student"].__dict__
+    module["__file__"] = name
     forget()
     sys.addaudithook(guarding(folders_of_code(numpy)))
     try:

@@ -6,10 +6,10 @@ is on. So a mutant is the reference with one switch on, and two mistakes compose
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -95,11 +95,6 @@ class Function:
     check: Mapping[str, Check] = field(default_factory=dict)
     form: Mapping[str, Form] = field(default_factory=dict)
 
-    def in_order(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Arguments in the order of the contract, which is that of the reference."""
-        names = [name for name in signature(self.reference).parameters if name in arguments]
-        return {name: arguments[name] for name in names} | dict(arguments)
-
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""
         switches = frozenset(on)
@@ -116,6 +111,11 @@ class Function:
             for name, value in arguments.items()
             if isinstance(value, np.ndarray) and not np.array_equal(value, given[name])
         )
+
+    def ordered(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments in the reference's order: a student may call them by other names."""
+        names = list(inspect.signature(self.reference).parameters)[1:]
+        return {name: arguments[name] for name in names}
 
 
 @dataclass(frozen=True)

