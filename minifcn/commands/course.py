@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -67,7 +68,7 @@ def _add_grade(parser: argparse.ArgumentParser) -> None:
     add("--out", type=options.path, required=True, metavar="DIR", help="folder of the results")
     add("--points", type=options.path, metavar="FILE", help="TOML; written to --out by default")
     add("--jobs", type=int, metavar="N", help="how many at once; default: all cores")
-    add("--seed", type=int, default=0, metavar="S", help="of the cases; default: 0")
+    add("--seed", type=int, metavar="S", help="of the cases; default: drawn once, and kept")
     add("--canvas", type=options.path, metavar="FILE", help="an export of Canvas, to fill")
     add("--column", metavar="TITLE", help="its column, as it stands there")
 
@@ -236,7 +237,7 @@ def _grade(choices: argparse.Namespace) -> int:
         raise ValueError(f"jobs must be at least 1; got {choices.jobs}")
     points = _points(choices.points)
     bar = partial(tqdm, desc="submissions", disable=None, leave=False)
-    settings = (points, choices.seed, choices.jobs, bar)
+    settings = (points, _seed(choices), choices.jobs, bar)
     results = grade_class(choices.submissions, choices.out, *settings)
     for path in _write_class(choices, points, results):
         print(path)
@@ -244,6 +245,22 @@ def _grade(choices: argparse.Namespace) -> int:
         for problem in result.problems:
             say(f"{result.student}: not read: {problem}")
     return 0
+
+
+def _seed(choices: argparse.Namespace) -> int:
+    """The seed that was given, or else one that nobody knows before; kept in the results' folder."""
+    from minifcn.system.files import read_json, write_atomically
+
+    path = choices.out / "seed.json"
+    if choices.seed is not None:
+        return int(choices.seed)
+    if not path.exists():
+        choices.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, f"{secrets.randbits(32)}\n".encode())
+    seed = read_json(path)
+    if type(seed) is not int or seed < 0:
+        raise ValueError(f"{path}: must hold a whole number; remove it to draw another")
+    return seed
 
 
 def _points(path: Path | None) -> dict[str, float]:

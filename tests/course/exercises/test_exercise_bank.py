@@ -86,7 +86,8 @@ def test_ids_and_case_names_differ_and_arguments_come_back(exercise, function):
     parameters = list(inspect.signature(function.reference).parameters)[1:]
     for case in cases_of(function):
         assert set(case.arguments) == set(parameters)
-        function.reference(asked.add, **copied(case.arguments))  # add says None: all are off
+        with np.errstate(all="ignore"):
+            function.reference(asked.add, **copied(case.arguments))  # None: all are off
     assert set(ids) <= asked, "a switch that nothing asks for"
 
 
