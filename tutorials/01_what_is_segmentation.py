@@ -3,6 +3,12 @@
 #
 # **Time:** 20 minutes; the code runs in 3 seconds. **Before:** nothing.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask [01]
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
+#
 # You will look at a segmentation, compute scores that say how good it is, and meet an answer that
 # never looks at the image and still gets a high one. Know this before you train a network, the
 # kind of program that tutorial 05 explains: a score decides which networks people keep.

@@ -3,6 +3,12 @@
 #
 # **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 02, 03.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked [04], training 05                        the whole job: 14
+# ```
+#
 # You will measure derivatives without the chain rule, find out how exact that can be, and write
 # three wrong backward passes that a check finds and names.
 #

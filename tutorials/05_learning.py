@@ -3,6 +3,12 @@
 #
 # **Time:** 35 minutes; the code runs in 8 seconds. **Before:** 01, 02, 03.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training [05]                        the whole job: 14
+# ```
+#
 # You will build a small network that names the shape in an image, measure how wrong it is, and
 # make it less wrong, step by step. Then you will ask whether it has learned shapes, or only these
 # images. Whoever builds a new network does this first: if a network cannot learn 8 images by

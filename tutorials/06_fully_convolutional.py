@@ -3,6 +3,12 @@
 #
 # **Time:** 35 minutes; the code runs in 8 seconds. **Before:** 01, 02, 05.
 #
+# ```
+# image > convolution 02 > features 11 > scores [06] > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
+#
 # You will give a classifier a larger image than it was made for, without changing a single weight,
 # and get a score for every place of it. In this way Long, Shelhamer and Darrell (2015) turned
 # well-known classifiers into networks for segmentation. You will see that nothing is approximated,
@@ -363,7 +369,7 @@ equal("the error with b / 35, and b * 34 / 35", logits - with_bias["b / 35"], [b
 # gets it once.
 #
 # The package has such a classifier, and turns it into class maps for images of any size. Here it
-# has 5 classes and random weights. It can have a layer of another kind, `batch_norm`; tutorial 11
+# has 5 classes and random weights. It can have a layer of another kind, `batch_norm`; tutorial 12
 # has more on it, and we leave it out.
 
 # %%

@@ -3,6 +3,12 @@
 #
 # **Time:** 30 minutes; the code runs in 4 seconds. **Before:** 01, 02, 03, 05, 06.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map [07] > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
+#
 # You will compute by hand how many pixels one number of a network depends on, and then measure it
 # with a gradient. Then you will pay the price: a network that sees far answers on a coarse grid,
 # and thin shapes are lost.

@@ -3,6 +3,12 @@
 #
 # **Time:** 30 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling [08] 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
+#
 # You will pool a grid of numbers by hand, and go back in three ways. You will see when pooling
 # after going back changes nothing, what is lost for good, and that "going back" is something you
 # know already: it is what a gradient does when it goes backward through a max pooling.

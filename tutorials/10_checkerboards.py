@@ -3,6 +3,12 @@
 #
 # **Time:** 40 minutes; the code runs in 2 seconds. **Before:** 02, 03, 08, 09.
 #
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 [10] > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
+#
 # You will find a pattern in an output that was not in the input, and find its cause by counting.
 # You will measure how strong it is, and then upsample without it. Networks that upsample by
 # transposed convolutions can show this pattern in their predictions (Odena, Dumoulin and Olah,

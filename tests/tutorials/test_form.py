@@ -18,13 +18,15 @@ from reading import (
     said_near,
 )
 
+from minifcn.course.map import here
+
 EACH = pytest.mark.parametrize("name", TUTORIALS)
 ROOT = next(iter(TUTORIALS.values())).path.parent
 
 
-def test_there_are_twelve_in_order():
-    assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 13))
-    assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 13))
+def test_there_are_fourteen_in_order():
+    assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 15))
+    assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 15))
     assert sorted(path.stem for path in ROOT.glob("*.py")) == list(TUTORIALS)
     assert sorted(path.stem for path in ROOT.glob("answers/*")) == list(TUTORIALS)
 
@@ -81,6 +83,11 @@ def test_nothing_but_the_lesson_holds_the_text(name):
 
 
 @EACH
+def test_the_reader_is_told_where_on_the_map_this_is(name):
+    assert f"```\n{here(int(name[:2]))}\n```" in cells_of(name)[0].source
+
+
+@EACH
 def test_what_comes_before_is_named(name):
     before = re.search(r"\*\*Before:\*\* (.*)\.$", cells_of(name)[0].source, re.MULTILINE)[1]
     numbers = [] if before == "nothing" else [int(number) for number in before.split(", ")]
@@ -132,7 +139,7 @@ def test_a_measured_number_is_said_near_by(name):
 # Quoted from the paper, a constant of an algorithm, or steps of a sum whose result is measured.
 WRITTEN_OUT = {
     "04_gradient_check": {"0.61"},
-    "11_skips": {"59.4", "62.4", "62.7", "0.00001", "15.5", "31.5", "5.71875", "91.5"},
+    "12_skips": {"59.4", "62.4", "62.7", "0.00001", "15.5", "31.5", "5.71875", "91.5"},
 }
 
 

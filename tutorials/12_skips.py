@@ -1,7 +1,13 @@
 # %% [markdown]
-# # 11. What do skips add?
+# # 12. What do skips add?
 #
 # **Time:** 70 minutes; the code runs in 30 seconds. **Before:** 05, 06, 07, 09, 10.
+#
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips [12], and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
 #
 # You will build the network that this whole course is about, FCN-8s, by hand, and train it beside
 # two networks that lack a part of it. Then you will take one pixel's score apart. And you will
@@ -30,7 +36,7 @@ from minifcn.nn.init import bilinear_kernel
 from minifcn.plots.offsets import fcn_layers, plot_offsets
 from minifcn.plots.skips import plot_contributions, plot_strides
 
-out = pictures("11")
+out = pictures("12")
 
 # %% [markdown]
 # ## The idea

@@ -1,7 +1,13 @@
 # %% [markdown]
-# # 12. How does one do the whole job?
+# # 14. How does one do the whole job?
 #
-# **Time:** 30 minutes; the code runs in 50 seconds. **Before:** 01, 05, 06, 11.
+# **Time:** 30 minutes; the code runs in 50 seconds. **Before:** 01, 05, 06, 12.
+#
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: [14]
+# ```
 #
 # You will train an FCN-8s, kill it, and have it go on as if nothing had happened; evaluate it,
 # and use it on a picture of your own. Then you see what a network trained on a million photographs
@@ -35,7 +41,7 @@ from minifcn.runs.steps import evaluate, predict
 from minifcn.system.files import load_arrays
 from minifcn.tensor import Tensor
 
-out = pictures("12")
+out = pictures("14")
 work = Path(mkdtemp(dir=out, prefix="work-"))  # a new folder on each run
 
 

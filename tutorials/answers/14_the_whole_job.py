@@ -1,5 +1,5 @@
 # %% [markdown]
-# # Answers to the exercises of tutorial 12
+# # Answers to the exercises of tutorial 14
 #
 # They go on where the tutorial ends, with its names: run this file, or put the cells that you want
 # at the end of your copy of the tutorial.
@@ -7,7 +7,7 @@
 # %%
 from minifcn.course.notebooks import run_tutorial
 
-globals().update(run_tutorial(12))  # runs tutorial 12 first; its output is not shown
+globals().update(run_tutorial(14))  # runs tutorial 14 first; its output is not shown
 
 # %%
 # 1. Nothing is left to do: the weights stay as they are, and only the pictures are drawn again.
