@@ -1,4 +1,4 @@
-"""What a tutorial says of causes and of all cases is carried by something: a check, a source, a sum.
+"""What a tutorial says of causes and of all cases is carried: by a check, a source, or a sum.
 
 Each sentence with "because", "so", "cannot", "always", "never" or "only" stands in the tutorial's
 file in claims/, and below it what carries it:
@@ -9,8 +9,8 @@ file in claims/, and below it what carries it:
     given: WHY                   follows from a definition or a formula, which is named
     plain: WHY                   says nothing of causes or of all cases: an instruction, an order
 
-Several carriers are several lines. NAME is the beginning of the first argument of `measured`,
-`claim` or `equal`.
+Several carriers are several lines. NAME is the first argument of `measured`, `claim` or `equal`;
+of an f-string, what comes before its first brace is compared.
 """
 
 import ast
@@ -57,7 +57,7 @@ def sentences_of(name):
 @cache
 def claims_of(name):
     """Each sentence of the file of claims, with its carriers."""
-    path, claims = FOLDER / f"{name}.txt", {}
+    path, claims, sentence = FOLDER / f"{name}.txt", {}, ""
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         if line.startswith("    "):
             claims[sentence].append(line.strip())
