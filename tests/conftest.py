@@ -169,3 +169,18 @@ def few_scenes(monkeypatch):
     from minifcn.data import shapes
 
     monkeypatch.setitem(shapes.LENGTHS, "val", 4)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The figures that were saved as pictures, in order."""
+    from minifcn.plots import canvas
+
+    figures, save = [], canvas._save
+
+    def keep(figure, path):
+        figures.append(figure)
+        save(figure, path)
+
+    monkeypatch.setattr(canvas, "_save", keep)
+    return figures

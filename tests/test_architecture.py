@@ -1,4 +1,4 @@
-"""The floors of DESIGN.md: imports only go down; what a file may say; what an import costs."""
+"""The floors of ARCHITECTURE.md: imports only go down; what files may say; what imports cost."""
 
 import ast
 import re
@@ -61,7 +61,7 @@ def place_of(name):
     for i, names in enumerate(FLOORS):
         if name in names:
             return i, name
-    assert "." in name, f"{name} is on no floor: give it one in FLOORS, and in DESIGN.md"
+    assert "." in name, f"{name} is on no floor: give it one in FLOORS, and in ARCHITECTURE.md"
     return place_of(name.rpartition(".")[0])
 
 

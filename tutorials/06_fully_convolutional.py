@@ -27,7 +27,7 @@ from minifcn.data.transforms import denormalise
 from minifcn.experiments.scenes import read, same_sized
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
-from minifcn.plots.learning import plot_window_maps
+from minifcn.plots.window_maps import plot_window_maps
 from minifcn.runs.steps import train_step
 
 out = pictures("06")

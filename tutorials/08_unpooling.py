@@ -23,7 +23,8 @@ from minifcn import functional as F
 from minifcn import kernels, tensor
 from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
-from minifcn.plots.switches import plot_switches, plot_ways_back, ways_back
+from minifcn.plots.pooled import ways_back
+from minifcn.plots.switches import plot_switches, plot_ways_back
 
 out = pictures("08")
 

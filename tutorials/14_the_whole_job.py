@@ -33,7 +33,7 @@ from minifcn.commands import main
 from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.images import read_image
 from minifcn.data.transforms import normalise
-from minifcn.experiments.heatmap import find_photo
+from minifcn.experiments.heatmap.photos import find_photo
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.pretrained import NETWORKS
 from minifcn.runs.checkpoint import load_model

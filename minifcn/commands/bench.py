@@ -35,6 +35,7 @@ def run(choices: argparse.Namespace) -> None:
 
     from minifcn import machine, plots
     from minifcn.bench import compare, format_table
+    from minifcn.bench.picture import plot_speeds
 
     if choices.plot:
         plots.check_path(choices.plot)
@@ -45,4 +46,4 @@ def run(choices: argparse.Namespace) -> None:
     results = compare(*settings, track=bar, device=choices.device)
     print(json.dumps(results) if choices.json else format_table(results))
     if choices.plot:
-        plots.plot_speeds(choices.plot, results["rows"])
+        plot_speeds(choices.plot, results["rows"])

@@ -1,10 +1,10 @@
-"""Pictures of data, predictions, runs and speeds as PNG or SVG files, and animations as GIFs."""
+"""Pictures of data, predictions and runs as PNG or SVG files, and animations as GIFs."""
 
 from minifcn.plots.canvas import check_path, figure_file
 from minifcn.plots.colours import class_boundaries, colour_mask, error_map, overlay
+from minifcn.plots.confusion import plot_confusion
 from minifcn.plots.predictions import plot_predictions
-from minifcn.plots.runs import plot_confusion, plot_curves, plot_iou
-from minifcn.plots.speeds import plot_speeds
+from minifcn.plots.runs import plot_curves, plot_iou
 
 __all__ = [
     "check_path",
@@ -17,5 +17,4 @@ __all__ = [
     "plot_curves",
     "plot_iou",
     "plot_predictions",
-    "plot_speeds",
 ]

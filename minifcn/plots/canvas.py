@@ -1,9 +1,9 @@
 """Where pictures are drawn: a figure without a window, saved whole or not at all."""
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 160
-"""Dots per inch of every picture: 8 inches, a page's width, are 1280 pixels."""
+"""Dots per inch of every picture: a page's width are 1280 pixels."""
+
+WIDTH = 8.0
+"""A page's width, in inches."""
 
 GIF_DPI, GIF_COLOURS = 120, 48
 """Dots per inch, and colours, of an animation: fewer, since a GIF stores every frame."""
@@ -234,13 +237,13 @@ def _save(figure: "Figure", path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    file = io.BytesIO()
+    content = BytesIO()
     # Neither the date nor matplotlib's version: a picture is to depend on its data only.
     if path.suffix.lower() == ".svg":
-        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None, "Creator": None})
     else:
-        FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
-    write_atomically(path, file.getvalue())
+        FigureCanvasAgg(figure).print_png(content, metadata={"Software": None})
+    write_atomically(path, content.getvalue())
 
 
 def check_names(classes: Sequence[str], expected: int, whose: str) -> None:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minifcn.metrics.phases import phase_sums
-from minifcn.plots.canvas import DPI, figure_file
-from minifcn.plots.grids import BLUE, ORANGE, Grid, Panel, draw_page, marked_window, tint
+from minifcn.plots.canvas import DPI, WIDTH, figure_file
+from minifcn.plots.cells import circle, square
+from minifcn.plots.colours import ORANGE, SKY_BLUE, tint
+from minifcn.plots.grids import Grid, Panel, draw_page, marked_window
+from minifcn.plots.panels import axes_at, bare, page_axes, write_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Inches.
-_WIDTH, _MARGIN, _NOTE_LINE = 8.0, 0.15, 0.17
+_MARGIN, _NOTE_LINE = 0.15, 0.17
 _LINE_CELL = 0.205
 """A cell of a line of pixels."""
 
@@ -25,6 +28,11 @@ _LINE_CELL = 0.205
 _STAMPS: Sequence[dict[str, Any]] = (
     {"facecolor": "#CFE8F7", "hatch": ""},
     {"facecolor": "#F7D9E8", "hatch": "////"},
+)
+_STAMP_NOTES = (
+    "Squares: the pixels of the input, numbered. Bars: the k outputs that each of them is"
+    " stamped onto, s further on each.",
+    "Circles: the outputs, with the number of bars above them.",
 )
 
 
@@ -49,17 +57,16 @@ def plot_stamps(
     lines = [cases[n : n + 2] for n in range(0, len(cases), 2)]
     heights = [max(map(_stamp_rows, line)) + 5.4 for line in lines]
     height = _LINE_CELL * sum(heights) + 2 * _NOTE_LINE + 2 * _MARGIN
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _WIDTH / _LINE_CELL), ylim=(height / _LINE_CELL, 0))
-        axes.set_axis_off()
-        left, column = _MARGIN / _LINE_CELL, (_WIDTH - _MARGIN) / 2 / _LINE_CELL
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure, _LINE_CELL)
+        left, column = _MARGIN / _LINE_CELL, (WIDTH - _MARGIN) / 2 / _LINE_CELL
         top = left
         for line, line_height in zip(lines, heights, strict=True):
             for n, (k, s) in enumerate(line):
                 _draw_stamps(axes, (left + n * column, top), k, s, pixels)
             top += line_height
-        _write_notes(axes, left, top)
+        apart = _NOTE_LINE / _LINE_CELL
+        write_notes(axes, _STAMP_NOTES, left, top + 0.3 * apart, apart)
 
 
 def _check_cases(cases: Sequence[tuple[int, int]]) -> None:
@@ -86,7 +93,7 @@ def _draw_stamps(axes: Axes, corner: tuple[float, float], k: int, s: int, pixels
     axes.text(left, top + 0.5, title, va="center", fontsize=9, fontweight="bold")
     for n in range(pixels):
         start = left + n * s
-        _draw_pixel(axes, (start + k / 2, top + 2.0), n + 1)
+        _draw_cell(axes, (start + k / 2, top + 2.0), n + 1, square, tint(SKY_BLUE, 0.8))
         row = top + 2.8 + n % rows
         axes.add_patch(_bar((start, row + 0.1), k, **_STAMPS[n % 2]))
         text_box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
@@ -94,7 +101,7 @@ def _draw_stamps(axes: Axes, corner: tuple[float, float], k: int, s: int, pixels
                   bbox=text_box)  # fmt: skip
     for position, count in enumerate(counts):
         place = (left + position + 0.5, top + 3.5 + rows)
-        _draw_count(axes, place, int(count), count / counts.max())
+        _draw_cell(axes, place, int(count), circle, tint(ORANGE, count / counts.max()))
 
 
 def stamp_counts(k: int, s: int, pixels: int) -> np.ndarray:
@@ -111,29 +118,11 @@ def _bar(corner: tuple[float, float], length: int, **appearance: Any) -> Any:
     return Rectangle(corner, length, 0.8, edgecolor="0.3", linewidth=0.6, **appearance)
 
 
-def _draw_pixel(axes: Axes, centre: tuple[float, float], number: int) -> None:
-    from matplotlib.patches import Rectangle
-
-    corner = (centre[0] - 0.5, centre[1] - 0.5)
-    axes.add_patch(Rectangle(corner, 1, 1, facecolor=tint(BLUE, 0.8), edgecolor="black", lw=0.6))
+def _draw_cell(
+    axes: Axes, centre: tuple[float, float], number: int, shape: Any, colour: np.ndarray
+) -> None:
+    axes.add_patch(shape(centre, facecolor=colour, edgecolor="black", lw=0.6))
     axes.text(*centre, str(number), ha="center", va="center", fontsize=7.5)
-
-
-def _draw_count(axes: Axes, centre: tuple[float, float], count: int, share: float) -> None:
-    from matplotlib.patches import Circle
-
-    axes.add_patch(Circle(centre, 0.42, facecolor=tint(ORANGE, share), edgecolor="black", lw=0.6))
-    axes.text(*centre, str(count), ha="center", va="center", fontsize=7.5)
-
-
-def _write_notes(axes: Axes, left: float, top: float) -> None:
-    notes = (
-        "Squares: the pixels of the input, numbered. Bars: the k outputs that each of them is"
-        " stamped onto, s further on each.",
-        "Circles: the outputs, with the number of bars above them.",
-    )
-    for n, note in enumerate(notes):
-        axes.text(left, top + (n + 0.3) * _NOTE_LINE / _LINE_CELL, note, va="center", fontsize=8)
 
 
 # -- Overlaps in the plane -----------------------------------------------------------------------
@@ -252,14 +241,11 @@ def _draw_plane(
     figure: Figure, plane: np.ndarray, corner: tuple[int, int], from_zero: bool, is_input: bool
 ) -> None:
     """Draw on whole dots; the input has a thick frame."""
-    width, height = figure.get_size_inches() * DPI
-    x, y = corner
-    axes = figure.add_axes((x / width, 1 - (y + _SIDE) / height, _SIDE / width, _SIDE / height))
+    axes = axes_at(figure, *(dots / DPI for dots in (*corner, _SIDE, _SIDE)))
     lowest = 0 if from_zero else plane.min()
     highest = lowest + 1.1 * (plane.max() - lowest)  # white is kept for the paper
     axes.imshow(plane, cmap="gray", vmin=lowest, vmax=highest, interpolation="nearest")
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, linewidth=2.5 if is_input else 0.5)
+    bare(axes, 2.5 if is_input else 0.5)
 
 
 def _write(figure: Figure, place: tuple[float, float], text: str, **appearance: Any) -> None:

@@ -1,9 +1,14 @@
-"""From label masks to colours and outlines: arrays in, arrays out."""
+"""From label masks to colours and outlines, arrays in, arrays out; and the colours of the rest."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY_BLUE, PURPLE = "#56B4E9", "#CC79A7"
+"""Okabe and Ito's colours, which colour-blind readers tell apart; shapes or lines differ as well.
+Inputs are sky blue and outputs orange, where both are drawn in cells."""
 
 CORRECT = (225, 225, 225)
 """Light grey: in an error map the eye should rest on what is wrong."""
@@ -144,6 +149,14 @@ def class_boundaries(mask: ArrayLike) -> NDArray[np.float64]:
     return np.concatenate([upright, level]).reshape(-1, 2, 2)
 
 
+def tint(colour: str, share: float) -> NDArray[np.float64]:
+    """Mix a colour with white, the more white the smaller the share; RGB in 0 .. 1."""
+    from matplotlib.colors import to_rgb
+
+    weight = 0.1 + 0.7 * max(share, 0)
+    return weight * np.array(to_rgb(colour)) + (1 - weight)
+
+
 def check_palette(palette: ArrayLike) -> NDArray[np.uint8]:
     """Return palette as uint8 (C, 3), or raise TypeError or ValueError naming it."""
     colours = _integers("palette", palette)
@@ -176,6 +189,12 @@ def check_image(name: str, image: ArrayLike) -> NDArray[np.uint8]:
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise ValueError(f"{name} must have shape (H, W, 3), got {pixels.shape}")
     return pixels
+
+
+def check_size(name: str, array: NDArray[Any], size: tuple[int, ...]) -> None:
+    """Raise ValueError naming an array unless it has the image's size (H, W)."""
+    if array.shape != size:
+        raise ValueError(f"{name} must have the image's shape {size}, got {array.shape}")
 
 
 def _integers(name: str, values: ArrayLike) -> NDArray[Any]:

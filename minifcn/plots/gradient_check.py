@@ -12,14 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from minifcn.gradcheck import gradcheck
 from minifcn.gradcheck.finite_differences import slopes_and_bends
-from minifcn.plots.canvas import figure_file
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.colours import BLUE, VERMILION
+from minifcn.plots.numbers import compact, label_plainly
+from minifcn.plots.outlines import halo
 from minifcn.tensor import Tensor, grad
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
 
-_WIDTH, _HEIGHT = 8.0, 4.8  # inches
+_HEIGHT = 4.8  # inches
 _AXES = (0.095, 0.11, 0.89, 0.87)  # left, bottom, width and height, as shares of the picture
 _LOWEST, _HIGHEST = 1e-13, 30.0  # errors that are always shown
 
@@ -30,10 +32,10 @@ DEFAULT_EPS: float = _DEFAULTS["eps"].default
 TOLERANCE: float = _DEFAULTS["tolerance"].default
 """The largest error that gradcheck accepts."""
 
-# Okabe and Ito's colours. The markers differ too, and their sizes, to see both where they meet.
+# The markers differ too, and their sizes, to see both where they meet.
 _LOOKS: dict[str, dict[str, Any]] = {
-    "float64": {"color": "#0072B2", "marker": "o", "markersize": 7},
-    "float32": {"color": "#D55E00", "marker": "s", "markersize": 4.5},
+    "float64": {"color": BLUE, "marker": "o", "markersize": 7},
+    "float32": {"color": VERMILION, "marker": "s", "markersize": 4.5},
 }
 
 
@@ -139,34 +141,20 @@ def plot_difference_errors(
             raise ValueError(
                 f"errors[{name!r}] must be {steps.size} numbers; got shape {values.shape}"
             )
-    with figure_file(path, _WIDTH, _HEIGHT) as figure:
+    with figure_file(path, WIDTH, _HEIGHT) as figure:
         axes = figure.add_axes(_AXES)
         axes.set(xscale="log", yscale="log", xlim=(steps[0] / 2, steps[-1] * 2))
         axes.set_ylim(_lowest(curves) / 3, _HIGHEST)
         axes.set_xlabel("eps: how far an element is moved")
         axes.set_ylabel("norm-relative error of the central difference")
         for axis in (axes.xaxis, axes.yaxis):
-            _label_plainly(axis)
+            label_plainly(axis, lambda value, _: _power(value))
         axes.grid(color="0.92", linewidth=0.6)
         _draw_gradcheck(axes)
         for name, values in curves.items():
             _draw_curve(axes, name, steps, values)
         _draw_arms(axes, steps, curves)
         axes.legend(loc="lower left", frameon=False, bbox_to_anchor=(0.01, 0.02))
-
-
-def _label_plainly(axis: Axis) -> None:
-    """Write 1e-5 and 1e-4, where these alone would be too few also 2e-5 and 5e-5.
-
-    What matplotlib writes at other ticks would be a formula, which is not parsed here.
-    """
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    low, high = axis.get_view_interval()
-    if high < 100 * low:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(lambda value, _: _power(value))
-    axis.set_minor_formatter(NullFormatter())
 
 
 def _lowest(curves: Mapping[str, NDArray[np.float64]]) -> float:
@@ -202,7 +190,7 @@ def _draw_gradcheck(axes: Axes) -> None:
 
 def _power(value: float) -> str:
     """Write a power of ten as Python does, without the zero: 1e-5."""
-    return "1" if value == 1 else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return "1" if value == 1 else compact(f"{value:.0e}")
 
 
 def _draw_arms(
@@ -214,7 +202,7 @@ def _draw_arms(
     for name, (a, _) in found.items():
         line = a * np.finfo(name).eps / steps
         rules = line > (0.3 * known[0] * steps**2 if known else 0)
-        said = f"rounding: {a:.1f} · {np.finfo(name).eps:.1e} / eps".replace("e-0", "e-")
+        said = f"rounding: {a:.1f} · {compact(f'{np.finfo(name).eps:.1e}')} / eps"
         _draw_arm(axes, steps[rules], line[rules], -1, said, _LOOKS[name]["color"])
     if known:
         line = known[0] * steps**2
@@ -232,22 +220,19 @@ def _draw_arm(
     colour: str,
 ) -> None:
     """Draw a line of error against step, and write along it what it is."""
-    from matplotlib.patheffects import withStroke
-
     axes.plot(steps, line, color=colour, linewidth=1.2, linestyle="--", zorder=2)
     bottom, top = axes.get_ylim()
     inside = np.flatnonzero((line > bottom) & (line < 1))
     if not inside.size:  # also where the arm was not found, and the line is NaN
         return
     low, high = axes.get_xlim()
-    across = _WIDTH * _AXES[2] / np.log10(high / low)  # inches for a factor of 10
+    across = WIDTH * _AXES[2] / np.log10(high / low)  # inches for a factor of 10
     up = _HEIGHT * _AXES[3] / np.log10(top / bottom)
     at = inside[inside.size // (2 if power > 0 else 8)]
     below = power > 0
-    halo = [withStroke(linewidth=3, foreground="white")]
     axes.annotate(
         said, (steps[at], line[at]), (8, -8) if below else (4, 6), textcoords="offset points",
         rotation=float(np.degrees(np.arctan2(power * up, across))), rotation_mode="anchor",
         ha="left", va="top" if below else "bottom", fontsize=8.5, color=colour,
-        path_effects=halo,
+        path_effects=halo(3),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minifcn.plots.canvas import figure_file, shortened
 from minifcn.plots.layers import Box, Layout, layered
+from minifcn.plots.panels import page_axes
 from minifcn.tensor import Tensor, grad
 
 if TYPE_CHECKING:
@@ -188,10 +189,9 @@ def plot_graph(
     width = max(right, _LEGEND_WIDTH) + 2 * _MARGIN
     height = bottom + _LEGEND_LINE * ((len(kinds) + 1) // 2) + 4 * _MARGIN
     with figure_file(path, width, height) as figure:
-        axes = figure.add_axes((0, 0, 1, 1))
+        axes = page_axes(figure)
         left = (right - width) / 2
         axes.set(xlim=(left, left + width), ylim=(height - _MARGIN, -_MARGIN))
-        axes.set_axis_off()
         for route in routes:
             _draw_arrow(axes, route)
         for node, box in zip(graph.nodes, boxes, strict=True):

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.colours import class_boundaries
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.cells import circle, square
+from minifcn.plots.colours import ORANGE, SKY_BLUE, tint
+from minifcn.plots.outlines import cell_edges
+from minifcn.plots.panels import page_axes, write_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,12 +22,9 @@ PADDING, BETWEEN, EXTRA = -1, -2, -3
 """Cells that hold no pixel: zeros around, zeros between pixels, and the output padding's zeros."""
 
 # Inches, but for the last line, which is in cells: a title, and the arrow between two grids.
-_WIDTH, _MARGIN, _CELL, _NOTE_LINE = 8.0, 0.15, 0.2, 0.17
-_COLUMN = (_WIDTH - _MARGIN) / 2
+_MARGIN, _CELL, _NOTE_LINE = 0.15, 0.2, 0.17
+_COLUMN = (WIDTH - _MARGIN) / 2
 _TITLE, _ARROW = 2.2, 2.6
-
-# Okabe and Ito's colours, lightened by how few windows reach a cell. Outputs are round as well.
-BLUE, ORANGE = np.array([0x56, 0xB4, 0xE9]) / 255, np.array([0xE6, 0x9F, 0x00]) / 255
 
 
 class Grid(NamedTuple):
@@ -76,18 +76,15 @@ def draw_page(path: str | os.PathLike[str], panels: Sequence[Panel], notes: Sequ
     lines = [panels[n : n + 2] for n in range(0, len(panels), 2)]
     heights = [max(panel.rows for panel in line) + _TITLE + 0.8 for line in lines]
     height = _CELL * sum(heights) + _NOTE_LINE * len(notes) + 2 * _MARGIN
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _WIDTH / _CELL), ylim=(height / _CELL, 0))
-        axes.set_axis_off()
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure, _CELL)
         top = _MARGIN / _CELL
         for line, line_height in zip(lines, heights, strict=True):
             for column, panel in enumerate(line):
                 _draw_panel(axes, panel, (_MARGIN + column * _COLUMN) / _CELL, top)
             top += line_height
-        for n, note in enumerate(notes):
-            y = top + (n + 0.3) * _NOTE_LINE / _CELL
-            axes.text(_MARGIN / _CELL, y, note, va="center", fontsize=8)
+        apart = _NOTE_LINE / _CELL
+        write_notes(axes, notes, _MARGIN / _CELL, top + 0.3 * apart, apart)
 
 
 def _draw_panel(axes: Axes, panel: Panel, left: float, top: float) -> None:
@@ -103,45 +100,28 @@ def _draw_panel(axes: Axes, panel: Panel, left: float, top: float) -> None:
 
 
 def _draw_grid(axes: Axes, grid: Grid, left: float, middle: float, is_output: bool) -> None:
+    """Draw cells, and a thick line around what is marked: a dilated window has one for each."""
+    from matplotlib.collections import LineCollection
+
     top = middle - len(grid.cells) / 2
     axes.text(left, top - 0.5, grid.name, va="center", fontsize=8)
     most = max(int(grid.cells.max()), 1)
     for (row, column), count in np.ndenumerate(grid.cells):
-        corner = (left + column, top + row)
-        axes.add_patch(_cell(corner, int(count), count / most, is_output))
+        centre = (left + column + 0.5, top + row + 0.5)
+        axes.add_patch(_cell(centre, int(count), count / most, is_output))
         text = {PADDING: "", BETWEEN: "0", EXTRA: "a"}.get(int(count), str(count))
-        place = (corner[0] + 0.5, corner[1] + 0.53)
+        place = (centre[0], centre[1] + 0.03)
         colour = "0.4" if count < 0 else "black"
         axes.text(*place, text, ha="center", va="center", fontsize=7.5, color=colour)
-    _outline(axes, grid.marked, left, top)
+    edges = cell_edges(grid.marked, (left, top))
+    axes.add_collection(LineCollection(edges, colors="black", linewidths=2, capstyle="projecting"))
 
 
-def _cell(corner: tuple[float, float], count: int, share: float, is_output: bool) -> Patch:
+def _cell(centre: tuple[float, float], count: int, share: float, is_output: bool) -> Patch:
     """A square for the input, hatched where it is padding, or a circle for the output."""
-    from matplotlib.patches import Circle, Rectangle
-
     if is_output:
-        centre = (corner[0] + 0.5, corner[1] + 0.5)
-        return Circle(centre, 0.42, facecolor=tint(ORANGE, share), edgecolor="black", lw=0.6)
+        return circle(centre, facecolor=tint(ORANGE, share), edgecolor="black", lw=0.6)
     if count == PADDING:
-        return Rectangle(corner, 1, 1, facecolor="white", edgecolor="0.6", hatch="/////", lw=0.6)
-    colour = tint(BLUE, share) if count >= 0 else "white"
-    return Rectangle(corner, 1, 1, facecolor=colour, edgecolor="0.3", lw=0.6)
-
-
-def _outline(axes: Axes, marked: np.ndarray, left: float, top: float) -> None:
-    """Draw a thick line around what is marked; a dilated window has a line around each cell."""
-    from matplotlib.collections import LineCollection
-
-    # Boundaries are in the coordinates of imshow, where pixel 0 is from -1/2 to 1/2; less the ring.
-    corner = np.array([left, top]) - 0.5
-    segments = list(class_boundaries(np.pad(marked, 1)) + corner)
-    axes.add_collection(
-        LineCollection(segments, colors="black", linewidths=2, capstyle="projecting")
-    )
-
-
-def tint(colour: np.ndarray, share: float) -> np.ndarray:
-    """Mix a colour with white, the more white the smaller the share."""
-    weight = 0.1 + 0.7 * max(share, 0)
-    return weight * colour + (1 - weight)
+        return square(centre, facecolor="white", edgecolor="0.6", hatch="/////", lw=0.6)
+    colour = tint(SKY_BLUE, share) if count >= 0 else "white"
+    return square(centre, facecolor=colour, edgecolor="0.3", lw=0.6)

@@ -1,42 +1,27 @@
-"""How a classifier learns, and what it says at every place of a larger image."""
+"""What a classifier learns from, and how its loss and its accuracy change."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.kernels.checks import whole_numbers
-from minifcn.plots.canvas import check_names, figure_file, legible, shortened
-from minifcn.plots.colours import (
-    check_image,
-    check_labels,
-    check_palette,
-    class_boundaries,
-    colour_mask,
-)
+from minifcn.plots.canvas import WIDTH, figure_file, shortened
+from minifcn.plots.colours import BLUE, GREEN, PURPLE, VERMILION, check_image
+from minifcn.plots.numbers import label_plainly
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Okabe and Ito's colours; the line styles differ as well.
 _STYLES: tuple[dict[str, Any], ...] = (
-    {"color": "#0072B2", "linestyle": "-"},
-    {"color": "#D55E00", "linestyle": "--"},
-    {"color": "#009E73", "linestyle": "-."},
-    {"color": "#CC79A7", "linestyle": (0, (1, 1))},
+    {"color": BLUE, "linestyle": "-"},
+    {"color": VERMILION, "linestyle": "--"},
+    {"color": GREEN, "linestyle": "-."},
+    {"color": PURPLE, "linestyle": (0, (1, 1))},
 )
 _GUESSING: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.2}
-
-# Inches; and how many panels, and names of classes, stand side by side.
-_WIDTH, _MARGIN, _GAP, _TITLE, _KEY = 8.0, 0.08, 0.1, 0.28, 0.3
-_COLUMNS, _NAMES = 3, 5
-_HATCHED: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.6", "hatch": "//////"}
 
 
 # -- Curves --------------------------------------------------------------------------------------
@@ -69,7 +54,7 @@ def plot_learning(
     if num_classes < 2:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
     checked = _checked_curves(curves)
-    with figure_file(path, _WIDTH, 4.6, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 4.6, layout="constrained") as figure:
         upper, lower = figure.subplots(2, 1, sharex=True)
         for (name, (losses, accuracies)), style in zip(checked.items(), _STYLES, strict=False):
             upper.plot(losses, label=shortened(name, 40), linewidth=1.8, **style)
@@ -80,25 +65,11 @@ def plot_learning(
         upper.set(yscale="log", ylabel="loss")
         upper.set_ylim(bottom=min(upper.get_ylim()[0], guess / 2))
         upper.set_ylim(top=max(10 * guess, 2 * _highest_low(checked)))
-        _label_plainly(upper)
+        label_plainly(upper.yaxis)
         lower.set(ylabel="accuracy", xlabel="step", ylim=(-0.04, 1.04))
         longest = max(len(losses) for losses, _ in checked.values())
         lower.text(longest - 1, share - 0.03, f"guessing: 1/{num_classes}", ha="right", va="top")
         figure.legend(loc="outside upper left", ncols=min(len(checked) + 1, 4), frameon=False)
-
-
-def _label_plainly(axes: Axes) -> None:
-    """Write losses as 0.1 and 10, where these alone would be too few also as 2 and 5.
-
-    What matplotlib writes at other ticks would be a formula, which is not parsed here.
-    """
-    from matplotlib.ticker import LogLocator, NullFormatter
-
-    bottom, top = axes.get_ylim()
-    if top < 100 * bottom:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _highest_low(curves: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]) -> float:
@@ -149,7 +120,7 @@ def plot_examples(
     if len(names) != len(images):
         raise ValueError(f"names must be {len(images)}, one for each image, got {len(names)}")
     checked = [check_image(f"images[{k}]", image) for k, image in enumerate(images)]
-    with figure_file(path, _WIDTH, _WIDTH / 8 + 0.2, layout="constrained") as figure:
+    with figure_file(path, WIDTH, WIDTH / 8 + 0.2, layout="constrained") as figure:
         grid = figure.subplots(1, 8, squeeze=False)[0]
         for axis in grid[len(checked) :]:
             axis.set_visible(False)
@@ -157,205 +128,3 @@ def plot_examples(
             axis.imshow(image, interpolation="nearest")
             axis.set_title(shortened(name, 14), pad=3, fontsize=9)
             axis.set_axis_off()
-
-
-# -- Class maps ----------------------------------------------------------------------------------
-
-
-def plot_window_maps(
-    path: str | os.PathLike[str],
-    image: ArrayLike,
-    probabilities: ArrayLike,
-    truth: ArrayLike,
-    classes: Sequence[str],
-    palette: ArrayLike,
-    *,
-    window: int,
-    stride: int,
-) -> None:
-    """Draw what a classifier of windows says at every place of a larger image.
-
-    Above: the image, with the first window it fits in; the likeliest class of each cell; the
-    truth. Below: the probability map of each class, with the outline of the truth. A cell is
-    drawn around the centre of its window; where no window has its centre, the ground is hatched.
-
-    Args:
-        path: the PNG or SVG to write.
-        image: uint8 (H, W, 3).
-        probabilities: of each class in each window, (C, h, w), between 0 and 1.
-        truth: labels (H, W).
-        classes: the C class names, in label order.
-        palette: one RGB colour per class, shape (C, 3), values 0 .. 255.
-        window: the side K of a window, in pixels.
-        stride: the pixels from one window to the next; h = (H - K) // stride + 1, w alike.
-
-    Raises:
-        TypeError: the image is not uint8, or truth or palette does not hold integers.
-        ValueError: shapes, labels, names, probabilities or path do not fit.
-    """
-    colours = check_palette(palette)
-    check_names(classes, len(colours), "palette")
-    pixels, labels = check_image("image", image), check_labels("truth", truth, len(colours))
-    maps = _checked_maps(probabilities, pixels, labels, len(colours), window, stride)
-    lines = 1 + -(-len(maps) // _COLUMNS)
-    side = (_WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GAP) / _COLUMNS
-    tall = side * pixels.shape[0] / pixels.shape[1]
-    height = lines * (tall + _TITLE + _GAP) + _key_lines(len(maps)) * _KEY
-    with figure_file(path, _WIDTH, height) as figure:
-        grid = _grid(figure, lines, side, tall, _key_lines(len(maps)) * _KEY)
-        cells = map_extent(maps.shape[1:], window, stride)
-        _draw_input(grid[0], pixels, window)
-        _draw_labels(grid[1], maps.argmax(0), colours, cells, labels.shape)
-        _draw_labels(grid[2], labels, colours, _extent(labels.shape), labels.shape)
-        h, w = maps.shape[1:]
-        grid[1].set_title(f"output: likeliest class, {h} x {w} cells", pad=4)
-        grid[2].set_title("truth", pad=4)
-        for axis, name, own, label in zip(grid[3:], classes, maps, range(len(maps)), strict=False):
-            _draw_map(axis, own, labels == label, cells)
-            axis.set_title(f"output: {shortened(name, 18)}", pad=4)
-        for axis in grid[3 + len(maps) :]:
-            axis.set_visible(False)
-        _draw_key(figure, classes, colours)
-
-
-def map_extent(
-    cells: tuple[int, ...], window: int, stride: int
-) -> tuple[float, float, float, float]:
-    """Return (left, right, bottom, top) of a map of (h, w) cells, in pixels of the image.
-
-    The window of cell (0, 0) covers the pixels 0 to K - 1, so its centre is at (K - 1) / 2, and
-    the cell, one stride wide, lies around it. As in matplotlib's `imshow`, pixel i covers
-    i - 1/2 to i + 1/2.
-    """
-    first = (window - 1) / 2 - stride / 2
-    height, width = cells
-    return first, first + width * stride, first + height * stride, first
-
-
-def _extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    return -0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5
-
-
-def _checked_maps(
-    probabilities: ArrayLike,
-    image: NDArray[Any],
-    truth: NDArray[Any],
-    num_classes: int,
-    window: int,
-    stride: int,
-) -> NDArray[Any]:
-    maps, sizes = np.asarray(probabilities), image.shape[:2]
-    if truth.shape != sizes:
-        raise ValueError(f"truth must have the image's shape {sizes}, got {truth.shape}")
-    if stride < 1 or not 1 <= window <= min(sizes):
-        raise ValueError(
-            f"window must be 1 to {min(sizes)} and stride at least 1, got {window} and {stride}"
-        )
-    expected = (num_classes, *((size - window) // stride + 1 for size in sizes))
-    if maps.shape != expected:
-        raise ValueError(f"probabilities must have shape {expected}, got {maps.shape}")
-    if not ((maps >= 0) & (maps <= 1 + 1e-6)).all():
-        raise ValueError(f"probabilities must be 0 .. 1, got {maps.min()} .. {maps.max()}")
-    return maps
-
-
-def _grid(figure: Figure, lines: int, side: float, tall: float, below: float) -> NDArray[Any]:
-    """Return the axes, line by line, without ticks; `below` is room for the key."""
-    width, height = figure.get_size_inches()
-    grid = figure.subplots(
-        lines,
-        _COLUMNS,
-        squeeze=False,
-        gridspec_kw={
-            "left": _MARGIN / width,
-            "right": 1 - _MARGIN / width,
-            "bottom": (below + _GAP) / height,
-            "top": 1 - _TITLE / height,
-            "wspace": _GAP / side,
-            "hspace": (_GAP + _TITLE) / tall,
-        },
-    ).ravel()
-    for axis in grid:
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, linewidth=0.5)
-    return grid
-
-
-def _draw_input(axis: Axes, pixels: NDArray[np.uint8], window: int) -> None:
-    """Draw the image, and on it the outline and the centre of the first window."""
-    from matplotlib.patches import Rectangle
-
-    axis.imshow(pixels)
-    for colour, width in (("black", 3.5), ("white", 1.5)):
-        corner = (-0.5, -0.5)
-        box = Rectangle(corner, window, window, fill=False, edgecolor=colour, linewidth=width)
-        axis.add_patch(box)
-        centre = (window - 1) / 2
-        axis.plot(centre, centre, "o", color=colour, markersize=2.2 * width)
-    height, width_ = pixels.shape[:2]
-    axis.set_title(f"input: {height} x {width_}; a window of {window}", pad=4)
-
-
-def _draw_labels(
-    axis: Axes,
-    labels: NDArray[Any],
-    palette: NDArray[np.uint8],
-    extent: tuple[float, float, float, float],
-    shape: tuple[int, ...],
-) -> None:
-    axis.patch.set(**_HATCHED)
-    axis.imshow(colour_mask(labels, palette), interpolation="nearest", extent=extent)
-    _fit(axis, shape)
-
-
-def _draw_map(
-    axis: Axes,
-    probabilities: NDArray[Any],
-    truth: NDArray[Any],
-    extent: tuple[float, float, float, float],
-) -> None:
-    """Draw a map in its own cells, under the outline of the truth."""
-    from matplotlib.collections import LineCollection
-
-    axis.patch.set(**_HATCHED)
-    axis.imshow(probabilities, cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=extent)
-    segments = list(class_boundaries(truth))
-    for colour, width in (("white", 2.2), ("#D55E00", 1.1)):
-        axis.add_collection(LineCollection(segments, colors=colour, linewidths=width), False)
-    _fit(axis, truth.shape)
-
-
-def _fit(axis: Axes, shape: tuple[int, ...]) -> None:
-    """Show the whole image's area, whatever the map covers."""
-    left, right, bottom, top = _extent(shape)
-    axis.set(xlim=(left, right), ylim=(bottom, top))
-
-
-def _key_lines(num_classes: int) -> int:
-    """Return the lines under the panels: those of the classes, and one for the maps."""
-    return -(-num_classes // _NAMES) + 1
-
-
-def _draw_key(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8]) -> None:
-    """Explain the colours of the labels, and the greys and outlines of the maps."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    thin: dict[str, Any] = {"edgecolor": "0.5", "linewidth": 0.5}
-    colours = [
-        Patch(label=name, facecolor=colour / 255, **thin)
-        for name, colour in zip(legible(classes, 16), palette, strict=True)
-    ]
-    line = Line2D([], [], color="#D55E00", linewidth=1.6, label="outline of the truth")
-    maps = [
-        Patch(label="probability 0", facecolor="black", **thin),
-        Patch(label="probability 1", facecolor="white", **thin),
-        line,
-        Patch(label="no window has its centre here", **{**thin, **_HATCHED}),
-    ]
-    width, height = figure.get_size_inches()
-    style: dict[str, Any] = {"handlelength": 1.4, "frameon": False, "borderpad": 0}
-    style |= {"borderaxespad": 0, "columnspacing": 1.2, "loc": "upper left"}
-    for handles, columns, lines in ((colours, _NAMES, _key_lines(len(classes))), (maps, 4, 1)):
-        corner = (_MARGIN / width, lines * _KEY / height)
-        figure.legend(handles=handles, ncols=columns, bbox_to_anchor=corner, **style)

@@ -13,9 +13,10 @@ from minifcn import kernels
 from minifcn.kernels import IntOrPair
 from minifcn.kernels.checks import check_window, pair
 from minifcn.kernels.geometry import Pair, conv_remainder, output_pair
-from minifcn.plots.animations.number_grid import signs, written
-from minifcn.plots.canvas import check_path, figure_file
-from minifcn.plots.grids import BLUE, ORANGE, tint
+from minifcn.plots.canvas import WIDTH, check_path, figure_file
+from minifcn.plots.colours import ORANGE, SKY_BLUE, tint
+from minifcn.plots.numbers import signs, written
+from minifcn.plots.panels import page_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ LARGEST = 36
 """Rows and columns of a matrix at most, to be drawn with its numbers: an input of 6x6."""
 
 # Inches.
-_WIDTH, _LABELS, _TOP, _GAP, _RIGHT, _BOTTOM = 8.0, 0.42, 0.78, 0.35, 0.12, 0.3
+_LABELS, _TOP, _GAP, _RIGHT, _BOTTOM = 0.42, 0.78, 0.35, 0.12, 0.3
 _ROOMY, _NARROWEST = 0.25, 2.3
 
 _SIGNS_PER_INCH = 23
@@ -130,15 +131,13 @@ def plot_matrices(
     direct = convolution_matrix(weight, size, *settings)
     transposed = transposed_matrix(weight, size, *settings)
     inputs, outputs = pair(size, "size", 1), _output_size(weight, size, *settings)
-    across = _WIDTH - 2 * _LABELS - _GAP - _RIGHT
+    across = WIDTH - 2 * _LABELS - _GAP - _RIGHT
     # Cᵀ is as wide as C is high, but at least as wide as its title.
     second = max(across * len(direct) / sum(direct.shape), _NARROWEST)
     cell = min((across - second) / direct.shape[1], 0.5)
     height = _TOP + cell * max(direct.shape) + _BOTTOM
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
-        axes.set_axis_off()
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure)
         spare = across - cell * direct.shape[1] - max(cell * len(direct), _NARROWEST)
         left = _LABELS + spare / 3
         _draw_matrix(axes, direct, (left, _TOP), cell, (outputs, inputs), "C: convolution")
@@ -210,7 +209,7 @@ def _draw_matrix(
 
     (left, top), (rows, columns) = corner, matrix.shape
     most = np.abs(matrix).max() or 1
-    colour = BLUE if transposed else ORANGE
+    colour = SKY_BLUE if transposed else ORANGE
     for (row, column), number in np.ndenumerate(matrix):
         place = (left + column * cell, top + row * cell)
         face = tint(colour, abs(number) / most) if number else (1, 1, 1)

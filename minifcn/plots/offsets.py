@@ -13,8 +13,11 @@ import numpy as np
 from minifcn.kernels.checks import whole_numbers
 from minifcn.kernels.geometry import Window, coordinate_map, crop_offset
 from minifcn.models.vgg_fcn import windows
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.grids import BLUE, ORANGE, tint
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.cells import circle, square
+from minifcn.plots.colours import ORANGE, SKY_BLUE, tint
+from minifcn.plots.numbers import true_minus
+from minifcn.plots.panels import page_axes, write_notes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 IMAGE = "image"
 """What the first row is called: the image's own pixels."""
 
-_WIDTH, _MARGIN, _LABEL, _ROW, _NOTE = 8.0, 0.12, 1.5, 0.66, 0.4  # inches
+_MARGIN, _LABEL, _ROW, _NOTE = 0.12, 1.5, 0.66, 0.4  # inches
 _CELL, _NUMBERED = 0.24, 0.18
 """Diameter of a coarse cell, and from which one on a number fits into it; inches."""
 _TEXT = 8  # points
@@ -139,10 +142,8 @@ def plot_offsets(
             f" got {pixels}"
         )
     height = _MARGIN + _ROW * len(rows) + _NOTE
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
-        axes.set_axis_off()
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure)
         scale = _Scale(rows, pixels)
         places = {row.name: _MARGIN + _ROW * (n + 0.4) for n, row in enumerate(rows)}
         for row in rows:
@@ -151,8 +152,7 @@ def plot_offsets(
                 _draw_crop(axes, row, places, scale)
                 smaller = next(other for other in rows if other.name == row.aligned)
                 _draw_line(axes, (row, row.crop), (smaller, 0), places, scale)
-        for n, note in enumerate(_NOTES):
-            axes.text(_MARGIN, height - 0.3 + 0.17 * n, note, fontsize=_TEXT, va="center")
+        write_notes(axes, _NOTES, _MARGIN, height - 0.3, 0.17)
 
 
 class _Scale:
@@ -161,7 +161,7 @@ class _Scale:
     def __init__(self, rows: Sequence[Row], pixels: int) -> None:
         self.last = pixels - 0.5
         start = min(float(row.first - row.stride / 2) for row in rows)
-        self.unit = (_WIDTH - 4 * _MARGIN - _LABEL) / (self.last - start + 0.5)
+        self.unit = (WIDTH - 4 * _MARGIN - _LABEL) / (self.last - start + 0.5)
         self.left = _MARGIN + _LABEL - start * self.unit
 
     def __call__(self, position: Fraction | float) -> float:
@@ -172,12 +172,12 @@ def _draw_row(axes: Axes, row: Row, y: float, scale: _Scale) -> None:
     from matplotlib.collections import PatchCollection
 
     axes.text(_MARGIN, y - 0.08, row.name, weight="bold", fontsize=9, va="center")
-    where = f"stride {row.stride}, first at {float(row.first):g}".replace("-", "−")
+    where = true_minus(f"stride {row.stride}, first at {float(row.first):g}")
     axes.text(_MARGIN, y + 0.08, where, fontsize=_TEXT, va="center")
     count = int((scale.last - row.first) // row.stride) + 1
     size = min(_CELL, 0.86 * float(row.stride) * scale.unit)
     places = [scale(row.position(cell)) for cell in range(count)]
-    colour = tint(BLUE if row.name == IMAGE else ORANGE, 0.9)
+    colour = tint(SKY_BLUE if row.name == IMAGE else ORANGE, 0.9)
     for cells, style in (
         (places[: row.crop], {"facecolor": "white", "edgecolor": "0.4"}),
         (places[row.crop :], {"facecolor": colour, "edgecolor": "black"}),
@@ -192,11 +192,7 @@ def _draw_row(axes: Axes, row: Row, y: float, scale: _Scale) -> None:
 
 
 def _shape(row: Row, x: float, y: float, size: float) -> Any:
-    from matplotlib.patches import Circle, Rectangle
-
-    if row.name == IMAGE:
-        return Rectangle((x - size / 2, y - size / 2), size, size)
-    return Circle((x, y), size / 2)
+    return square((x, y), size) if row.name == IMAGE else circle((x, y), size / 2)
 
 
 def _number(

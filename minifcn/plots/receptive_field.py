@@ -11,16 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from minifcn.kernels.checks import check_array, whole_numbers
 from minifcn.kernels.geometry import Window, receptive_field
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.colours import check_image
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.colours import VERMILION, check_image
+from minifcn.plots.outlines import draw_box, halo
+from minifcn.plots.panels import axes_at, bare
 from minifcn.tensor import Tensor
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-_WIDTH, _MARGIN, _GAP, _TITLE, _LINES, _NOTE = 8.0, 0.1, 0.12, 0.42, 0.55, 0.45  # inches
-_BOX = "#D55E00"  # vermilion of Okabe and Ito
+_MARGIN, _GAP, _TITLE, _LINES, _NOTE = 0.1, 0.12, 0.42, 0.55, 0.45  # inches
 _LEGEND = (
     "Bright: large gradient, on a scale of each column's own, by the square root. White, below:"
     " exactly 0.\nSolid: the computed box. Dashed: half of the gradient lies inside."
@@ -184,17 +184,19 @@ def plot_receptive_fields(
         raise ValueError(f"fields must be one to six, got {len(fields)}")
     fields = [_checked_field(field, pixels) for field in fields]
     columns = max(len(fields), 4)  # a single one would fill the page
-    panel = (_WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) / columns
+    panel = (WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) / columns
     tall = panel * pixels.shape[0] / pixels.shape[1]
     height = _TITLE + tall + _GAP + panel + _LINES + _NOTE
-    with figure_file(path, _WIDTH, height) as figure:
+    with figure_file(path, WIDTH, height) as figure:
         for n, field in enumerate(fields):
             left = _MARGIN + n * (panel + _GAP)
-            upper = _add_axes(figure, left, _TITLE, panel, tall)
-            lower = _add_axes(figure, left, _TITLE + tall + _GAP, panel, panel)
+            upper = axes_at(figure, left, _TITLE, panel, tall)
+            lower = axes_at(figure, left, _TITLE + tall + _GAP, panel, panel)
+            bare(upper)
+            bare(lower)
             _draw_over(upper, pixels, field)
             _draw_magnified(lower, field)
-        figure.text(_MARGIN / _WIDTH, 0.1 / height, _LEGEND, fontsize=8)
+        figure.text(_MARGIN / WIDTH, 0.1 / height, _LEGEND, fontsize=8)
 
 
 def _checked_field(field: Field, pixels: NDArray[np.uint8]) -> Field:
@@ -208,18 +210,6 @@ def _checked_field(field: Field, pixels: NDArray[np.uint8]) -> Field:
     if not _cut(values, box).size:
         raise ValueError(f"box of {field.title!r} must meet the image, got {box}")
     return field._replace(box=box)
-
-
-def _add_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add axes at a place in inches, from the left and from the top."""
-    page_width, page_height = figure.get_size_inches()
-    bottom = page_height - top - height
-    axes = figure.add_axes(
-        (left / page_width, bottom / page_height, width / page_width, height / page_height)
-    )
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set(visible=True, linewidth=0.5)
-    return axes
 
 
 def _draw_over(axes: Axes, pixels: NDArray[np.uint8], field: Field) -> None:
@@ -257,20 +247,6 @@ def _draw_gradient(axes: Axes, field: Field) -> None:
 
 
 def _outline(axes: Axes, box: Box, style: Any, width: float = 1.6) -> None:
-    from matplotlib.patches import Rectangle
-    from matplotlib.patheffects import withStroke
-
-    corner = (box.left - 0.5, box.top - 0.5)
-    rim = [withStroke(linewidth=2 * width, foreground="white")]
-    axes.add_patch(
-        Rectangle(
-            corner,
-            box.width,
-            box.height,
-            fill=False,
-            edgecolor=_BOX,
-            linewidth=width,
-            linestyle=style,
-            path_effects=rim,
-        )  # fmt: skip
-    )
+    look = {"edgecolor": VERMILION, "linewidth": width, "linestyle": style}
+    look["path_effects"] = halo(2 * width)
+    draw_box(axes, (box.left - 0.5, box.top - 0.5), box.width, box.height, look)

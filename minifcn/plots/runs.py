@@ -1,4 +1,6 @@
-"""The numbers of a run as pictures: its curves, its IU per class, its confusion matrix."""
+"""The numbers of a run as pictures: its curves, and its IU per class."""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,17 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.data.palettes import default_palette
-from minifcn.plots.canvas import check_names, figure_file, legible
-from minifcn.plots.colours import check_palette
-from minifcn.plots.fonts import width_of
+from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible
+from minifcn.plots.colours import BLUE, VERMILION, check_palette
+from minifcn.plots.numbers import label_plainly
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; line styles differ as well.
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#767676"
-
-_WIDTH = 8.0
+_GREY = "#767676"
 _BASELINE = "baseline (one class everywhere)"
 _ABOVE: dict[str, Any] = {
     "loc": "lower right",
@@ -28,9 +27,6 @@ _ABOVE: dict[str, Any] = {
     "borderaxespad": 0.2,
 }
 """Legends stand above the axes, where they cover no data."""
-
-MOST_CLASSES_WITH_NUMBERS = 21
-"""PASCAL VOC's 21 classes are the most whose percentages can be read in a page's width."""
 
 
 def plot_curves(
@@ -57,7 +53,7 @@ def plot_curves(
     columns = _columns(log)
     validated = bool(np.isfinite(columns["mean_iu"]).any())
     panels = 1 + validated
-    with figure_file(path, _WIDTH, 0.4 + 2.4 * panels, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 0.4 + 2.4 * panels, layout="constrained") as figure:
         axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
         _draw_loss(axes[0], columns["iteration"], columns["loss"])
         if validated:
@@ -112,7 +108,7 @@ def plot_iou(
     scores, names = _numbers(list(iu.values())), legible(list(iu))
     colours = check_palette(default_palette(len(iu)) if palette is None else palette)
     check_names(list(iu), len(colours), "palette")
-    with figure_file(path, _WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
+    with figure_file(path, WIDTH, 0.9 + 0.26 * len(scores), layout="constrained") as figure:
         axes = figure.subplots()
         _draw_bars(axes, names, scores, colours)
         _draw_line(axes.axvline, "mean", mean_iu, _GREY, "--")  # grey is seen on black bars too
@@ -120,49 +116,6 @@ def plot_iou(
         axes.set(xlim=(0, 1.09), xticks=np.linspace(0, 1, 6), xlabel="intersection over union")
         if axes.get_legend_handles_labels()[0]:
             axes.legend(**_ABOVE)
-
-
-def plot_confusion(path: str | os.PathLike[str], counts: ArrayLike, classes: Sequence[str]) -> None:
-    """Draw a confusion matrix, each row as shares of its true class: n_ij / t_i.
-
-    The diagonal is each class's accuracy. Cells hold percentages where there are at most
-    `MOST_CLASSES_WITH_NUMBERS` classes; the row of a class absent from the truth is grey.
-
-    Args:
-        path: the PNG to write.
-        counts: pixels by true class (row) and predicted class (column), shape (C, C).
-        classes: the C class names, in label order.
-
-    Raises:
-        ValueError: if counts is not (C, C) and non-negative, or names or path do not fit.
-    """
-    shares = row_shares(counts)
-    check_names(classes, len(shares), "counts")
-    names = legible(classes)
-    cells, letters = max(0.29 * len(names), 1.6), 0.075 * max(map(width_of, names))
-    width, height = 1.06 * cells + letters + 1.15, cells + letters + 0.5
-    with figure_file(path, width, height, layout="constrained") as figure:
-        axes = figure.subplots()
-        picture = _draw_shares(axes, shares, names)
-        if len(shares) <= MOST_CLASSES_WITH_NUMBERS:
-            _write_percentages(axes, shares)
-        bar = figure.colorbar(picture, ax=axes, shrink=0.6, fraction=0.06, pad=0.03)
-        bar.set_label("% of the true class's pixels")
-
-
-def row_shares(counts: ArrayLike) -> NDArray[np.float64]:
-    """Return counts divided by their row sums, shape (C, C); NaN in a row without pixels.
-
-    Raises:
-        ValueError: if counts is not a square, non-negative matrix.
-    """
-    matrix = np.asarray(counts)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise ValueError(f"counts must have shape (C, C), got {matrix.shape}")
-    if (matrix < 0).any():
-        raise ValueError(f"counts must not be negative, got {matrix.min()}")
-    totals = np.broadcast_to(matrix.sum(axis=1, keepdims=True), matrix.shape)
-    return np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
 
 
 def _columns(log: Mapping[str, Sequence[float | None]]) -> dict[str, NDArray[np.float64]]:
@@ -192,21 +145,21 @@ def _trailing_sum(values: NDArray[Any], window: int) -> NDArray[np.float64]:
     return running[ends] - running[np.maximum(ends - window, 0)]
 
 
-def _draw_loss(axes: "Axes", iteration: NDArray[Any], loss: NDArray[Any]) -> None:
+def _draw_loss(axes: Axes, iteration: NDArray[Any], loss: NDArray[Any]) -> None:
     window = len(loss) // 20
     if window > 1:
-        axes.plot(iteration, loss, color=_BLUE, alpha=0.4, linewidth=0.8, label="loss")
+        axes.plot(iteration, loss, color=BLUE, alpha=0.4, linewidth=0.8, label="loss")
         label = f"mean of the last {window} iterations"
-        axes.plot(iteration, trailing_mean(loss, window), color=_BLUE, linewidth=1.6, label=label)
+        axes.plot(iteration, trailing_mean(loss, window), color=BLUE, linewidth=1.6, label=label)
     else:
-        axes.plot(iteration, loss, ".-", color=_BLUE, label="loss")
+        axes.plot(iteration, loss, ".-", color=BLUE, label="loss")
     if _spans_a_decade(loss):
         _use_logarithmic_axis(axes)
     axes.set_ylabel("training loss")
     axes.legend(**_ABOVE)
 
 
-def _draw_iterations(axes: "Axes", iteration: NDArray[Any]) -> None:
+def _draw_iterations(axes: Axes, iteration: NDArray[Any]) -> None:
     """Show every row's iteration, so that a loss that became NaN leaves a visible gap."""
     from matplotlib.ticker import MaxNLocator
 
@@ -221,27 +174,26 @@ def _spans_a_decade(values: NDArray[Any]) -> bool:
     return bool(finite.size and finite.min() > 0 and finite.max() >= 10 * finite.min())
 
 
-def _use_logarithmic_axis(axes: "Axes") -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+def _use_logarithmic_axis(axes: Axes) -> None:
+    from matplotlib.ticker import LogLocator
 
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    label_plainly(axes.yaxis)
 
 
 def _draw_validation(
-    axes: "Axes", columns: Mapping[str, NDArray[Any]], baseline: float | None
+    axes: Axes, columns: Mapping[str, NDArray[Any]], baseline: float | None
 ) -> None:
     _draw_scores(axes, "pixel accuracy", columns["iteration"], columns["pixel_accuracy"], _GREY)
-    _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], _ORANGE)
+    _draw_scores(axes, "mean IU", columns["iteration"], columns["mean_iu"], VERMILION)
     _draw_line(axes.axhline, _BASELINE, baseline, "black", ":")
     axes.set(ylabel="validation", ylim=(0, 1.03))
     axes.legend(**_ABOVE)
 
 
 def _draw_scores(
-    axes: "Axes", name: str, iteration: NDArray[Any], score: NDArray[Any], colour: str
+    axes: Axes, name: str, iteration: NDArray[Any], score: NDArray[Any], colour: str
 ) -> None:
     """Draw the rows that have a score; the last one is written in the legend."""
     known = np.isfinite(score)
@@ -257,7 +209,7 @@ def _draw_line(draw: Any, name: str, score: float | None, colour: str, style: st
 
 
 def _draw_bars(
-    axes: "Axes", names: Sequence[str], scores: NDArray[Any], colours: NDArray[np.uint8]
+    axes: Axes, names: Sequence[str], scores: NDArray[Any], colours: NDArray[np.uint8]
 ) -> None:
     places = np.arange(len(names))
     thin: dict[str, Any] = {"edgecolor": "black", "linewidth": 0.5}
@@ -268,7 +220,7 @@ def _draw_bars(
         _write_score(axes, float(score), int(place))
 
 
-def _write_score(axes: "Axes", score: float, place: int) -> None:
+def _write_score(axes: Axes, score: float, place: int) -> None:
     """Write a bar's value at its end, on white so that a line behind it does not strike it out."""
     absent = bool(np.isnan(score))
     axes.text(
@@ -280,31 +232,3 @@ def _write_score(axes: "Axes", score: float, place: int) -> None:
         fontstyle="italic" if absent else "normal",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )
-
-
-def _draw_shares(axes: "Axes", shares: NDArray[Any], names: Sequence[str]) -> Any:
-    places = np.arange(len(names))
-    axes.set_facecolor("0.85")
-    picture = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)
-    axes.set_xticks(places, names, rotation=90)
-    axes.set_yticks(places, names)
-    axes.set_xlabel("prediction", fontweight="bold")
-    axes.set_ylabel("truth", fontweight="bold")
-    return picture
-
-
-def _write_percentages(axes: "Axes", shares: NDArray[Any]) -> None:
-    for (i, j), share in np.ndenumerate(shares):
-        colour = "white" if share > 0.5 else "black"
-        axes.text(j, i, percentage(share), ha="center", va="center", color=colour, fontsize=7)
-
-
-def percentage(share: float) -> str:
-    """Return a share as a whole percentage that never rounds something to nothing or to all."""
-    if np.isnan(share):
-        return "–"
-    if 0 < share < 0.005:
-        return "<1"
-    if 0.995 < share < 1:
-        return ">99"
-    return f"{100 * share:.0f}"

@@ -1,5 +1,7 @@
 """Pictures of skips: predictions at growing resolution, and the terms of a score as maps."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,21 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import check_names, figure_file, legible, shortened
-from minifcn.plots.colours import (
-    check_image,
-    check_labels,
-    check_palette,
-    class_boundaries,
-    colour_mask,
-)
+from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible, shortened
+from minifcn.plots.colours import check_image, check_labels, check_palette, check_size
+from minifcn.plots.legends import class_swatches
+from minifcn.plots.outlines import draw_mask, halo, thin
+from minifcn.plots.panels import GAP, MARGIN, bare, panel_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-_WIDTH, _MARGIN, _GAP, _TITLE, _LEGEND = 8.0, 0.08, 0.08, 0.25, 0.3
+_TITLE, _LEGEND = 0.25, 0.3
 """Inches."""
 
 
@@ -54,15 +53,18 @@ def plot_strides(
     check_names(classes, len(colours), "palette")
     pixels = [check_image(f"images[{k}]", image) for k, image in enumerate(images)]
     columns = _checked_masks(pixels, masks, len(colours))
-    panel = (_WIDTH - 2 * _MARGIN - len(columns) * _GAP) / (1 + len(columns))
+    panel = (WIDTH - 2 * MARGIN - len(columns) * GAP) / (1 + len(columns))
     panel_height = panel * pixels[0].shape[0] / pixels[0].shape[1]
-    height = _TITLE + len(pixels) * (panel_height + _GAP) + _LEGEND
-    with figure_file(path, _WIDTH, height) as figure:
-        grid = _grid(figure, len(pixels), panel, panel_height, 1 + len(columns))
+    height = _TITLE + len(pixels) * (panel_height + GAP) + _LEGEND
+    with figure_file(path, WIDTH, height) as figure:
+        size, below = (panel, panel_height), _LEGEND + GAP
+        shape = (len(pixels), 1 + len(columns))
+        grid = panel_grid(figure, *shape, size, above=_TITLE, below=below)
         for row, axes in enumerate(grid):
             axes[0].imshow(pixels[row], interpolation="nearest")
             for axis, own in zip(axes[1:], columns.values(), strict=True):
-                _draw_mask(axis, own[row], colours, panel)
+                width = thin(72 * panel / own[row].shape[1])
+                draw_mask(axis, own[row], colours, width)
         for axis, title in zip(grid[0], ("image", *columns), strict=True):
             axis.set_title(title, pad=4)
         _draw_legend(figure, classes, colours)
@@ -79,62 +81,14 @@ def _checked_masks(
             raise ValueError(f"masks[{title!r}] must be {len(images)}, got {len(column)}")
         checked[title] = [check_labels(f"masks[{title!r}]", mask, num_classes) for mask in column]
         for mask in checked[title]:
-            _check_shape(f"masks[{title!r}]", mask, images[0].shape[:2])
+            check_size(f"masks[{title!r}]", mask, images[0].shape[:2])
     return checked
 
 
-def _check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"{name} must have the image's shape {shape}, got {array.shape}")
-
-
-def _grid(
-    figure: "Figure", rows: int, panel: float, panel_height: float, columns: int
-) -> NDArray[Any]:
-    """Return (rows, columns) axes without ticks, at a distance of _GAP from one another."""
-    width, height = figure.get_size_inches()
-    spacing = {
-        "left": _MARGIN / width,
-        "right": 1 - _MARGIN / width,
-        "bottom": (_LEGEND + _GAP) / height,
-        "top": 1 - _TITLE / height,
-        "wspace": _GAP / panel,
-        "hspace": _GAP / panel_height,
-    }
-    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=spacing)
-    for axis in grid.flat:
-        _frame(axis)
-    return grid
-
-
-def _frame(axis: "Axes") -> None:
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set(visible=True, linewidth=0.5)
-
-
-def _draw_mask(axis: "Axes", mask: NDArray[Any], palette: NDArray[np.uint8], panel: float) -> None:
-    from matplotlib.collections import LineCollection
-
-    axis.imshow(colour_mask(mask, palette), interpolation="nearest")
-    segments = list(class_boundaries(mask))
-    # A quarter of a pixel leaves small objects visible; a white rim parts a line from black.
-    width = min(max(0.25 * 72 * panel / mask.shape[1], 0.25), 0.5)
-    for colour, linewidth in (("white", 2 * width), ("black", width)):
-        axis.add_collection(
-            LineCollection(segments, colors=colour, linewidths=linewidth), autolim=False
-        )
-
-
-def _draw_legend(figure: "Figure", classes: Sequence[str], palette: NDArray[np.uint8]) -> None:
-    from matplotlib.patches import Patch
-
-    swatches = [
-        Patch(label=name, facecolor=colour / 255, edgecolor="black", linewidth=0.5)
-        for name, colour in zip(legible(classes), palette, strict=True)
-    ]
+def _draw_legend(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8]) -> None:
     figure.legend(
-        handles=swatches,
-        ncols=min(len(swatches), 8),
+        handles=class_swatches(legible(classes), palette),
+        ncols=min(len(classes), 8),
         loc="lower center",
         frameon=False,
         borderaxespad=0.2,
@@ -176,13 +130,13 @@ def plot_contributions(
     """
     picture = check_image("image", image)
     outline = np.asarray(truth)
-    _check_shape("truth", outline, picture.shape[:2])
+    check_size("truth", outline, picture.shape[:2])
     maps = _checked_terms(terms, picture.shape[:2])
     _check_pixels(pixels, picture.shape[:2])
     (own_colour,) = check_palette(np.asarray(colour)[np.newaxis])
     coloured = np.where(outline[..., np.newaxis], own_colour, 255)
     limit = max(float(np.abs(own).max()) for own in maps.values()) or 1.0
-    with figure_file(path, _WIDTH, 6.0, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 6.0, layout="constrained") as figure:
         grid = figure.subplots(2, max(3, len(terms)), squeeze=False)
         _draw_scene(grid[0], picture, coloured, name, pixels)
         panels = [*grid[1][: len(terms)], grid[0][2]]
@@ -209,7 +163,7 @@ def _checked_terms(
         raise ValueError("terms must be one or more, got none")
     maps = {name: np.asarray(term, np.float64) for name, term in terms.items()}
     for name, own in maps.items():
-        _check_shape(f"terms[{name!r}]", own, shape)
+        check_size(f"terms[{name!r}]", own, shape)
     return {**maps, "score = " + " + ".join(terms): np.sum(list(maps.values()), axis=0)}
 
 
@@ -240,13 +194,13 @@ def _draw_scene(
     axes[1].set_title(f"truth: {shortened(name)}")
     axes[1].set_xlabel("   ".join(f"{letter} {where}" for letter, where, _ in _letters(pixels)))
     for axis in axes[:2]:
-        _frame(axis)
+        bare(axis)
         _mark(axis, pixels)
 
 
-def _draw_map(axis: "Axes", values: NDArray[np.float64], limit: float) -> "AxesImage":
+def _draw_map(axis: Axes, values: NDArray[np.float64], limit: float) -> AxesImage:
     """Draw values from -limit to limit, purple to orange, with contours that tell the sign."""
-    _frame(axis)
+    bare(axis)
     shown = axis.imshow(values, cmap="PuOr_r", vmin=-limit, vmax=limit, interpolation="nearest")
     steps = np.array([0.25, 0.5, 0.75]) * limit
     for levels, style, width in ((-steps[::-1], "--", 0.6), ((0.0,), "-", 1.4), (steps, "-", 0.6)):
@@ -256,12 +210,10 @@ def _draw_map(axis: "Axes", values: NDArray[np.float64], limit: float) -> "AxesI
     return shown
 
 
-def _mark(axis: "Axes", pixels: Mapping[str, tuple[int, int]]) -> None:
+def _mark(axis: Axes, pixels: Mapping[str, tuple[int, int]]) -> None:
     """Circle each pixel and write its letter, black with a white rim, towards the middle."""
-    from matplotlib.patheffects import withStroke
-
     width, height = max(axis.get_xlim()), max(axis.get_ylim())
-    rim = [withStroke(linewidth=2.5, foreground="white")]
+    rim = halo(2.5)
     for letter, _, (row, column) in _letters(pixels):
         axis.plot(column, row, "o", ms=5, mfc="none", mec="black", mew=1.2, path_effects=rim)
         axis.annotate(

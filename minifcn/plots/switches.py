@@ -1,26 +1,28 @@
-"""Switches: which pixel won each window of a max-pooling, and three ways of going back."""
+"""Switches drawn: which pixel won each window of a max-pooling, and three ways of going back."""
 
 from __future__ import annotations
 
 import os
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn import functional as F
 from minifcn.kernels.checks import pair
 from minifcn.kernels.geometry import Pair
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.grids import BLUE, ORANGE, tint
-from minifcn.tensor import Tensor, no_grad
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.cells import circle, square
+from minifcn.plots.colours import BLUE, GREEN, ORANGE, PURPLE, SKY_BLUE, VERMILION, tint
+from minifcn.plots.numbers import compact, true_minus
+from minifcn.plots.outlines import halo
+from minifcn.plots.panels import page_axes, write_notes
+from minifcn.plots.pooled import Pooled, check_plane, pool, ways_back
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.patches import Patch
 
-_WIDTH, _MARGIN, _TITLE, _NOTE = 8.0, 0.15, 0.32, 0.24  # inches
+_MARGIN, _TITLE, _NOTE = 0.15, 0.32, 0.24  # inches
 _LARGEST_CELL = 0.42
 _BETWEEN, _STEP, _RISE = 3.0, 1.7, 0.8
 """Cells: between input and output, from output to output, and by how much the next is higher."""
@@ -37,72 +39,8 @@ _FILLED, _SMALLEST = 0.9, 6.5
 """Which share of a cell a number may fill, and the size of the smallest letters; points."""
 _LETTERS = {".": 0.32, "−": 0.84, "e": 0.62}
 """Widths of what is not as wide as a digit, in DejaVu Sans."""
-_ARROWS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito, the dark ones
-
-
-class Pooled(NamedTuple):
-    """A max-pooling of one plane: its values (OH, OW) and its switches, flat places in (H, W)."""
-
-    values: NDArray[Any]
-    switches: NDArray[np.int64]
-
-
-# -- What is drawn -------------------------------------------------------------------------------
-
-
-def pool(
-    plane: ArrayLike,
-    kernel_size: int | Pair = 2,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-) -> Pooled:
-    """Max-pool a plane (H, W) by `functional.max_pool2d`.
-
-    Raises:
-        TypeError: a size is neither a whole number nor a pair of them.
-        ValueError: the plane is not (H, W) of finite numbers, or no window fits into it.
-    """
-    x = Tensor(_checked_plane("plane", plane)[np.newaxis, np.newaxis])
-    with no_grad():
-        pooled = F.max_pool2d(x, kernel_size, stride, padding, return_indices=True)
-    assert isinstance(pooled, tuple)  # as indices were asked for
-    values, switches = (tensor.numpy()[0, 0] for tensor in pooled)
-    return Pooled(values, switches)
-
-
-def ways_back(plane: ArrayLike, kernel_size: int | Pair = 2) -> dict[str, NDArray[Any]]:
-    """Max-pool a plane (H, W) and bring it back to its size in three ways, by name.
-
-    nearest: every value is repeated over its window (`functional.interpolate`); bed of nails: it
-    goes to the top left corner of its window, zeros elsewhere; switches: it goes to where the
-    maximum was (`functional.max_unpool2d`, both).
-
-    Raises:
-        TypeError: the kernel size is neither a whole number nor a pair of them.
-        ValueError: the plane is not (H, W) of finite numbers, or H or W is not a multiple of the
-            kernel size.
-    """
-    x, (down, across) = _checked_plane("plane", plane), pair(kernel_size, "kernel_size", 1)
-    if x.shape[0] % down or x.shape[1] % across:
-        raise ValueError(f"plane must be of multiples of {kernel_size}; got shape {x.shape}")
-    pooled = pool(x, kernel_size)
-    values, switches = (Tensor(part[np.newaxis, np.newaxis]) for part in pooled)
-    corners = np.arange(x.size, dtype=np.int64).reshape(x.shape)[::down, ::across]
-    nails = Tensor(np.ascontiguousarray(corners)[np.newaxis, np.newaxis])
-    with no_grad():
-        planes = {
-            "nearest: repeated": F.interpolate(values, scale_factor=(down, across), mode="nearest"),
-            "bed of nails: top left": F.max_unpool2d(values, nails, kernel_size),
-            "switches: where it was": F.max_unpool2d(values, switches, kernel_size),
-        }
-    return {name: own.numpy()[0, 0] for name, own in planes.items()}
-
-
-def _checked_plane(name: str, plane: ArrayLike) -> NDArray[Any]:
-    values = np.asarray(plane, np.float64)
-    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"{name} must be (H, W) of finite numbers; got shape {values.shape}")
-    return values
+_RIM: dict[str, Any] = {"width": 2.5, "alpha": 0.8}
+_ARROWS = ("black", BLUE, VERMILION, GREEN, PURPLE)  # the dark ones
 
 
 # -- The pictures --------------------------------------------------------------------------------
@@ -137,11 +75,11 @@ def plot_switches(
     pitch = max(x.shape[0] / rows, 1 + 0.5 * columns)  # room for the arrows that rise
     tall = max(x.shape[0], (rows - 1) * pitch + 1 + _RISE * (columns - 1) + 0.5)
     wide = x.shape[1] + _BETWEEN + _STEP * columns
-    cell = min(_LARGEST_CELL, (_WIDTH - 2 * _MARGIN) / wide)
+    cell = min(_LARGEST_CELL, (WIDTH - 2 * _MARGIN) / wide)
     height = _TITLE + cell * tall + _NOTE + 2 * _MARGIN
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = _page(figure.add_axes((0, 0, 1, 1)), height, cell)
-        left = (_WIDTH / cell - wide) / 2
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure, cell)
+        left = (WIDTH / cell - wide) / 2
         top = (_MARGIN + _TITLE) / cell
         right = left + x.shape[1] + _BETWEEN
         below = top + (tall - x.shape[0]) / 2
@@ -150,7 +88,7 @@ def plot_switches(
         _draw_cells(axes, x, left, below, won=_places(pooled.switches, x.shape))
         _draw_pooled(axes, x, pooled, (left, below), (right, top + _RISE * (columns - 1)), pitch)
         note = _SWITCHES_NOTE.format(stride=_stride(kernel_size if stride is None else stride))
-        axes.text(left, (height - 0.2) / cell, note, fontsize=8, va="center")
+        write_notes(axes, [note], left, (height - 0.2) / cell, 0)
 
 
 def plot_ways_back(
@@ -174,12 +112,12 @@ def plot_ways_back(
     x = _small_plane(plane)
     pooled, planes = pool(x, kernel_size), ways_back(x, kernel_size)
     height_in_cells, width_in_cells = x.shape
-    cell = min(_LARGEST_CELL, (_WIDTH - 2 * _MARGIN) / (3 * width_in_cells + 2 * _APART))
+    cell = min(_LARGEST_CELL, (WIDTH - 2 * _MARGIN) / (3 * width_in_cells + 2 * _APART))
     line = _TITLE + cell * height_in_cells + _MARGIN
     height = 2 * line + 2 * _NOTE + _MARGIN
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = _page(figure.add_axes((0, 0, 1, 1)), height, cell)
-        left = (_WIDTH / cell - 3 * width_in_cells - 2 * _APART) / 2
+    with figure_file(path, WIDTH, height) as figure:
+        axes = page_axes(figure, cell)
+        left = (WIDTH / cell - 3 * width_in_cells - 2 * _APART) / 2
         top = (_MARGIN + _TITLE) / cell
         _title(axes, f"input {height_in_cells}×{width_in_cells}", left, top)
         _draw_cells(axes, x, left, top, won=_places(pooled.switches, x.shape))
@@ -194,15 +132,14 @@ def plot_ways_back(
             _draw_cells(
                 axes, own, place, top + line / cell, won=(own == x) & (own != 0), round_cells=True
             )
-        for n, note in enumerate(_WAYS_NOTES):
-            axes.text(left, (height - 0.36 + 0.18 * n) / cell, note, fontsize=8, va="center")
+        write_notes(axes, _WAYS_NOTES, left, (height - 0.36) / cell, 0.18 / cell)
 
 
 # -- Parts ---------------------------------------------------------------------------------------
 
 
 def _small_plane(plane: ArrayLike) -> NDArray[Any]:
-    values = _checked_plane("plane", plane)
+    values = check_plane("plane", plane)
     if max(values.shape) > 6:
         raise ValueError(f"plane must be at most 6x6 to be drawn; got shape {values.shape}")
     return values
@@ -222,13 +159,6 @@ def _places(switches: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.b
     marked = np.zeros(shape, bool)
     marked.ravel()[switches.ravel()] = True
     return marked
-
-
-def _page(axes: Axes, height: float, cell: float) -> Axes:
-    """Measure a page in cells, from the top left corner."""
-    axes.set(xlim=(0, _WIDTH / cell), ylim=(height / cell, 0))
-    axes.set_axis_off()
-    return axes
 
 
 def _title(axes: Axes, title: str, left: float, top: float) -> None:
@@ -252,8 +182,6 @@ def _draw_cells(
 
 
 def _cell(centre: tuple[float, float], value: float, thick: bool, is_round: bool) -> Patch:
-    from matplotlib.patches import Circle, Rectangle
-
     style: dict[str, Any] = {
         "edgecolor": "black" if thick else "0.5",
         "linewidth": 2.2 if thick else 0.7,
@@ -261,16 +189,15 @@ def _cell(centre: tuple[float, float], value: float, thick: bool, is_round: bool
     }
     if is_round:
         face = tint(ORANGE, 0.8) if value else "white"
-        return Circle(centre, 0.42, facecolor=face, **style)
-    corner = (centre[0] - 0.5, centre[1] - 0.5)
-    return Rectangle(corner, 1, 1, facecolor=tint(BLUE, 0.7 if thick else 0.15), **style)
+        return circle(centre, facecolor=face, **style)
+    return square(centre, facecolor=tint(SKY_BLUE, 0.7 if thick else 0.15), **style)
 
 
 def _number(axes: Axes, centre: tuple[float, float], value: float) -> None:
-    text, size = _written(value, cell=72 * _WIDTH / axes.get_xlim()[1])
+    text, size = _written(value, cell=72 * WIDTH / axes.get_xlim()[1])
     axes.text(
         *centre, text, fontsize=size, ha="center", va="center_baseline", zorder=5,
-        path_effects=_halo(),
+        path_effects=halo(**_RIM),
     )  # fmt: skip
 
 
@@ -279,7 +206,7 @@ def _written(value: float, cell: float) -> tuple[str, float]:
     digits = [f"{value:.{count}g}" for count in (3, 2, 1)]
     whole = [f"{value:.0f}"] if value.is_integer() else []
     for text in (*whole, *digits):
-        text = re.sub(r"e(-?)\+?0*", r"e\1", text).replace("-", "−")
+        text = true_minus(compact(text))
         size = 10 if len(text) < 4 else min(8.0, _FILLED * cell / _width(text))
         if size >= _SMALLEST:
             return text, size
@@ -289,12 +216,6 @@ def _written(value: float, cell: float) -> tuple[str, float]:
 def _width(text: str) -> float:
     """Return the width of a number, as a multiple of the size of its letters."""
     return sum(_LETTERS.get(letter, 0.64) for letter in text)
-
-
-def _halo() -> list[Any]:
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=2.5, foreground="white", alpha=0.8)]
 
 
 def _draw_pooled(
@@ -322,14 +243,14 @@ def _draw_pooled(
         _number(axes, stop, float(value))
         axes.text(
             stop[0] + 0.2, stop[1] + 0.68, f"switch {switch}", fontsize=8, ha="center", va="center",
-            path_effects=_halo(), zorder=5,
+            path_effects=halo(**_RIM), zorder=5,
         )  # fmt: skip
         axes.annotate(
             "", stop, start, zorder=3,
             arrowprops={
                 "arrowstyle": "-|>", "color": _ARROWS[n % len(_ARROWS)], "lw": 1.5,
                 "connectionstyle": f"arc3,rad={bend}", "shrinkA": 8, "shrinkB": 13,
-                "path_effects": _halo(),
+                "path_effects": halo(**_RIM),
             },
         )  # fmt: skip
 

@@ -3,8 +3,11 @@ import re
 import numpy as np
 import pytest
 
+from minifcn import kernels
 from minifcn.experiments import arithmetic
-from minifcn.experiments.arithmetic import FIGURES, FORMULAS, Case, checks_of
+from minifcn.experiments.arithmetic import cases, identities, tables
+from minifcn.experiments.arithmetic.cases import FIGURES, Case, checks_of
+from minifcn.experiments.arithmetic.tables import FORMULAS
 from minifcn.experiments.experiment import Settings
 from minifcn.kernels.geometry import RELATIONSHIPS
 
@@ -48,8 +51,7 @@ def test_formulas_are_read_as_printed():
 
 @pytest.mark.parametrize("relationship", RELATIONSHIPS, ids=lambda r: str(r.number))
 def test_the_printed_formulas_are_those_that_are_checked(relationship):
-    cases = arithmetic.random_cases(1)
-    found = list(checks_of(relationship, cases))
+    found = list(checks_of(relationship, cases.random_cases(1)))
     assert len(found) >= 5
     for case, size, _ in found:
         names = {**case._asdict(), "a": case.a}
@@ -69,14 +71,14 @@ def test_every_relationship_is_shown():
 
 
 def test_random_cases_fit_vary_and_come_from_the_seed():
-    cases = arithmetic.random_cases(3)
-    assert cases == arithmetic.random_cases(3)
-    assert cases != arithmetic.random_cases(4)
-    assert len(cases) == arithmetic.RANDOM_SIZES
-    assert all(windows(case) == case.o >= 1 for case in cases)
-    assert len(set(cases)) > 200
-    assert {case.s for case in cases} == {case.d for case in cases} == {1, 2, 3, 4}
-    assert max(case.a for case in cases) == 3
+    drawn = cases.random_cases(3)
+    assert drawn == cases.random_cases(3)
+    assert drawn != cases.random_cases(4)
+    assert len(drawn) == cases.RANDOM_SIZES
+    assert all(windows(case) == case.o >= 1 for case in drawn)
+    assert len(set(drawn)) > 200
+    assert {case.s for case in drawn} == {case.d for case in drawn} == {1, 2, 3, 4}
+    assert max(case.a for case in drawn) == 3
 
 
 @pytest.mark.parametrize("number", range(1, 16))
@@ -89,7 +91,7 @@ def test_a_wrong_formula_is_found(number):
     ((_, formula, given),) = checks_of(wrong, [case])
     assert formula == given + 1
     found = [(case, formula, given), (Case(99, 1), 99, 99)]
-    assert not arithmetic._relationship_row(wrong, "", found)["all equal"]
+    assert not tables._relationship_row(wrong, "", found)["all equal"]
 
 
 # -- The two identities --------------------------------------------------------------------------
@@ -110,24 +112,22 @@ def test_a_convolution_of_the_stuffed_input_is_a_transposed_one(case):
     generator = np.random.default_rng(0)
     y = generator.standard_normal((2, 4, case.o, case.o))
     weight = generator.standard_normal((4, 3, case.k, case.k))
-    found = arithmetic.convolve_stuffed(y, weight, case)
+    found = identities.convolve_stuffed(y, weight, case)
     np.testing.assert_allclose(found, stamp(y, weight, case), atol=1e-12)
 
 
-@pytest.mark.parametrize("measure", arithmetic.IDENTITIES.values(), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("measure", identities.IDENTITIES.values(), ids=lambda m: m.__name__)
 def test_an_identity_that_fails_is_measured(measure, monkeypatch):
     case, generator = Case(6, 3, 2, 1), np.random.default_rng(0)
     assert measure(case, generator, np.float64) < 1e-14
-    right = arithmetic.kernels.conv_transpose2d
-    monkeypatch.setattr(
-        arithmetic.kernels, "conv_transpose2d", lambda *arguments: 1.01 * right(*arguments)
-    )
+    right = kernels.conv_transpose2d
+    monkeypatch.setattr(kernels, "conv_transpose2d", lambda *arguments: 1.01 * right(*arguments))
     assert measure(case, generator, np.float64) > 1e-4
 
 
 def test_windows_that_see_nothing_but_padding_are_no_division_by_zero():
     case, generator = Case(1, 1, 3, 4), np.random.default_rng(0)
-    for measure in arithmetic.IDENTITIES.values():
+    for measure in identities.IDENTITIES.values():
         assert measure(case, generator, np.float64) == 0
 
 
@@ -135,7 +135,7 @@ def test_windows_that_see_nothing_but_padding_are_no_division_by_zero():
 
 
 def test_the_tables(result):
-    relationships, figures, identities = result.tables.values()
+    relationships, figures, both = result.tables.values()
     assert [row["number"] for row in relationships.rows] == list(range(1, 16))
     assert all(row["all equal"] for row in relationships.rows)
     assert all(row["cases"] > 10 for row in relationships.rows)
@@ -145,23 +145,22 @@ def test_the_tables(result):
     assert len(figures.rows) == 17
     assert all(row["equal"] for row in figures.rows)
     limits = {"float64": 1e-14, "float32": 1e-5}
-    assert all(0 < row["difference"] < limits[row["dtype"]] for row in identities.rows)
+    assert all(0 < row["difference"] < limits[row["dtype"]] for row in both.rows)
 
 
 def test_the_findings(result):
-    agreement, ambiguous, identities = result.findings
+    agreement, ambiguous, last = result.findings
     assert re.fullmatch(
         r"Formulas and kernels were compared on [\d,]+ sizes: they agree throughout\.", agreement
     )
     assert "i=5 and i=6 both become 3 with k=3 s=2 p=1 (a=0 and a=1)" in ambiguous
-    assert re.search(r"\d\.\de-1[4-7]\.$", identities)
+    assert re.search(r"\d\.\de-1[4-7]\.$", last)
 
 
 def test_a_difference_is_told():
     checks = [[(Case(4, 3), 2, 2)]] * 15
     checks[6] = [(Case(4, 3), 2, 2), (Case(4, 3), 2, 3)]
-    identities = arithmetic._identity_table([Case(4, 3)])
-    found = arithmetic._findings(checks, identities)[0]
+    found = arithmetic._findings(checks, tables.identity_table([Case(4, 3)]))[0]
     assert found.endswith("on 16 sizes: they differ from the kernels in relationships [7].")
 
 

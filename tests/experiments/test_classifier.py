@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
+from spies import spy
 
 from minifcn import Tensor
 from minifcn.data import Batches, Shapes
 from minifcn.data.shapes import CLASSES
 from minifcn.experiments import classifier
+from minifcn.experiments.classifier import comparison, findings, measures, tables, training
 from minifcn.experiments.classifier.measures import chance, confusion, pointing
 from minifcn.experiments.experiment import Settings, Table
 from minifcn.experiments.scenes import UNSEEN_SEED, read
 from minifcn.metrics import ConfusionMatrix
 from minifcn.models.classifier import Classifier
 
-TINY = classifier.Sizes(train=8, one=40, several=2)
+TINY = training.Sizes(train=8, one=40, several=2)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_its_tables_compare_what_they_should(both_runs):
 
 
 def test_the_baseline_is_that_of_the_metrics(both_runs):
-    _, *others = classifier.scenes(TINY)
+    _, *others = training.scenes(TINY)
     rows = both_runs[0][0].tables["scores"].rows
     baselines = [row["mean IU"] for row in rows if row["network"] == "all background"]
     for own, baseline in zip(others, baselines, strict=True):
@@ -67,7 +69,7 @@ def test_the_baseline_is_that_of_the_metrics(both_runs):
 
 
 def test_the_centre_of_the_image_is_compared_with_but_segments_nothing(both_runs):
-    _, *others = classifier.scenes(TINY)
+    _, *others = training.scenes(TINY)
     rows = both_runs[0][0].tables["scores"].rows
     rows = [row for row in rows if row["network"] == "centre of the image"]
     for row, own in zip(rows, others, strict=True):
@@ -90,27 +92,20 @@ def spied(tmp_path_factory):
     """
     asked, thresholds = {}, iter([1.0, 2.0])
 
-    def spying(name, answering):
-        def called(*arguments, **named):
-            result = answering(*arguments, **named)
-            asked.setdefault(name, []).append((arguments, result))
-            return result
-
-        return called
-
     answers = {
-        "fit": lambda model, batch, iterations: model.eval(),
-        "train": classifier.train,
-        "Shapes": Shapes,
-        "choose_threshold": lambda maps, truth: next(thresholds),
-        "segment": classifier.segment,
-        "plot_localisation": lambda *_: None,
-        "plot_class_maps": lambda *_: None,
+        (training, "fit"): lambda model, batch, iterations: model.eval(),
+        (classifier, "train"): training.train,
+        (training, "Shapes"): Shapes,
+        (tables, "Shapes"): Shapes,
+        (comparison, "choose_threshold"): lambda maps, truth: next(thresholds),
+        (comparison, "segment"): measures.segment,
+        (classifier, "segment"): measures.segment,
+        (classifier, "plot_localisation"): lambda *_: None,
+        (classifier, "plot_class_maps"): lambda *_: None,
     }
     with pytest.MonkeyPatch.context() as patch:
-        for name, answering in answers.items():
-            patch.setattr(classifier, name, spying(name, answering))
-        patch.setattr(classifier.Shapes, "palette", Shapes.palette, raising=False)
+        for (where, name), answering in answers.items():
+            spy(patch, asked, where, name, answering)
         settings = Settings(tmp_path_factory.mktemp("spied"), (5, 8), 0.002)
         return classifier.run(settings, TINY), asked
 
@@ -132,14 +127,14 @@ def test_networks_threshold_and_scores_have_their_own_scenes(spied):
     assert [seed for (seed, _), _ in asked["train"]] == [5, 8]
     for k, ((_, batch, _), _) in enumerate(asked["fit"]):  # a classifier and an FCN for each seed
         seed = (5, 8)[k // 2]
-        dataset = Shapes(size=small, design=classifier.ONE_OBJECT, seed=seed)
+        dataset = Shapes(size=small, design=training.ONE_OBJECT, seed=seed)
         images, _ = Batches(dataset, 16, flip=True, seed=seed).batch(2)
         np.testing.assert_array_equal(batch(2)[0], images)
 
 
 def test_each_seeds_threshold_is_chosen_once_with_scenes_that_nothing_else_sees(spied):
     _, asked = spied
-    unseen = Shapes("train", 8, (64, 64), seed=UNSEEN_SEED, design=classifier.ONE_OBJECT)
+    unseen = Shapes("train", 8, (64, 64), seed=UNSEEN_SEED, design=training.ONE_OBJECT)
     images, masks = read(unseen)
     assert len(asked["choose_threshold"]) == 2
     for ((maps, truth), _), (_, trained) in zip(
@@ -147,7 +142,7 @@ def test_each_seeds_threshold_is_chosen_once_with_scenes_that_nothing_else_sees(
     ):
         np.testing.assert_array_equal(truth, masks)
         network = trained.classifier.fully_convolutional().at_image_size
-        np.testing.assert_array_equal(maps, classifier.scores_of(network, images))
+        np.testing.assert_array_equal(maps, training.scores_of(network, images))
     measured = [arguments[1:] for arguments, _ in asked["segment"]]
     assert measured[:8] == [(), (1.0,), (), (1.0,), (), (2.0,), (), (2.0,)]
     assert set(measured[8:]) == {(1.0,)}  # of the pictures, of the first seed
@@ -155,18 +150,18 @@ def test_each_seeds_threshold_is_chosen_once_with_scenes_that_nothing_else_sees(
 
 def test_every_row_is_of_the_network_that_it_names(spied):
     result, asked = spied
-    _, *others = classifier.scenes(TINY)
+    _, *others = training.scenes(TINY)
     rows = iter(result.tables["scores"].rows)
     for own in others:
         found = []
         for (_, trained), threshold in zip(asked["train"], (1.0, 2.0), strict=True):
             network = trained.classifier.fully_convolutional().at_image_size
-            maps = classifier.scores_of(network, own.images)
-            scores = classifier.scores_of(trained.fcn, own.images)
+            maps = training.scores_of(network, own.images)
+            scores = training.scores_of(trained.fcn, own.images)
             by_names = pointing(maps, own.masks, 8)
             found += [
-                ("20 %", classifier.segment(maps), by_names),
-                ("threshold", classifier.segment(maps, threshold), by_names),
+                ("20 %", measures.segment(maps), by_names),
+                ("threshold", measures.segment(maps, threshold), by_names),
                 ("FCN-8s", scores.argmax(1), pointing(scores[:, 1:], own.masks, 8)),
             ]
         for first, second in zip(found[:3], found[3:], strict=True):
@@ -181,12 +176,12 @@ def test_every_row_is_of_the_network_that_it_names(spied):
 
 def test_the_accuracy_is_of_the_classifiers_on_the_small_scenes(spied):
     result, _ = spied
-    _, one, _ = classifier.scenes(TINY)
+    _, one, _ = training.scenes(TINY)
     names = one.masks.max((1, 2)) - 1
     right = []
     for seed in (5, 8):
         own = Classifier(5, generator=np.random.default_rng(seed)).eval()
-        right.append((classifier.scores_of(own, one.images).argmax(1) == names).mean())
+        right.append((training.scores_of(own, one.images).argmax(1) == names).mean())
     assert right[0] != 0.5
     assert f"names {np.mean(right):.1%} of the single objects right" in result.findings[1]
 
@@ -195,22 +190,22 @@ def test_the_accuracy_is_of_the_classifiers_on_the_small_scenes(spied):
 
 
 def test_every_small_scene_has_one_object_and_larger_ones_have_several():
-    train, one, several = classifier.scenes(TINY)
+    train, one, several = training.scenes(TINY)
     for own in (train, one):
         assert all(len(np.unique(mask)) == 2 for mask in own.masks)
         assert own.images.shape[1:] == (3, 64, 64)
     assert len(np.unique(one.masks)) == 6
     assert several.images.shape == (2, 3, 192, 192)
     assert all(len(np.unique(mask)) > 2 for mask in several.masks)
-    learnt_from = Shapes(size=(64, 64), design=classifier.ONE_OBJECT, seed=0)
+    learnt_from = Shapes(size=(64, 64), design=training.ONE_OBJECT, seed=0)
     first = np.array([learnt_from[i][1] for i in range(8)])
     assert not any((mask == own).all() for mask in first for own in (*train.masks, *one.masks))
 
 
 def test_the_classifier_learns_names_and_the_fcn_masks_of_the_same_scenes(monkeypatch):
     batches = []
-    monkeypatch.setattr(classifier, "fit", lambda model, batch, n: batches.append((n, batch(3))))
-    classifier.train(seed=1, iterations=7)
+    monkeypatch.setattr(training, "fit", lambda model, batch, n: batches.append((n, batch(3))))
+    training.train(seed=1, iterations=7)
     (n, (images, names)), (m, (same_images, masks)) = batches
     assert n == m == 7
     np.testing.assert_array_equal(images, same_images)
@@ -222,12 +217,12 @@ def test_the_classifier_learns_names_and_the_fcn_masks_of_the_same_scenes(monkey
 def test_names_are_of_objects():
     masks = np.zeros((3, 4, 4), np.uint8)
     masks[:, 1, 2] = 5, 1, 3
-    names = classifier.names_of(masks)
+    names = training.names_of(masks)
     assert (names.tolist(), names.dtype) == ([5, 1, 3], np.int64)
     for wrong in (0, 255):  # no object, or a pixel without a label
         masks[1, 1, 2] = wrong
         with pytest.raises(ValueError, match="masks must show an object each, 1 to 5; got"):
-            classifier.names_of(masks)
+            training.names_of(masks)
 
 
 # -- Measuring -----------------------------------------------------------------------------------
@@ -249,10 +244,10 @@ class Oracle:
 def test_what_knows_the_truth_is_found_to_be_right():
     masks = np.zeros((3, 6, 8), np.uint8)
     masks[0, 1:4, 2:5], masks[1, 5, 5], masks[2, :3], masks[2, 4:] = 1, 4, 5, 2
-    scenes = classifier.Scenes("all", masks[:, None].astype(float), masks)
-    trained = classifier.Trained(Oracle(), Oracle(), (0.0, 0.0))
-    threshold = classifier.threshold_for(trained.classifier, scenes)
-    *knowing, nothing, centre = classifier.measure(trained, threshold, [scenes])
+    scenes = training.Scenes("all", masks[:, None].astype(float), masks)
+    trained = training.Trained(Oracle(), Oracle(), (0.0, 0.0))
+    threshold = comparison.threshold_for(trained.classifier, scenes)
+    *knowing, nothing, centre = comparison.measure(trained, threshold, [scenes])
     assert [own.matrix.pixel_accuracy for own in knowing] == [1, 1, 1]
     assert nothing.matrix.pixel_accuracy == (masks == 0).mean()
     for own in knowing:
@@ -265,8 +260,8 @@ def test_accuracy_is_the_share_of_right_names():
     masks = np.zeros((5, 4, 4), np.uint8)
     masks[:, 1, 2] = 5, 1, 3, 3, 2
     logits = np.eye(5)[[4, 0, 0, 2, 0]]  # the names are one less than the labels
-    one = classifier.Scenes("one", logits, masks)
-    assert classifier.accuracy(lambda x: x, one) == 3 / 5
+    one = training.Scenes("one", logits, masks)
+    assert comparison.accuracy(lambda x: x, one) == 3 / 5
 
 
 # -- The tables ----------------------------------------------------------------------------------
@@ -278,18 +273,18 @@ def measured(iu, hits, network="FCN-8s", scenes="small"):
     matrix.counts[...] = np.diag([100] + [int(100 * iu)] * 5)
     matrix.counts[1:, 0] = 100 - int(100 * iu)
     counts = None if hits is None else np.array([(10, hit, hit + 1) for hit in hits])
-    return classifier.Measured(scenes, network, "masks", matrix, counts)
+    return comparison.Measured(scenes, network, "masks", matrix, counts)
 
 
 def test_scores_are_means_over_the_seeds():
     masks = np.zeros((2, 20, 30), np.uint8)
     masks[:, 4, 5], masks[1, 9:, 7:] = 1, 3
-    scenes = classifier.Scenes("small", masks, masks)
+    scenes = training.Scenes("small", masks, masks)
     seeds = [
         [measured(0.2, [1, 2, 3, 4, 5]), measured(0, None, "all background")],
         [measured(0.6, [5, 5, 5, 5, 5]), measured(0, None, "all background")],
     ]
-    table = classifier.scores_table(seeds, [scenes])
+    table = tables.scores_table(seeds, [scenes])
     fcn, nothing = table.rows
     means = [seed[0].matrix.mean_iu for seed in seeds]
     assert (fcn["lowest"], fcn["highest"]) == (means[0], means[1])
@@ -308,7 +303,7 @@ def test_classes_have_their_own_hits_and_scores():
         [measured(0.2, [1, 2, 3, 4, 5], name), measured(0.6, [0] * 5)],
         [measured(0.4, [1, 4, 3, 4, 7], name), measured(0.8, [0] * 5)],
     ]
-    rows = classifier.classes_table(seeds, "small").rows
+    rows = tables.classes_table(seeds, "small").rows
     assert rows[0]["hit"] is None
     assert [row["hit"] for row in rows[1:]] == pytest.approx([0.1, 0.3, 0.3, 0.4, 0.6])
     assert [row["within 8 px"] for row in rows[1:]] == pytest.approx([0.2, 0.4, 0.4, 0.5, 0.7])
@@ -333,11 +328,11 @@ def scores(classifier_iu, fcn_iu):
 )
 def test_the_finding_says_how_far_names_get(classifier_iu, fcn_iu, expected):
     table = scores(classifier_iu, fcn_iu)
-    assert expected in classifier._compared(table, "small")
+    assert expected in findings._compared(table, "small")
 
 
 @pytest.mark.parametrize("fcn_iu", [0.16, 0.1])
 def test_there_is_no_way_to_an_fcn_that_learnt_nothing(fcn_iu):
-    sentence = classifier._compared(scores(0.3, fcn_iu), "small")
+    sentence = findings._compared(scores(0.3, fcn_iu), "small")
     assert "of the way" not in sentence
     assert f"0.300; all background {0.16:.3f}, FCN-8s {fcn_iu:.3f}" in sentence

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from spies import spy
 
 from minifcn import Tensor, no_grad
 from minifcn.data import Shapes
@@ -62,14 +63,6 @@ def spied(tmp_path_factory):
     def answer(network):
         return float(next((k for k, own in enumerate(trained, 1) if own is network), 0))
 
-    def spying(name, answering):
-        def called(*arguments, **named):
-            result = answering(*arguments, **named)
-            asked.setdefault(name, []).append((arguments, result))
-            return result
-
-        return called
-
     def flatten(model, batch, iterations):
         trained.append(model)
         model.stage1[0][0].weight.data[...] = 1
@@ -87,7 +80,7 @@ def spied(tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         for (where, name), answering in answers.items():
-            patch.setattr(where, name, spying(name, answering))
+            spy(patch, asked, where, name, answering)
         settings = Settings(tmp_path_factory.mktemp("spied"), (5, 8), 0.002, said.append)
         return features.run(settings, TINY), asked, said
 

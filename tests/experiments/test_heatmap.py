@@ -13,17 +13,16 @@ from minifcn import Tensor
 from minifcn import functional as F
 from minifcn.data.images import read_image, write_image
 from minifcn.experiments import heatmap as module
-from minifcn.experiments.heatmap import (
+from minifcn.experiments.heatmap import heatmap
+from minifcn.experiments.heatmap.findings import place
+from minifcn.experiments.heatmap.photos import (
     MAX_PIXELS,
-    View,
     central_square,
     find_photo,
-    heatmap,
-    interpolation,
-    look,
     resize,
     sizes,
 )
+from minifcn.experiments.heatmap.views import View, interpolation, look
 from minifcn.kernels.geometry import CoordinateMap
 from minifcn.models.pretrained import NAMES, NETWORKS, PHOTOS, Source
 
@@ -144,15 +143,15 @@ def test_where_a_class_is():
     scores = np.zeros((2, 2, 3), np.float32)
     scores[0, 1, 2] = 4
     scores[1] = -1
-    place = module._place(view(scores), 0, ["fox, red fox", "owl"])
+    found = place(view(scores), 0, ["fox, red fox", "owl"])
     # Above half of it within half a cell of its centre, and on the outside of it: 32x32 pixels.
-    assert place == (
+    assert found == (
         "fox: the strongest cell is 83% from the left and 75% from the top;"
         " 15% of the photo scores more than half of it"
     )
     share = (view(scores).heatmap(0) > 2).mean()
     assert 0.14 < share < 32 * 32 / (64 * 96)
-    none = module._place(view(scores), 1, ["fox", "owl"])
+    none = place(view(scores), 1, ["fox", "owl"])
     assert none == "owl: no cell has a positive score"
 
 

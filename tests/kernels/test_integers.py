@@ -9,7 +9,7 @@ import pytest
 
 from minifcn import Tensor, grad, kernels
 from minifcn import functional as F
-from minifcn.plots.switches import ways_back
+from minifcn.plots.pooled import ways_back
 
 X = np.random.default_rng(0).standard_normal((2, 3, 6, 8))
 

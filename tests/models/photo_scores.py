@@ -4,7 +4,7 @@ import numpy as np
 
 from minifcn import Tensor, no_grad
 from minifcn.data.images import read_image
-from minifcn.experiments.heatmap import resize
+from minifcn.experiments.heatmap.photos import resize
 from minifcn.models.pretrained import PHOTOS, locate
 
 

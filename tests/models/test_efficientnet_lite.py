@@ -9,7 +9,8 @@ from photo_scores import check_scores
 
 from minifcn import Tensor, no_grad
 from minifcn.data.images import read_image
-from minifcn.experiments.heatmap import look, resize
+from minifcn.experiments.heatmap.photos import resize
+from minifcn.experiments.heatmap.views import look
 from minifcn.kernels.geometry import coordinate_map
 from minifcn.models.efficientnet_lite import LEAN, EfficientNetLite0, same_padding
 from minifcn.models.pretrained import NETWORKS, PHOTOS, locate

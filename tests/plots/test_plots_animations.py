@@ -7,10 +7,9 @@ from hypothesis import strategies as some
 from PIL import Image
 
 from minifcn import kernels
-from minifcn.plots import animations
-from minifcn.plots.animations import animate_convolution, animate_transposed
-from minifcn.plots.animations.number_grid import written
+from minifcn.plots.animations import animate_convolution, animate_transposed, film
 from minifcn.plots.animations.steps import convolution_steps, kept, made_up, stamps
+from minifcn.plots.numbers import written
 
 PAIRS = some.tuples(some.integers(1, 12), some.integers(1, 12))
 STRIDES = some.tuples(some.integers(1, 4), some.integers(1, 4))
@@ -107,7 +106,7 @@ def pages(monkeypatch):
     """What each frame's grids show after it was drawn."""
     seen = []
 
-    class Watched(animations.Page):
+    class Watched(film.Page):
         def say(self, count, sentences):
             super().say(count, sentences)
             seen.append({name: texts(getattr(self, name)) for name in GRIDS})
@@ -117,7 +116,7 @@ def pages(monkeypatch):
             seen[-1]["hatched"] = {name: hatched(getattr(self, name)) for name in GRIDS}
             seen[-1]["page"] = self
 
-    monkeypatch.setattr(animations, "Page", Watched)
+    monkeypatch.setattr(film, "Page", Watched)
     return seen
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minifcn.plots import class_boundaries, colour_mask, error_map, overlay
-from minifcn.plots.colours import CORRECT, WRONG, check_image
+from minifcn.plots.colours import CORRECT, SKY_BLUE, WRONG, check_image, check_size, tint
 
 PALETTE = [(0, 0, 0), (200, 100, 50), (0, 0, 255)]
 VOID = 255
@@ -147,3 +147,16 @@ def test_one_class_has_no_boundaries():
 def test_class_boundaries_wants_a_mask():
     with pytest.raises(ValueError, match=r"mask must have shape \(H, W\), got \(2,\)"):
         class_boundaries([0, 1])
+
+
+def test_a_tint_is_the_paler_the_smaller_its_share():
+    blue = np.array([0x56, 0xB4, 0xE9]) / 255
+    np.testing.assert_allclose(tint(SKY_BLUE, 1), 0.8 * blue + 0.2)
+    np.testing.assert_allclose(tint(SKY_BLUE, 0), 0.1 * blue + 0.9)
+    np.testing.assert_array_equal(tint(SKY_BLUE, -1), tint(SKY_BLUE, 0))
+
+
+def test_what_lies_over_an_image_has_its_size():
+    check_size("truth", np.zeros((3, 4)), (3, 4))
+    with pytest.raises(ValueError, match=r"truth must have the image's shape \(3, 4\), got \(4,"):
+        check_size("truth", np.zeros((4, 3)), (3, 4))

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from minifcn.plots import colour_mask
-from minifcn.plots.learning import map_extent, plot_examples, plot_learning, plot_window_maps
+from minifcn.plots.learning import plot_examples, plot_learning
+from minifcn.plots.window_maps import map_extent, plot_window_maps
 
 CLASSES = ["background", "filled", "stroke"]
 PALETTE = np.array([(0, 0, 0), (230, 159, 0), (0, 158, 115)], np.uint8)

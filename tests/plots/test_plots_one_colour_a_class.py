@@ -6,11 +6,11 @@ from PIL import Image
 
 from minifcn.data import Shapes
 from minifcn.data.images import write_mask
+from minifcn.experiments.classifier.pictures import plot_class_maps, plot_localisation
+from minifcn.experiments.upsampling.pictures import Row, plot_decoders
 from minifcn.plots import colour_mask, overlay, plot_iou, plot_predictions
-from minifcn.plots.classifier import plot_class_maps, plot_localisation
-from minifcn.plots.learning import plot_window_maps
 from minifcn.plots.skips import plot_contributions, plot_strides
-from minifcn.plots.upsampling import Row, plot_decoders
+from minifcn.plots.window_maps import plot_window_maps
 from minifcn.runs import report
 
 CLASSES, PALETTE, SIZE = Shapes.classes, Shapes.palette, 96

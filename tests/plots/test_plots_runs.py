@@ -7,7 +7,8 @@ from PIL import Image
 from minifcn.data.palettes import default_palette
 from minifcn.plots import plot_confusion, plot_curves, plot_iou
 from minifcn.plots.canvas import DPI
-from minifcn.plots.runs import percentage, row_shares, trailing_mean
+from minifcn.plots.confusion import percentage, row_shares
+from minifcn.plots.runs import trailing_mean
 
 NAN = float("nan")
 

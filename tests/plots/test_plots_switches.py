@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.plots.switches import plot_switches, plot_ways_back, pool, ways_back
+from minifcn.plots.pooled import pool, ways_back
+from minifcn.plots.switches import plot_switches, plot_ways_back
 
 PLANE = np.array([[12, 30, 21, 15], [44, 25, 73, 61], [28, 57, 22, 26], [11, 10, 35, 83]])
 CASES = [(2, None, 0), (3, 1, 0), (3, 2, 1)]

@@ -20,10 +20,10 @@ from minifcn.data.shapes import CLASSES
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
 from minifcn.experiments.features import patches, probes
 from minifcn.experiments.features.findings import PROBES, conclude
+from minifcn.experiments.features.pictures import plot_filters, plot_patches, plot_probes
 from minifcn.experiments.fitting import fit
 from minifcn.experiments.scenes import UNSEEN_SEED, read
 from minifcn.models.fcn import FCN
-from minifcn.plots.features import plot_filters, plot_patches, plot_probes
 from minifcn.runs.steps import evaluate
 
 ITERATIONS, BATCH = 1000, 8

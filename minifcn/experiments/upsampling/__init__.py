@@ -15,9 +15,14 @@ from minifcn.experiments.fitting import fit
 from minifcn.experiments.upsampling import measures
 from minifcn.experiments.upsampling.findings import conclude
 from minifcn.experiments.upsampling.measures import HeldOut, Outcome, mean
+from minifcn.experiments.upsampling.pictures import (
+    Row,
+    plot_checkerboards,
+    plot_decoders,
+    plot_unpooling,
+)
 from minifcn.models.decoders import DECODERS
 from minifcn.models.segnet import EncoderDecoder
-from minifcn.plots.upsampling import Row, plot_checkerboards, plot_decoders, plot_unpooling
 
 SIZE = (64, 64)
 """Of the scenes; a stroke is 3 to 5 pixels wide, less than the stride of 8."""

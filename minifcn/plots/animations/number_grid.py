@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from minifcn.plots.colours import class_boundaries
-from minifcn.plots.grids import BLUE, ORANGE, tint
+from minifcn.plots.cells import circle, square
+from minifcn.plots.colours import ORANGE, SKY_BLUE, tint
+from minifcn.plots.numbers import signs, written
+from minifcn.plots.outlines import cell_edges
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
-_GREY = np.array([0.5, 0.5, 0.5])
-_COLOURS = {"input": BLUE, "output": ORANGE, "kernel": _GREY}
+_COLOURS = {"input": SKY_BLUE, "output": ORANGE, "kernel": "0.5"}
 
 _PLAIN: dict[str, Any] = {"facecolor": "white", "edgecolor": "0.3", "linewidth": 0.7}
 _HATCH: dict[str, Any] = {**_PLAIN, "edgecolor": "0.75", "hatch": "/////"}
@@ -110,20 +111,16 @@ class NumberGrid:
     def outline(self, marked: np.ndarray) -> None:
         """Draw a thick line around the marked cells, bool (H, W)."""
         left, top, cell = self._place
-        # Boundaries are in the coordinates of imshow: pixel 0 is from -1/2 to 1/2; less the ring.
-        segments = (class_boundaries(np.pad(marked, 1)) - 0.5) * cell
-        self.line.set_segments(list(segments + np.array([left, top])))
+        self.line.set_segments(cell_edges(marked, (left, top), cell))
 
     def _draw(self, axes: Axes, index: tuple[int, ...], longest: float) -> _Cell:
         """Draw a cell without a number, on a white ground that covers what stood there before."""
-        from matplotlib.patches import Circle, Rectangle
-
         (x, y), side = self._middle(index), self._place.cell
-        corner, hatched = (x - side / 2, y - side / 2), bool(self._hatched[index])
+        hatched = bool(self._hatched[index])
         look = _HATCH if hatched else _PLAIN
-        ground = Rectangle(corner, side, side, facecolor="white", edgecolor="none")
-        circle = Circle((x, y), 0.46 * side, **look)
-        shape = circle if self._kind == "output" else Rectangle(corner, side, side, **look)
+        ground = square((x, y), side, facecolor="white", edgecolor="none")
+        is_round = self._kind == "output"
+        shape = circle((x, y), 0.46 * side, **look) if is_round else square((x, y), side, **look)
         for patch in (ground, shape):
             axes.add_artist(patch)
         size = _font_size(side, longest)
@@ -136,31 +133,6 @@ class NumberGrid:
     def _middle(self, place: Any) -> tuple[float, float]:
         left, top, cell = self._place
         return left + (place[1] + 0.5) * cell, top + (place[0] + 0.5) * cell
-
-
-def written(number: float, room: int = 12) -> str:
-    """Return a number with a true minus sign: a whole one in full, others with three digits.
-
-    room: how many signs there is room for. Where it is less than that takes, fewer digits are
-    written; the fewest that there are if even they are too many.
-    """
-    texts = [str(int(number))] if number == int(number) and abs(number) < 1e5 else []
-    texts += [_compact(f"{number:.{digits}g}") for digits in (3, 2, 1)]
-    texts += [text for text in (f"{number:.2f}", f"{number:.1f}") if float(text)]
-    texts += [_compact(f"{number:.0e}")]
-    texts = [text.replace("-", "−") for text in texts]
-    return next((text for text in texts if len(text) <= room), min(texts, key=len))
-
-
-def _compact(text: str) -> str:
-    """Return 1e-07 as 1e-7, and 1e+05 as 1e5."""
-    digits, e, power = text.partition("e")
-    return f"{digits}e{int(power)}" if e else text
-
-
-def signs(text: str) -> float:
-    """Return how wide a number is, in digits: a minus is wider than one."""
-    return len(text) + 0.3 * text.count("−")
 
 
 def signs_in(cell: float) -> int:

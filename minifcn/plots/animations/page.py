@@ -9,6 +9,8 @@ import numpy as np
 
 from minifcn.kernels.geometry import Pair
 from minifcn.plots.animations.number_grid import NumberGrid, Place
+from minifcn.plots.canvas import WIDTH
+from minifcn.plots.numbers import true_minus
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -18,7 +20,7 @@ CAPTION_LINES = 3
 """Lines of text below the grids."""
 
 # Inches.
-_WIDTH, _MARGIN, _GAP, _INDICES, _LINE = 8.0, 0.12, 0.5, 0.28, 0.2
+_MARGIN, _GAP, _INDICES, _LINE = 0.12, 0.5, 0.28, 0.2
 _COLUMN, _TITLES, _HEADER = 1.5, 0.45, 0.25
 _CELLS = (0.2, 0.46)
 _LETTERS_PER_INCH = 14.5
@@ -59,7 +61,7 @@ def layout(grids: Grids) -> Layout:
     """Return where things stand: cells as large as the page's width allows, within limits."""
     (rows, left), (outs, right) = grids.hatched_input.shape, grids.hatched_output.shape
     tall, wide = grids.kernel
-    room = _WIDTH - 2 * _MARGIN - 2 * _GAP - 3 * _INDICES
+    room = WIDTH - 2 * _MARGIN - 2 * _GAP - 3 * _INDICES
     cell = float(np.clip(room / (left + wide + right), *_CELLS))
     widths = [max(n * cell, _COLUMN) for n in (left, wide, right)]
     xs = np.cumsum([_MARGIN + _INDICES, *(w + _GAP + _INDICES for w in widths)])
@@ -72,7 +74,7 @@ def layout(grids: Grids) -> Layout:
     tops = (middle - rows * cell / 2, first, middle + _TITLES / 2, middle - outs * cell / 2)
     lefts = (xs[0], xs[1], xs[1], xs[2])
     places = [Place(float(x), float(y), cell) for x, y in zip(lefts, tops, strict=True)]
-    width = max(_WIDTH, float(xs[2]) + widths[2] + _MARGIN)
+    width = max(WIDTH, float(xs[2]) + widths[2] + _MARGIN)
     four = (places[0], places[1], places[2], places[3])
     return Layout(width, _HEADER + body + below, cell, four)
 
@@ -139,10 +141,10 @@ class Page:
         style: Any = {"fontsize": min(8.0, 36 * place.cell), "color": "0.35"}
         every = 1 if place.cell > 0.25 else 2
         for n in range(first[0] % every, size[0], every):
-            y, name = place.top + (n + 0.5) * place.cell, str(first[0] + n).replace("-", "−")
+            y, name = place.top + (n + 0.5) * place.cell, true_minus(str(first[0] + n))
             self._axes.text(place.left - 0.06, y, name, ha="right", va="center", **style)
         for n in range(first[1] % every, size[1], every):
-            x, name = place.left + (n + 0.5) * place.cell, str(first[1] + n).replace("-", "−")
+            x, name = place.left + (n + 0.5) * place.cell, true_minus(str(first[1] + n))
             self._axes.text(x, place.top - 0.05, name, ha="center", va="bottom", **style)
 
     def _extra(self, grids: Grids) -> list[Artist]:
@@ -159,11 +161,3 @@ class Page:
         if grids.extra[1]:
             lines += self._axes.plot([xs[2], xs[2]], ys[:2], **style)
         return lines
-
-
-def draw_on(figure: Any, top: float, height: float, total: float, width: float) -> Axes:
-    """Return axes in inches over a part of a figure of a `total` height."""
-    axes = figure.add_axes((0, 1 - (top + height) / total, 1, height / total))
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    axes.set_axis_off()
-    return axes

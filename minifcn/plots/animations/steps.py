@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from minifcn import kernels
 from minifcn.kernels import IntOrPair
-from minifcn.kernels.checks import pair, whole_numbers
+from minifcn.kernels.checks import pair
 from minifcn.kernels.geometry import Pair, transpose_output_pair
 
 Numbers: TypeAlias = ArrayLike
@@ -158,14 +158,6 @@ def made_up(numbers: Numbers, name: str, least: int, most: int, seed: int) -> np
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must hold finite numbers")
     return array.astype(np.float64)
-
-
-def check_seed(seed: int) -> None:
-    """Raise TypeError unless seed is a whole number, ValueError if it is negative."""
-    if not whole_numbers([seed]):
-        raise TypeError(f"seed must be a whole number; got {seed!r}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0; got {seed}")
 
 
 def check_convolution(x: np.ndarray, weight: np.ndarray, padding: Pair) -> None:

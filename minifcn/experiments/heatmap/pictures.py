@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from minifcn.plots.canvas import figure_file, shortened
-from minifcn.plots.colours import check_image
+from minifcn.plots.colours import BLUE, check_image
+from minifcn.plots.outlines import draw_box, halo
+from minifcn.plots.panels import axes_at, bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,28 +94,17 @@ def _checked(name: str, maps: Sequence[ArrayLike], rows: int) -> list[NDArray[An
 
 
 def _axes(figure: Figure, column: int, top: float, height: float) -> Axes:
-    """Axes of a panel's width whose place is given in inches, from the top."""
-    total_width, total_height = figure.get_size_inches()
-    left = _MARGIN + column * (_PANEL + _GAP)
-    return figure.add_axes(
-        (
-            left / total_width,
-            1 - (top + height) / total_height,
-            _PANEL / total_width,
-            height / total_height,
-        )
-    )
+    """Axes of a panel's width in a column, their place given in inches from the top."""
+    return axes_at(figure, _MARGIN + column * (_PANEL + _GAP), top, _PANEL, height)
 
 
 def _draw_photo(figure: Figure, axes: Axes, photo: NDArray[np.uint8], frame: Frame) -> None:
-    from matplotlib.patches import Rectangle
-
     height, width = photo.shape[:2]
     _show(axes, photo, photo.shape)
     left, top, right, bottom = frame
     corner, size = (left * width, top * height), ((right - left) * width, (bottom - top) * height)
-    for style in ({"color": "black", "linewidth": 2.2}, {"color": "white", "linestyle": "--"}):
-        axes.add_patch(Rectangle(corner, *size, fill=False, **style))
+    looks = ({"color": "black", "linewidth": 2.2}, {"color": "white", "linestyle": "--"})
+    draw_box(axes, corner, *size, *looks)
     axes.set_title("photo, and dashed the square\nthat was classified", pad=3)
     place = axes.get_position(original=True)  # of the panel, which a narrow photo does not fill
     inch = 1 / figure.get_figheight()
@@ -123,16 +114,15 @@ def _draw_photo(figure: Figure, axes: Axes, photo: NDArray[np.uint8], frame: Fra
 def _show(axes: Axes, image: NDArray[Any], shape: Sequence[int]) -> None:
     """Draw an image over the whole photo, in the photo's pixels."""
     axes.imshow(image, extent=(0, shape[1], shape[0], 0))
-    axes.set(xticks=[], yticks=[])
     axes.set_anchor("S")
-    axes.spines[:].set(visible=True, linewidth=0.5)
+    bare(axes)
 
 
 def _draw_ranking(axes: Axes, network: str, ranking: Sequence[tuple[str, float]]) -> None:
     """Bars below the names, which so may be long."""
     places = np.arange(len(ranking))
     probabilities = [probability for _, probability in ranking]
-    axes.barh(places + 0.25, probabilities, 0.36, color="#0072B2")
+    axes.barh(places + 0.25, probabilities, 0.36, color=BLUE)
     for place, (name, probability) in enumerate(ranking):
         axes.text(0, place - 0.02, f"{probability:.3f}  {shortened(name)}", va="bottom")
     axes.set(xlim=(0, 1), ylim=(len(ranking) - 0.45, -0.65), yticks=[], xticks=[0, 0.5, 1])
@@ -167,8 +157,6 @@ def _dimmed(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _draw_lines(axes: Axes, heat: NDArray[Any], shape: Sequence[int]) -> None:
     """Draw where the heatmap crosses shares of its maximum: black, with a white rim."""
-    from matplotlib.patheffects import withStroke
-
     wanted = [(share * heat.max(), width) for share, width in LEVELS]
     crossed = [(level, width) for level, width in wanted if heat.min() < level < heat.max()]
     if not crossed or min(heat.shape) < 2:
@@ -179,4 +167,4 @@ def _draw_lines(axes: Axes, heat: NDArray[Any], shape: Sequence[int]) -> None:
     )
     levels, widths = zip(*crossed, strict=True)
     lines = axes.contour(x, y, heat, levels, colors="black", linewidths=widths)
-    lines.set_path_effects([withStroke(linewidth=2.4, foreground="white", alpha=0.5)])
+    lines.set_path_effects(halo(2.4, alpha=0.5))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.plots.heatmaps import KEY, LEVELS, plot_heatmaps
+from minifcn.experiments.heatmap.pictures import KEY, LEVELS, plot_heatmaps
 
 FRAME = (0.2, 0.1, 0.8, 0.9)
 RANKING = [("cup", 0.75), ("a very long name of a class that is cut", 0.2), ("pot", 0.001)]

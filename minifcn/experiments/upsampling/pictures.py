@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.colours import CORRECT, WRONG, class_boundaries, colour_mask, error_map
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.colours import BLUE, ORANGE, error_map
+from minifcn.plots.legends import add_legend, class_swatches, error_swatches
+from minifcn.plots.outlines import draw_box, draw_mask
+from minifcn.plots.panels import bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_WIDTH, _PANEL, _GAP, _LABEL, _TITLE, _MARGIN = 8.0, 1.5, 0.08, 1.55, 0.26, 0.08  # inches
+_PANEL, _GAP, _LABEL, _TITLE, _MARGIN = 1.5, 0.08, 1.55, 0.26, 0.08  # inches
 _COLUMNS = ("prediction", "error", "logit before training", "logit after training")
 _ZOOM = 32
 """Pixels along a side of what is magnified."""
+_WINDOW = ({"edgecolor": "white", "linewidth": 2.5}, {"edgecolor": "black", "linewidth": 1.0})
 _MAP = "cividis"  # even steps of lightness, for readers who do not see colours too
 
 _STATES: dict[str, dict[str, Any]] = {
-    "equal": {"marker": "s", "color": "#0072B2", "label": "equal weights"},
-    "start": {"marker": "o", "color": "#E69F00", "label": "before training"},
+    "equal": {"marker": "s", "color": BLUE, "label": "equal weights"},
+    "start": {"marker": "o", "color": ORANGE, "label": "before training"},
     "trained": {"marker": "D", "color": "black", "label": "after training"},
 }
 
@@ -67,7 +71,7 @@ def plot_decoders(
     label = int(counts[1:].argmax()) + 1
     window = _window_around(truth == label)
     height = (len(rows) + 1) * (_PANEL + _GAP) + 2 * _TITLE + 2 * _MARGIN
-    with figure_file(path, _WIDTH, height) as figure:
+    with figure_file(path, WIDTH, height) as figure:
         place = _Places(height)
         _draw_scene(figure, place, image, truth, window, classes, palette)
         figure.text(
@@ -80,7 +84,7 @@ def plot_decoders(
             axes = [figure.add_axes(place.panel(i, column)) for column in range(4)]
             _draw_row(axes, row, truth, label, window, palette)
             name = f"{_wrapped(row.label)}\n{row.numbers}"
-            figure.text(_MARGIN / _WIDTH, place.centre(i), name, va="center")
+            figure.text(_MARGIN / WIDTH, place.centre(i), name, va="center")
             if i == 1:
                 for axis, title in zip(axes, _COLUMNS, strict=True):
                     axis.set_title(title, pad=4)
@@ -93,7 +97,7 @@ class _Places:
         self.height = height
 
     def left(self, column: int) -> float:
-        return (_MARGIN + _LABEL + column * (_PANEL + _GAP)) / _WIDTH
+        return (_MARGIN + _LABEL + column * (_PANEL + _GAP)) / WIDTH
 
     def bottom(self, row: int) -> float:
         titles = _TITLE * (1 if row == 0 else 2)
@@ -103,7 +107,7 @@ class _Places:
         return self.bottom(row) + 0.5 * _PANEL / self.height
 
     def panel(self, row: int, column: int) -> tuple[float, float, float, float]:
-        return self.left(column), self.bottom(row), _PANEL / _WIDTH, _PANEL / self.height
+        return self.left(column), self.bottom(row), _PANEL / WIDTH, _PANEL / self.height
 
 
 def _draw_scene(
@@ -115,39 +119,23 @@ def _draw_scene(
     classes: Sequence[str],
     palette: ArrayLike,
 ) -> None:
-    from matplotlib.patches import Rectangle
-
     axes = [figure.add_axes(place.panel(0, column)) for column in range(2)]
     axes[0].imshow(image, interpolation="nearest")
-    _draw_mask(axes[1], truth, palette)
+    draw_mask(axes[1], truth, palette, 0.5)
     for axis, title in zip(axes, ("image", "truth"), strict=True):
-        _frame(axis)
+        bare(axis)
         axis.set_title(title, pad=4)
-        for colour, width in (("white", 2.5), ("black", 1.0)):
-            axis.add_patch(
-                Rectangle(
-                    (window[1].start - 0.5, window[0].start - 0.5), _length(window[1]),
-                    _length(window[0]), fill=False, edgecolor=colour, linewidth=width,
-                )
-            )  # fmt: skip
+        corner = (window[1].start - 0.5, window[0].start - 0.5)
+        draw_box(axis, corner, _length(window[1]), _length(window[0]), *_WINDOW)
     _draw_legend(figure, place, classes, palette)
 
 
 def _draw_legend(
     figure: Figure, place: _Places, classes: Sequence[str], palette: ArrayLike
 ) -> None:
-    from matplotlib.patches import Patch
-
-    colours = [*(np.asarray(palette) / 255), np.array(CORRECT) / 255, np.array(WRONG) / 255]
-    names = [*classes, "correct", "wrong"]
-    handles = [
-        Patch(label=name, facecolor=colour, edgecolor="black", linewidth=0.5)
-        for name, colour in zip(names, colours, strict=True)
-    ]
-    figure.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(place.left(3), place.centre(0)),
-        frameon=False, borderaxespad=0, handlelength=1.4, labelspacing=0.3,
-    )  # fmt: skip
+    handles = [*class_swatches(classes, palette), *error_swatches()]
+    look: dict[str, Any] = {"loc": "center left", "borderpad": 0.4, "labelspacing": 0.3}
+    add_legend(figure, handles, (place.left(3), place.centre(0)), **look)
 
 
 def _draw_row(
@@ -159,28 +147,12 @@ def _draw_row(
     palette: ArrayLike,
 ) -> None:
     prediction = np.asarray(row.after).argmax(0)
-    _draw_mask(axes[0], prediction, palette)
+    draw_mask(axes[0], prediction, palette, 0.5)
     axes[1].imshow(error_map(truth, prediction), interpolation="nearest")
     for axis, logits in zip(axes[2:], (row.before, row.after), strict=True):
         axis.imshow(np.asarray(logits)[label][window], cmap=_MAP, interpolation="nearest")
     for axis in axes:
-        _frame(axis)
-
-
-def _draw_mask(axis: Axes, mask: NDArray[Any], palette: ArrayLike) -> None:
-    from matplotlib.collections import LineCollection
-
-    axis.imshow(colour_mask(mask, palette), interpolation="nearest")
-    segments = list(class_boundaries(mask))
-    for colour, width in (("white", 1.0), ("black", 0.5)):
-        axis.add_collection(
-            LineCollection(segments, colors=colour, linewidths=width), autolim=False
-        )
-
-
-def _frame(axis: Axes) -> None:
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set(visible=True, linewidth=0.5)
+        bare(axis)
 
 
 def _window_around(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
@@ -217,7 +189,7 @@ def plot_checkerboards(
         floor: Q of the truth, a line.
     """
     labels = list(scores)
-    with figure_file(path, _WIDTH, 1.2 + 0.42 * len(labels), layout="constrained") as figure:
+    with figure_file(path, WIDTH, 1.2 + 0.42 * len(labels), layout="constrained") as figure:
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
         right.set_xlim(0, 1.1 * max(map(max, scores.values())))
         right.tick_params(axis="y", length=0)
@@ -281,14 +253,14 @@ def plot_unpooling(
         "unpooled with switches": stored[window],
         "bed of nails": nails[window],
     }
-    with figure_file(path, _WIDTH, 2.9, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 2.9, layout="constrained") as figure:
         axes = figure.subplots(1, 4)
         for axis, (title, plane) in zip(axes, panels.items(), strict=True):
             drawn = axis.imshow(
                 plane, cmap=_MAP, vmin=0, vmax=float(features.max()), interpolation="nearest"
             )
             axis.set_title(title)
-            _frame(axis)
+            bare(axis)
         bar = figure.colorbar(drawn, ax=axes, location="bottom", fraction=0.06, aspect=60)
         bar.set_label("value of one feature; darkest is zero")
 

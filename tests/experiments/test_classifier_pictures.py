@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from minifcn.experiments.classifier.pictures import COLUMNS, plot_class_maps, plot_localisation
 from minifcn.plots import colour_mask
-from minifcn.plots.classifier import COLUMNS, plot_class_maps, plot_localisation
 
 CLASSES = ["background", "disc", "a class with a very long name"]
 PALETTE = np.array([(0, 0, 0), (230, 159, 0), (86, 180, 233)], np.uint8)

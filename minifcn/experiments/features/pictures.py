@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minifcn.plots.canvas import figure_file
-from minifcn.plots.colours import check_image
+from minifcn.plots.canvas import WIDTH, figure_file
+from minifcn.plots.colours import BLUE, VERMILION, check_image
+from minifcn.plots.legends import in_order
+from minifcn.plots.outlines import draw_box
+from minifcn.plots.panels import bare
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-_WIDTH = 8.0
-_TRAINED, _UNTRAINED, _GUESS = "#0072b2", "#d55e00", "0.35"
+_TRAINED, _UNTRAINED, _GUESS = BLUE, VERMILION, "0.35"
 
 Stage = tuple[str, int, Mapping[int, Sequence[np.ndarray]]]
 """A title, the stride, and for some units the patches that excite each."""
@@ -42,9 +44,9 @@ def plot_filters(path: str | os.PathLike[str], groups: Mapping[str, np.ndarray])
     count = len(next(iter(groups.values())))
     columns = min(count, 12)
     rows = -(-count // columns)
-    side = (_WIDTH - 0.2) / columns
+    side = (WIDTH - 0.2) / columns
     height = len(groups) * (0.35 + rows * side) + 0.3
-    with figure_file(path, _WIDTH, height, layout="constrained") as figure:
+    with figure_file(path, WIDTH, height, layout="constrained") as figure:
         parts = figure.subfigures(len(groups), 1, squeeze=False)[:, 0]
         for part, (name, filters) in zip(parts, groups.items(), strict=True):
             part.suptitle(f"filters of the first layer, {name} (grey: 0)", fontsize=10)
@@ -69,8 +71,7 @@ def _check_filters(groups: Mapping[str, np.ndarray]) -> None:
 def _bare(axes: Any, used: int) -> None:
     """Take ticks from axes, and hide those that nothing is drawn in."""
     for k, axis in enumerate(axes):
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, linewidth=0.5)
+        bare(axis)
         axis.set_visible(k < used)
 
 
@@ -100,7 +101,7 @@ def plot_patches(path: str | os.PathLike[str], stages: Sequence[Stage]) -> None:
                 check_image(f"{title}, unit {unit}", patch)
     lines = -(-len(stages) // 2)
     most = max(len(units) for _, _, units in stages)
-    with figure_file(path, _WIDTH, lines * (0.4 + 0.58 * most) + 0.3, layout="constrained") as page:
+    with figure_file(path, WIDTH, lines * (0.4 + 0.58 * most) + 0.3, layout="constrained") as page:
         blocks = page.subfigures(lines, 2, squeeze=False, wspace=0.03).ravel()
         for block, stage in zip(blocks, stages, strict=False):
             _draw_block(block, stage)
@@ -125,11 +126,9 @@ def _draw_block(block: SubFigure, stage: Stage) -> None:
 
 def _mark_cell(axis: Axes, side: int, stride: int) -> None:
     """Draw a square of stride x stride pixels around the middle of a patch."""
-    from matplotlib.patches import Rectangle
-
-    corner = ((side - stride) / 2 - 0.5,) * 2
-    for colour, width in (("black", 1.6), ("white", 0.7)):
-        axis.add_patch(Rectangle(corner, stride, stride, fill=False, ec=colour, lw=width))
+    first = (side - stride) / 2 - 0.5
+    looks = ({"ec": "black", "lw": 1.6}, {"ec": "white", "lw": 0.7})
+    draw_box(axis, (first, first), stride, stride, *looks)
 
 
 # -- Probes --------------------------------------------------------------------------------------
@@ -160,21 +159,14 @@ def plot_probes(
             raise ValueError(
                 f"{title}: scores must have shape (seeds, 2, {len(labels)}), got {np.shape(scores)}"
             )
-    with figure_file(path, _WIDTH, 3.3, layout="constrained") as figure:
+    with figure_file(path, WIDTH, 3.3, layout="constrained") as figure:
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for axis, (title, scores, chance) in zip(axes, panels, strict=True):
             _draw_panel(axis, np.asarray(scores), chance)
             axis.set_xticks(range(len(labels)), labels, fontsize=7.5, rotation=45)
             axis.set_title(title, fontsize=9.5)
-        handles, names = axes[0].get_legend_handles_labels()
-        order = [names.index(name) for name in ("trained", "untrained", "guessing")]
-        figure.legend(
-            [handles[k] for k in order],
-            [names[k] for k in order],
-            loc="outside lower center",
-            ncols=3,
-            frameon=False,
-        )
+        handles, names = in_order(axes[0], ("trained", "untrained", "guessing").index)
+        figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
 
 
 def _draw_panel(axis: Axes, scores: np.ndarray, chance: float) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.plots.arithmetic import (
+from minifcn.experiments.arithmetic.pictures import (
     direct_panel,
     plot_direct,
     plot_transposed,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minifcn.plots.canvas import figure_file
+from minifcn.plots.colours import BLUE, GREEN, ORANGE
+from minifcn.plots.legends import in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,12 +22,11 @@ def _hatched(label: str, colour: str, hatch: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; hatches differ as well.
 _SIDES: dict[str, dict[str, Any]] = {
-    "minifcn": {"color": "#0072B2", "label": "minifcn"},
-    "torch": _hatched("PyTorch", "#E69F00", "////"),
-    "torch_fp32": _hatched("PyTorch, float32", "#E69F00", "////"),
-    "torch_tf32": _hatched("PyTorch, TF32", "#009E73", "...."),
+    "minifcn": {"color": BLUE, "label": "minifcn"},
+    "torch": _hatched("PyTorch", ORANGE, "////"),
+    "torch_fp32": _hatched("PyTorch, float32", ORANGE, "////"),
+    "torch_tf32": _hatched("PyTorch, TF32", GREEN, "...."),
 }
 _WIDTH, _ROW, _MARGIN = 9.0, 0.34, 1.0  # inches
 _PANELS = (
@@ -63,16 +64,9 @@ def plot_speeds(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]])
 
 def _add_legend(axes: Axes) -> None:
     """Bars first, then the limit; above the axes, where it covers nothing."""
-    handles, labels = axes.get_legend_handles_labels()
-    order = sorted(range(len(labels)), key=lambda i: labels[i] == "limit")
-    axes.legend(
-        [handles[i] for i in order],
-        [labels[i] for i in order],
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        ncols=len(order),
-        frameon=False,
-    )
+    handles, labels = in_order(axes, lambda label: label == "limit")
+    above: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}
+    axes.legend(handles, labels, ncols=len(labels), **above)
 
 
 def _rows_of(amount: str, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

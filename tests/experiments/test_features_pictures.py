@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.plots.features import filter_picture, plot_filters, plot_patches, plot_probes
+from minifcn.experiments.features.pictures import (
+    filter_picture,
+    plot_filters,
+    plot_patches,
+    plot_probes,
+)
 
 LABELS = ["3x3\npixels", "stage 1", "stage 2"]
 

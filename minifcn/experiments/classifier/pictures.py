@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from minifcn.plots.canvas import check_names, figure_file, legible
-from minifcn.plots.colours import (
-    check_image,
-    check_labels,
-    check_palette,
-    class_boundaries,
-    colour_mask,
-)
+from minifcn.plots.canvas import WIDTH, check_names, figure_file, legible
+from minifcn.plots.colours import VERMILION, check_image, check_labels, check_palette, check_size
+from minifcn.plots.legends import add_legend, class_swatches
+from minifcn.plots.outlines import draw_boundaries, draw_mask
+from minifcn.plots.panels import GAP, MARGIN, bare, panel_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,8 +21,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("image", "score map of its class", "map, thresholded", "FCN-8s (masks)", "truth")
 
-_WIDTH, _MARGIN, _GAP, _TITLE, _LEGEND = 8.0, 0.08, 0.08, 0.25, 0.3
+_TITLE, _LEGEND = 0.25, 0.3
 _MAP = "viridis"
+_LINE = {"colour": "white", "rim": "black"}
 
 Row = tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike]
 """Image, score map of its class, the map thresholded, what an FCN says, truth."""
@@ -55,15 +53,16 @@ def plot_localisation(
     if not len(rows):
         raise ValueError("rows must hold at least one scene, got none")
     checked = [_checked(row, len(colours), k) for k, row in enumerate(rows)]
-    side = (_WIDTH - 2 * _MARGIN - (len(COLUMNS) - 1) * _GAP) / len(COLUMNS)
-    height = _TITLE + len(rows) * (side + _GAP) + 2 * _LEGEND
-    with figure_file(path, _WIDTH, height) as figure:
-        grid = _grid(figure, len(rows), len(COLUMNS), side, 2 * _LEGEND, 0)
+    side = (WIDTH - 2 * MARGIN - (len(COLUMNS) - 1) * GAP) / len(COLUMNS)
+    height = _TITLE + len(rows) * (side + GAP) + 2 * _LEGEND
+    with figure_file(path, WIDTH, height) as figure:
+        shape, size = (len(rows), len(COLUMNS)), (side, side)
+        grid = panel_grid(figure, *shape, size, above=_TITLE, below=2 * _LEGEND)
         for axes, (image, scores, *masks) in zip(grid, checked, strict=True):
             axes[0].imshow(image)
             _show_map(axes[1], scores, masks[-1])
             for axis, mask in zip(axes[2:], masks, strict=True):
-                _show_mask(axis, mask, colours)
+                draw_mask(axis, mask, colours, 0.6, **_LINE)
         for axis, title in zip(grid[0], COLUMNS, strict=True):
             axis.set_title(title, pad=4)
         _key(figure, classes, colours, height)
@@ -105,10 +104,13 @@ def plot_class_maps(
     count = 3 + len(scores)
     columns = min(4, count)
     lines = -(-count // columns)
-    side = (_WIDTH - 2 * _MARGIN - (columns - 1) * _GAP) / columns
-    height = lines * (side + _TITLE + _GAP) + 2 * _LEGEND
-    with figure_file(path, _WIDTH, height) as figure:
-        axes = _grid(figure, lines, columns, side, 2 * _LEGEND, _TITLE).ravel()
+    side = (WIDTH - 2 * MARGIN - (columns - 1) * GAP) / columns
+    height = lines * (side + _TITLE + GAP) + 2 * _LEGEND
+    with figure_file(path, WIDTH, height) as figure:
+        axes = panel_grid(
+            figure, lines, columns, (side, side),
+            above=_TITLE, below=2 * _LEGEND, gap=(GAP, GAP + _TITLE),
+        ).ravel()  # fmt: skip
         for axis in axes[count:]:
             axis.set_visible(False)
         axes[0].imshow(pixels)
@@ -120,7 +122,7 @@ def plot_class_maps(
         for axis, mask, title in zip(
             axes[count - 2 :], (found, labels), ("maps, thresholded", "truth"), strict=False
         ):
-            _show_mask(axis, mask, colours)
+            draw_mask(axis, mask, colours, 0.6, **_LINE)
             axis.set_title(title, pad=4)
         _key(figure, classes, colours, height)
 
@@ -135,35 +137,8 @@ def _checked(arrays: Sequence[ArrayLike], num_classes: int, k: int | None = None
         raise ValueError(f"{where}score map must have shape (h, w), got {scores[0].shape}")
     masks = [check_labels(f"{where}mask", mask, num_classes) for mask in others]
     for mask in masks:
-        if mask.shape != pixels.shape[:2]:
-            raise ValueError(
-                f"{where}mask must have the image's shape {pixels.shape[:2]}, got {mask.shape}"
-            )
+        check_size(f"{where}mask", mask, pixels.shape[:2])
     return [pixels, *scores, *masks]
-
-
-def _grid(
-    figure: Figure, lines: int, columns: int, side: float, below: float, title: float
-) -> NDArray[Any]:
-    """Return (lines, columns) axes without ticks; `title` is room above each line but the first."""
-    width, height = figure.get_size_inches()
-    grid = figure.subplots(
-        lines,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": _MARGIN / width,
-            "right": 1 - _MARGIN / width,
-            "bottom": below / height,
-            "top": 1 - _TITLE / height,
-            "wspace": _GAP / side,
-            "hspace": (_GAP + title) / side,
-        },
-    )
-    for axis in grid.ravel():
-        axis.set(xticks=[], yticks=[])
-        axis.spines[:].set(visible=True, linewidth=0.5)
-    return grid
 
 
 def _show_map(axis: Axes, scores: NDArray[Any], truth: NDArray[Any], **limits: Any) -> None:
@@ -171,54 +146,32 @@ def _show_map(axis: Axes, scores: NDArray[Any], truth: NDArray[Any], **limits: A
     height, width = truth.shape
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     axis.imshow(scores, cmap=_MAP, extent=extent, interpolation="nearest", **limits)
-    _outline(axis, truth, "white", 1.2)
+    draw_boundaries(axis, truth, 1.2, **_LINE)
     row, column = np.unravel_index(scores.argmax(), scores.shape)
     y = (row + 0.5) * height / scores.shape[0] - 0.5
     x = (column + 0.5) * width / scores.shape[1] - 0.5
-    for colour, size, line in (("white", 9, 3.5), ("#d55e00", 8, 1.8)):
+    for colour, size, line in (("white", 9, 3.5), (VERMILION, 8, 1.8)):
         axis.plot(x, y, "x", color=colour, markersize=size, markeredgewidth=line)
-
-
-def _show_mask(axis: Axes, mask: NDArray[Any], palette: NDArray[np.uint8]) -> None:
-    axis.imshow(colour_mask(mask, palette), interpolation="nearest")
-    _outline(axis, mask, "white", 0.6)
-
-
-def _outline(axis: Axes, mask: NDArray[Any], colour: str, width: float) -> None:
-    """Draw the boundaries between labels with a dark rim, to be seen on any ground."""
-    from matplotlib.collections import LineCollection
-
-    segments = list(class_boundaries(mask))
-    for own_colour, own_width in (("black", 2 * width), (colour, width)):
-        lines = LineCollection(segments, colors=own_colour, linewidths=own_width)
-        axis.add_collection(lines, autolim=False)
 
 
 def _key(figure: Figure, classes: Sequence[str], palette: NDArray[np.uint8], height: float) -> None:
     """Explain the colours of the masks, and those, the outline and the cross of the maps."""
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
-    swatches = [
-        Patch(label=name, facecolor=colour / 255, edgecolor="black", linewidth=0.5)
-        for name, colour in zip(legible(classes), palette, strict=True)
-    ]
-    cross = Line2D([], [], marker="x", color="#d55e00", linestyle="", markeredgewidth=1.8)
+    cross = Line2D([], [], marker="x", color=VERMILION, linestyle="", markeredgewidth=1.8)
     cross.set_label("maximum of a map")
-    corners = {"loc": "upper left", "frameon": False, "borderaxespad": 0, "borderpad": 0}
-    style: dict[str, Any] = {"handlelength": 1.4, "columnspacing": 1.2, **corners}
-    top, left = (2 * _LEGEND - _MARGIN) / height, _MARGIN / _WIDTH
-    figure.legend(handles=swatches, ncols=min(8, len(classes)), bbox_to_anchor=(left, top), **style)
-    below = (_LEGEND - _MARGIN) / height
-    figure.legend(handles=[cross], bbox_to_anchor=(left, below), **style)
-    _scale(figure, [0.34, below - 0.16 / height, 0.2, 0.14 / height])
+    left = MARGIN / WIDTH
+    swatches = class_swatches(legible(classes), palette)
+    top, below = (2 * _LEGEND - MARGIN) / height, (_LEGEND - MARGIN) / height
+    add_legend(figure, swatches, (left, top), min(8, len(classes)))
+    add_legend(figure, [cross], (left, below))
+    _draw_scale(figure, [0.34, below - 0.16 / height, 0.2, 0.14 / height])
     figure.text(0.33, below - 0.09 / height, "score: low", ha="right", va="center")
     figure.text(0.55, below - 0.09 / height, "high (line: the truth's outline)", va="center")
 
 
-def _scale(figure: Figure, box: list[float]) -> None:
+def _draw_scale(figure: Figure, box: list[float]) -> None:
     """Draw the colours of a map from low to high."""
     axis = figure.add_axes((box[0], box[1], box[2], box[3]))
     axis.imshow(np.linspace(0, 1, 256)[None], cmap=_MAP, aspect="auto")
-    axis.set(xticks=[], yticks=[])
-    axis.spines[:].set(visible=True, linewidth=0.5)
+    bare(axis)

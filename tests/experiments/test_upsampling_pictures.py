@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
+from minifcn.experiments.upsampling.pictures import (
+    Row,
+    plot_checkerboards,
+    plot_decoders,
+    plot_unpooling,
+)
 from minifcn.plots import colour_mask, error_map
-from minifcn.plots.upsampling import Row, plot_checkerboards, plot_decoders, plot_unpooling
 
 CLASSES = ("background", "disc", "square")
 PALETTE = np.array([(0, 0, 0), (230, 159, 0), (86, 180, 233)], np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from minifcn.plots import plot_speeds
+from minifcn.bench.picture import plot_speeds
 from minifcn.plots.canvas import DPI
 
 NETWORK = {"name": "FCN-8s step", "gflop": None, "megabytes": None, "minifcn_ms": 300.0,
