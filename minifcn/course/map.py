@@ -111,9 +111,9 @@ def _draw_scores(axes: Axes) -> None:
     _draw_box(axes, 4.3, 0.4, 0.4, _FEATURES)
     axes.text(4.3, _ROW - 0.42, "layers of a\nclassifier, as\nconvolutions", **_NOTE)
     _draw_arrow(axes, [(3.65, _ROW), (4.08, _ROW)])
-    for x, height, name in [(4.95, 0.4, "scores\n1/32"), (5.6, 0.56, ""), (6.25, 0.74, "")]:
+    for x, height in [(4.95, 0.4), (5.6, 0.56), (6.25, 0.74)]:
         _draw_box(axes, x, 0.14, height, _SCORES)
-        axes.text(x, _ROW - height / 2 - 0.16, name, **_NOTE)
+    axes.text(4.95, _ROW - 0.36, "scores\n1/32", **_NOTE)
     _draw_arrow(axes, [(4.52, _ROW), (4.86, _ROW)])
     for start, end, factor in [(5.04, 5.51, 2), (5.69, 6.16, 2), (6.34, 6.85, 8)]:
         _draw_arrow(axes, [(start, _ROW), (end, _ROW)])
