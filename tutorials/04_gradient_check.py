@@ -13,8 +13,8 @@
 # learning: gradients 03, checked [04], training 05                        the whole job: 14
 # ```
 #
-# You will measure derivatives without the chain rule, find out how exact that can be, and write
-# three wrong backward passes and see a check find them and name the mistake.
+# You will measure derivatives without the chain rule, find out how exact that can be, write three
+# wrong backward passes, and see a check find them and name the mistakes.
 #
 # Why: a wrong gradient raises no error. A network with a wrong gradient may still learn a little,
 # and you may look in the wrong place for weeks. The tests of this package check its operations in
