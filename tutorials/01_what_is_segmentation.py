@@ -312,8 +312,8 @@ show(out / "void.png")
 #
 # A **fully convolutional network**, **FCN** for short, turns an image into a mask. The picture
 # shows one, from left to right, with the numbers of the tutorials in dark discs. `1/8` says that an
-# eighth of the image's rows and of its columns are left. You need not know the other words yet:
-# each will be explained.
+# eighth of the image's rows and of its columns are left. You do not need to know the other words
+# yet: each will be explained.
 
 # %%
 draw_map(out / "map.png")
@@ -322,9 +322,9 @@ show(out / "map.png")
 # %% [markdown]
 # Convolutions and pooling make the image smaller, and turn its colours into features. The layers
 # that once named one class for a whole image are applied as convolutions, and give scores for each
-# class on a coarse map. That is made larger in three steps; before the last two, a skip adds
-# scores from a stage that still has more rows and columns. Each pixel gets the class with the
-# highest score. All weights are learned: gradients of one number, the loss, say how to change them.
+# class on a coarse map. This map is made larger in three steps; before the second and the third, a
+# skip adds scores from a stage that has more rows and columns. Each pixel gets the class with the
+# highest score. The weights are learned: gradients of one number, the loss, say how to change them.
 #
 # At the head of each tutorial you find this map in three lines. The number in brackets is where
 # you are. Come back to the picture when you have lost your way.
@@ -336,7 +336,8 @@ show(out / "map.png")
 #    from those of `matrix`? First say why, then try.
 # 2. `regions(classes == 1)` counted fewer regions than there are discs. Add a third kind of object
 #    to the scene, with a number and a class of its own, so that the same function counts more
-#    regions than there are discs. Compare it with `len(np.unique(objects[classes == 1]))`.
+#    regions than there are discs. With `discs = len(np.unique(objects[classes == 1]))`, the line
+#    `claim("more regions than discs", regions(classes == 1) > discs)` then says nothing.
 # 3. Make predictions for all scenes that together have a pixel accuracy *lower* than `blind`, that
 #    of all background, and a mean IU *higher* than `0.5`. Begin with `truths.copy()`, and spoil a
 #    part of it. A `ConfusionMatrix` tells you when you are there.

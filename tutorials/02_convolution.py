@@ -12,8 +12,8 @@
 # You will compute a convolution number by number, write it as loops and as a matrix product, and
 # find that both give what the package gives. You will also predict the size of every output.
 #
-# The network on the map of tutorial 01 is built of convolutions. If you can compute one on paper,
-# you can follow its shapes and its numbers.
+# The network on the map of tutorial 01 consists mainly of convolutions. If you can compute one on
+# paper, you can follow its shapes and its numbers.
 
 # %%
 import numpy as np
@@ -311,7 +311,7 @@ equal("a column of im2col and a window", columns[:, :, :, :, 1, 2], window, with
 # ## Is it a convolution at all?
 #
 # In mathematics, a convolution first turns the kernel round: upside down, and left to right. What
-# networks compute does not turn it. In mathematics that is called **cross-correlation**. The
+# networks compute does not turn it. In mathematics that is called **cross-correlation**. Since the
 # weights are learned, a network can learn the turned ones just as well, and everybody says
 # convolution.
 #

@@ -138,7 +138,7 @@ def _draw_learning(axes: Axes) -> None:
     from matplotlib.patches import FancyBboxPatch
 
     _draw_arrow(axes, [(7.35, 2.2), (7.35, 2.03), (0.65, 2.03), (0.65, 2.5)], linestyle=(0, (4, 2)))
-    axes.text(4.06, 1.83, "gradients of the loss, back to every weight", **{**_NOTE, "ha": "left"})
+    axes.text(4.06, 1.83, "gradients of the loss, back to the weights", **{**_NOTE, "ha": "left"})
     axes.text(0.7, 1.83, "the whole job, in this frame", **{**_NOTE, "ha": "left"})
     style = "round,pad=0,rounding_size=0.1"
     axes.add_patch(
