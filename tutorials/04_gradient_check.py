@@ -206,10 +206,10 @@ for dtype, values in curves.items():
 
 # %% [markdown]
 # Each dtype makes a V, whose bottom is within a factor of ten of the formula's eps. The right arm,
-# truncation, is the same for both. The left arm, rounding, is higher for float32. With `eps =
-# 1e-5`, a right gradient shows an error below `1e-9` in float64, and one of 0.02 in float32, give
-# or take a hundredth. With this eps, a check in float32 cannot tell a right gradient from one that
-# is wrong by a hundredth. Check in float64.
+# truncation, is the same for both. The left arm, rounding, is higher for float32. A right gradient
+# shows, with `eps = 1e-5`, an error below `1e-9` in float64, and one of 0.02 in float32, give or
+# take a hundredth. With this eps, a check in float32 cannot tell a right gradient from one that is
+# wrong by a hundredth. Check in float64.
 #
 # At the far left, float32 has lost everything: `x + eps` rounds to x, the numeric gradient is 0,
 # and its error is 1.
