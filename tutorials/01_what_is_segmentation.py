@@ -232,7 +232,7 @@ measured("pixel accuracy of the coarse prediction, all scenes", matrix.pixel_acc
 # %% [markdown]
 # ## Change one thing: answer "background"
 #
-# What mean IU does the answer get that never looks? Its intersection with each of the five shapes
+# What mean IU does the all-background answer get? Its intersection with each of the five shapes
 # is empty: five zeros. For the background, the intersection is all true background and the union is
 # every pixel, so its IU is the pixel accuracy. The mean over the classes is
 #
