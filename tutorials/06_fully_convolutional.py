@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 06. How does a classifier become fully convolutional?
 #
-# **Time:** 35 minutes; the code runs in 8 seconds. **Before:** 01, 02, 05.
+# **Time:** 45 minutes; the code runs in 15 seconds. **Before:** 01, 02, 05.
 #
 # ```
 # image > convolution 02 > features 11 > scores [06] > coarse map 07 > upsampling 08 09 10 > mask 01

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 07. What can one cell see, and what does stride cost?
 #
-# **Time:** 30 minutes; the code runs in 4 seconds. **Before:** 01, 02, 03, 05, 06.
+# **Time:** 35 minutes; the code runs in 4 seconds. **Before:** 01, 02, 03, 05, 06.
 #
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map [07] > upsampling 08 09 10 > mask 01

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08. Can pooling be undone?
 #
-# **Time:** 30 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
+# **Time:** 35 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
 #
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling [08] 09 10 > mask 01

@@ -14,8 +14,8 @@
 #
 # On its way, a network for segmentation makes arrays with fewer and fewer rows and columns, and
 # must make them large again. A transposed convolution can do that, with weights that are learned
-# like those of any layer; tutorial 10 trains some. Much that is said about it is wrong, so we check
-# each step.
+# like those of any layer; tutorial 10 trains some. Its names mislead ("deconvolution", "padding"),
+# so we check each step.
 
 # %%
 import numpy as np
@@ -215,17 +215,17 @@ measured("transposed, a = 1", transposed_size(3, 3, stride=2, padding=1, output_
 
 
 def accepts(a, s, d):
+    settings = {"stride": s, "dilation": d, "output_padding": a}
     try:
-        kernels.conv_transpose2d(
-            np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), stride=s, dilation=d, output_padding=a
-        )
+        kernels.conv_transpose2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), **settings)
     except ValueError:
         return False
     return True
 
 
 for s, d, a in np.ndindex(4, 4, 6):
-    claim(f"a = {a} for s = {s + 1}, d = {d + 1}", accepts(a, s + 1, d + 1) == (a < max(s, d) + 1))
+    below = a < s + 1 or a < d + 1
+    claim(f"accepted if below s or d: {a}, {s + 1}, {d + 1}", accepts(a, s + 1, d + 1) == below)
 
 # %% [markdown]
 # output_padding adds rows and columns at the bottom and right only. These are not added zeros, but
@@ -303,8 +303,8 @@ measured("share of zeros between, with stride 2", between, "75 %")
 # %% [markdown]
 # Many pictures show it in this way, as a convolution with zeros between the pixels. That is right,
 # but a waste: with stride 2 and many pixels, 75 % of what the windows read are zeros that were put
-# between. With a stride above 1 the package stamps, on the CPU. With stride 1 there are no zeros
-# between, and it reads. (For a larger p, rows are cut off the input instead of step 2.)
+# between. With a stride above 1 the package stamps, on the CPU. With stride 1 (and a = 0) there are
+# no zeros between, and it reads. (For a larger p, rows are cut off the input instead of step 2.)
 #
 # ## The backward of a convolution
 #
@@ -352,12 +352,14 @@ for k in (2, 3, 4):
 #
 # ## Appendix: how it is computed, and all sizes
 #
-# For those who want to know. The exercises do not need it.
+# You may skip this and go on to the exercises, which do not need it.
 #
-# **col2im.** In tutorial 02 a convolution was im2col, then a matrix product with the weights. For
+# ### col2im: scatter or gather
+#
+# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For
 # the transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the
 # product with the transposed weights, which makes all stamps. Then put each stamp where it belongs,
-# and add: "columns to image", the adjoint of im2col.
+# and add. This is called **col2im**, "columns to image": the adjoint of im2col.
 
 # %%
 N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
@@ -382,7 +384,7 @@ equal("<im2col(x), stamps> and <x, col2im(stamps)>", left, (x * by_col2im).sum()
 #
 # The difference counts on a GPU, where thousands of small tasks, its threads, run at once. With
 # scatter, two threads may add to one pixel at the same time. They must take turns, or a number is
-# lost. With gather, every thread has a pixel of its own. So what the package runs on a GPU gathers:
+# lost. With gather, every thread has a pixel of its own. What the package runs on a GPU gathers:
 # `col2im_gather` in `minifcn/kernels/cuda/windows.cu`.
 
 # %%
@@ -402,7 +404,9 @@ equal("scatter and gather", scattered, gathered)
 equal("gather and col2im", gathered, by_col2im)
 
 # %% [markdown]
-# **All sizes.** As in tutorial 02 we hold the formula of the size to the package for every setting
+# ### All sizes
+#
+# As in tutorial 02 we hold the formula of the size to the package for every setting
 # up to a bound, and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed
 # convolutions.
 
@@ -449,5 +453,5 @@ claim("each relationship has more than 10 cases", min(cases.values()) > 10)
 #
 # ## Next
 #
-# With k = 3 and s = 2 some pixels get four stamps and others one. The next tutorial shows what
-# this does to a picture, and how to avoid it.
+# With k = 3 and s = 2 some pixels get four stamps and others one. The next tutorial shows what this
+# does to a picture, how to avoid it, and what becomes of it in training.

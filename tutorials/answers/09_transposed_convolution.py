@@ -10,7 +10,7 @@ from minifcn.course.notebooks import run_tutorial
 globals().update(run_tutorial(9))  # runs tutorial 09 first; its output is not shown
 
 # %%
-# 1. Every 3 numbers the pattern is the same, so s = 3. A 2 stands where two stamps meet, 2 in a row:
+# 1. The pattern repeats every 3 numbers, so s = 3. A 2 stands where two stamps meet, two in a row:
 #    k - s = 2, so k = 5. And 14 = 3 (i - 1) + 5 gives i = 4. In the second row, the first number is
 #    ax and the last bz: x = 3, z = 2. With s = 2 there are 3 weights, and 1 = ay gives y = 1. Then
 #    az + bx = 2 + 6 = 8 fits.
