@@ -71,14 +71,15 @@ except ValueError as error:
     print("the whole image of 160 x 160:", error)
 
 # %% [markdown]
-# A larger image fails. At which layer? A convolution and a pooling take any size. From 160 x 160
-# pixels they make features of 36 x 36 (160, 156, 78, 76, 38, 36), so 64 * 36 * 36 = 82944 numbers.
-# The linear layer does not take them: it has exactly 64 * 4 * 4 = 1024 weights for each class.
+# A larger image fails. At which layer? Convolutions and poolings take larger images, too. From
+# 160 x 160 pixels they make features of 36 x 36 (160, 156, 78, 76, 38, 36), so 64 * 36 * 36 = 82944
+# numbers. The linear layer does not take them: it has exactly 64 * 4 * 4 = 1024 weights for each
+# class.
 #
 # Two words that you will meet. To **flatten** is to put all features of an image into one row, as
 # `reshape` does above. And a linear layer is also called **fully connected**: each of its outputs
-# is connected with every number of that row. This is the "fc" in names such as fc6, the sixth layer
-# of VGG16.
+# is connected with every number of that row. This is the "fc" of the layers fc6 and fc7 of VGG16, a
+# well-known classifier; they are counted after its five stages of convolutions.
 #
 # ## A linear layer is a convolution
 #
@@ -137,10 +138,9 @@ equal("linear layer at each place, and convolution", slid, scores)
 #
 # ## The whole network
 #
-# Now every layer is a convolution, a relu or a pooling. Such a network is called **fully
-# convolutional**, and an FCN is a fully convolutional network. Its output has a **class map** for
-# each class: scores in rows and columns, like an image. One place of it (row and column) is a
-# **cell**.
+# Now every layer is a convolution, a relu or a pooling. Such a network is called a **fully
+# convolutional** network, or FCN. Its output has a **class map** for each class: scores in rows and
+# columns, like an image. One place of it (row and column) is a **cell**.
 
 
 # %%
@@ -211,8 +211,8 @@ measured("in the last layer", times[-1], "1")
 # %% [markdown]
 # One window needs 1.9 million multiplications, and all windows 2,072 million. The image at once
 # needs 83 million: 25 times fewer, for the same scores. Most is saved in the first layer, which
-# needs 35 times fewer: there a pixel is read by up to 8 x 8 windows. Nothing is saved in the last
-# layer (1 time): a score belongs to one window.
+# needs 35 times fewer: up to 8 x 8 windows share a pixel. Nothing is saved in the last layer, where
+# the ratio is 1: no two windows share a score.
 #
 # ## Train it
 #
@@ -268,10 +268,10 @@ accuracy = (answers == held_labels).mean()
 measured("accuracy on held-out windows", accuracy, "80 %", within=0.07)
 
 # %% [markdown]
-# About 80 % of the held-out windows are named right, give or take 7 points: the last bits of a
-# training differ from machine to machine. Guessing gives a third. Now make the trained classifier
-# fully convolutional, and give it the larger scenes. Softmax in each cell, over the classes, turns
-# the scores into probabilities.
+# About 80 % of the held-out windows are named right, give or take 7 points: a training does not end
+# with quite the same numbers on every machine. Guessing gives a third. Now make the trained
+# classifier fully convolutional, and give it the larger scenes. Softmax in each cell, over the
+# classes, turns the scores into probabilities.
 
 # %%
 with no_grad():
@@ -403,7 +403,8 @@ claim("nor is it one cell", abs(by_2[..., 1:] - still[..., :-1]).max() > 0.1)
 #
 # Inside the parentheses is the linear layer at one position: a convolution with a kernel of 1 x 1,
 # a **1x1 convolution**. It keeps H and W, and sets the channels: of 64 numbers at each position it
-# makes 3. It mixes the channels of one position, and sees no neighbours.
+# makes 3, and channels of features become scores of classes. It mixes the channels of one position,
+# and sees no neighbours.
 
 # %%
 f = generator.standard_normal((2, 64, 5, 7))
@@ -450,8 +451,7 @@ train(with_mean, windows, labels)
 with no_grad():
     features = with_mean.features(tensor(images)).data  # (4, 64, 36, 36)
 weights, bias = with_mean.linear.weight.data, with_mean.linear.bias.data[:, None, None]
-# Cell (i, j) of the features sees the 20 x 20 pixels from (4i, 4j) on; (4i + 10, 4j + 10) is their
-# middle.
+# Cell (i, j) sees the 20 x 20 pixels from (4i, 4j) on, with (4i + 10, 4j + 10) in the middle.
 middles = truth[:, 10:151:4, 10:151:4]
 
 
@@ -575,7 +575,7 @@ measured("pixels", 160 * 160, "25,600")
 # There are 1,089 scores for 25,600 pixels: one every 4 pixels, and none near the border, where no
 # window has its middle. The output is of **low resolution**: it has fewer places than the image.
 # The well-known classifiers, such as VGG16, halve the size five times, and give one score every 32
-# pixels. This low-resolution problem is what the tutorials from 07 to 13 are about.
+# pixels. Tutorials 07 to 10, 12 and 13 are about this low-resolution problem.
 
 # %% [markdown]
 # ## Exercises

@@ -311,7 +311,7 @@ measured("share of zeros between, with stride 2", between, "75 %")
 # Tutorial 08 found a rule: through a product with a matrix, the gradient goes backward by the
 # adjoint. So through a convolution y = C x, the upstream gradient g goes back as C^T g: by a
 # transposed convolution. In tutorial 04 you wrote this yourself, with the flipped kernel. Each
-# network with convolutions that you trained has used it.
+# network of several convolutions that you trained has used it.
 #
 # Mind the shape of the weights. A convolution has `(Cout, Cin, KH, KW)`, with Cin input channels
 # and Cout output channels: output channels first. A transposed convolution has
