@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 08. Can pooling be undone?
 #
-# **Time:** 30 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
+# **Time:** 35 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
 #
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling [08] 09 10 > mask 01
@@ -13,8 +13,8 @@
 # after going back changes nothing, what is lost for good, and that "going back" is something you
 # know already: it is what a gradient does when it goes backward through a max pooling.
 #
-# A network for segmentation has to come back to the size of the image. So this question decides
-# how such networks are built.
+# A network for segmentation has to come back to the size of the image. How it does that is one of
+# the choices in building it.
 
 # %%
 import numpy as np
@@ -117,12 +117,17 @@ measured("mean error of nearest", np.abs(red_nearest - red).mean(), "0.05")
 measured("mean error of nails", np.abs(red_nails - red).mean(), "0.36")
 measured("mean error of switches", np.abs(red_switches - red).mean(), "0.33")
 
+winners = np.zeros(red.shape, bool)
+np.put_along_axis(winners.reshape(20, -1), s.numpy().reshape(20, -1), True, axis=1)
+at_zeros = np.abs(red_switches - red)[~winners].sum() / np.abs(red_switches - red).sum()
+measured("share of the error of switches at its zeros", at_zeros, "100 %")
+
 # %% [markdown]
-# As a picture, nearest is far better: its mean error is about 0.05. That of nails is about 0.36 and
-# that of switches about 0.33, because of all the zeros. So what comes from switches is no picture
-# of the input, and is not meant to be one. SegNet (Badrinarayanan et al., 2015), a network that
-# unpools with switches, has convolutions after each unpooling, which fill the holes. What it gets
-# from the switches is where things were.
+# As a picture, nearest is far better: its mean error is 0.05. That of nails is 0.36 and that of
+# switches 0.33, and 100 % of this error is where switches leave zeros: the winners are exactly
+# right. What comes from switches is no picture of the input, and is not meant to be one. SegNet
+# (Badrinarayanan et al., 2017), a network that unpools with switches, has convolutions after each
+# unpooling, which fill the holes. What it gets from the switches is where things were.
 #
 # ## Pool what was unpooled
 #
@@ -140,7 +145,7 @@ measured("values that come back", same, "50 %")
 equal("pool(unpool(y)), and relu(y)", again, np.maximum(y.numpy(), 0))
 
 # %% [markdown]
-# Only 50 % of the values come back: those that are not negative. Where a value is negative, the
+# Half of the values come back, 50 %: those that are not negative. Where a value is negative, the
 # zeros beside it are larger, and 0 wins the window. With relu from tutorial 03:
 #
 # ```
@@ -255,10 +260,10 @@ equal("<gather(x), g> and <x, added>", left, (x.ravel() * added).sum())
 print("<x, overwritten> is", (x.ravel() * overwritten).sum(), "instead of", left)
 
 # %% [markdown]
-# The sum, 450. Only with it are the two sides equal: nine values took their number from this place,
-# so nine values go back there. If the last one overwrites the others, 90 is left, and this is not
-# the adjoint. (PyTorch's `max_unpool2d` keeps one of the values, and does not promise which. As
-# long as windows do not overlap there is no difference.)
+# The sum, 450. With it the two sides are equal: nine values took their number from this place, and
+# nine values go back there. If the last one overwrites the others, 90 is left, and this is not the
+# adjoint. (PyTorch's `max_unpool2d` keeps one of the values, and does not promise which. As long as
+# windows do not overlap there is no difference.)
 #
 # But with the sum, pooling again does not give back y. With overlapping windows
 # `pool(unpool(y)) = y` is not true, not even without negative numbers: here y is 7 everywhere, and
@@ -327,7 +332,7 @@ F.max_pool2d(x, 2).sum().backward()
 equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], within=0)
 
 # %% [markdown]
-# ## So, can pooling be undone?
+# ## Can it be undone, then?
 #
 # No. With 2 x 2 windows, three of four numbers are lost. With switches, the largest of each window
 # returns to its place; nothing returns the others. What one can do is to fill the holes with a good
@@ -341,14 +346,15 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 # 2. Does `pool(nearest(p)) = p` hold for negative numbers too? And `pool(nails(p)) = p`? Predict,
 #    then compute both for the p of exercise 1. Where the answer is no, find what comes back
 #    instead: `equal` accepts it.
-# 3. SegNet needs the switches of every pooling on the way back, so it has to keep them. For 64
-#    channels of 224 x 224 numbers and 2 x 2 windows: how many bytes do the switches take as int64,
-#    and how many if you keep only which of the four places won? You are right if the second number
-#    is the first, divided by 32.
+# 3. With windows that overlap, pooling did not give back what was unpooled. Mend it: divide
+#    `unpool(y)` by an array of counts, which you get from the switches with one more call of the
+#    package. Take 3 x 3 windows with stride 1 on a random x of 9 x 9 without negative numbers. You
+#    are right if `equal` accepts y and the pooling of your quotient. (Divide by 1 where a place won
+#    nothing.) Predict, then test: is your mended unpooling still the adjoint of gather?
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
 # Unpooling leaves holes, and convolutions after it fill them. Tutorial 09 does both in one step,
-# with numbers that are learned: the transposed convolution.
+# with weights that can be learned: the transposed convolution.

@@ -12,9 +12,10 @@
 # You will stamp a kernel onto an output, write a convolution as a matrix, transpose this matrix,
 # and find the same operation. Then you will see what it is not: it does not undo a convolution.
 #
-# On its way, a network for segmentation makes arrays with fewer and fewer rows and columns. It must
-# make them large again, with weights that it can learn. The transposed convolution does that. Much
-# that is said about it is wrong, so we check everything.
+# On its way, a network for segmentation makes arrays with fewer and fewer rows and columns, and
+# must make them large again. A transposed convolution can do that, with weights that are learned
+# like those of any layer; tutorial 10 trains some. Its names mislead ("deconvolution", "padding"),
+# so we check each step.
 
 # %%
 import numpy as np
@@ -40,21 +41,37 @@ generator = np.random.default_rng(0)
 # add the result to the output. This is called **stamping**. The next pixel stamps s pixels further
 # on: s is the stride. Where two stamps overlap, their numbers add up.
 #
+# One row, in letters: the input is `a b`, the kernel `x y z`, and the stride 2.
+#
+# ```
+# a stamps   ax   ay   az
+# b stamps             bx   by   bz
+# output     ax   ay   az + bx   by   bz
+# ```
+#
 # ## Predict
 #
-# One row only: the input is `2 3`, the kernel is `1 2 4`, and the stride is 2. Stamp on paper.
-# How many numbers has the output, and what is the number in the middle?
+# Now in numbers: the input is `2 3`, the kernel is `1 2 4`, and the stride is 2. How many numbers
+# has the output, and which is the one in the middle? And with stride 1?
 
 # %%
+a, b = 2, 3
+x, y, z = 1, 2, 4
 stamped = np.zeros(5)
-stamped[0:3] += 2 * np.array([1, 2, 4])
-stamped[2:5] += 3 * np.array([1, 2, 4])
+stamped[0:3] += a * np.array([x, y, z])
+stamped[2:5] += b * np.array([x, y, z])
 print(stamped)
+equal("stamps and letters", stamped, [a * x, a * y, a * z + b * x, b * y, b * z], within=0)
 measured("numbers of the output", stamped.size, "5")
 measured("the middle one, 8 + 3", stamped[2], "11")
 
+letters = [a * x, a * y + b * x, a * z + b * y, b * z]  # with stride 1
+equal("with stride 1, and np.convolve", letters, np.convolve([a, b], [x, y, z]), within=0)
+
 # %% [markdown]
-# 5 numbers, and 11 in the middle, where both stamps land: 8 + 3.
+# 5 numbers, and 11 in the middle, where both stamps land: 8 + 3. With stride 1 there are 4 numbers,
+# and they are those of `np.convolve`: stamping with stride 1 is the convolution of mathematics, the
+# one that turns the kernel round (tutorial 02).
 #
 # Now with rows and columns, and with the settings of tutorial 02. There, a window read the input at
 # row `s * oh - p + d * i`. Here, the same place is written: input pixel (h, w) and kernel number
@@ -178,7 +195,7 @@ claim("they are equal in all cases", right == 200)
 # ## output_padding
 #
 # Take k = 3, s = 2 and p = 1. A convolution makes 3 numbers from 5, and also from 6. The 6 have 8
-# rows with their padding, and the three windows reach over 7 of these: one row is left over. So the
+# rows with their padding, and the three windows reach over 7 of these: one row is left over. The
 # way back is not unique: from 3, shall we go to 5 or to 6? A fourth setting a says which. It is
 # called **output_padding**, and is the number of rows that were left over:
 #
@@ -186,7 +203,9 @@ claim("they are equal in all cases", right == 200)
 # output size = s(i - 1) + d(k - 1) + 1 - 2p + a
 # ```
 #
-# a is smaller than s: with s rows left over, the convolution would have made one more step.
+# How many can be left over? Fewer than s: with s rows left over, the convolution would have made
+# one more step. The package takes more than that. Like PyTorch, it accepts each a that is below s
+# or below d.
 
 # %%
 sizes = {i: conv_output_size(i, kernel=3, stride=2, padding=1) for i in (5, 6)}
@@ -194,11 +213,25 @@ print("convolution:", sizes)
 measured("transposed, a = 0", transposed_size(3, 3, stride=2, padding=1), "5")
 measured("transposed, a = 1", transposed_size(3, 3, stride=2, padding=1, output_padding=1), "6")
 
+
+def accepts(a, s, d):
+    settings = {"stride": s, "dilation": d, "output_padding": a}
+    try:
+        kernels.conv_transpose2d(np.ones((1, 1, 3, 3)), np.ones((1, 1, 3, 3)), **settings)
+    except ValueError:
+        return False
+    return True
+
+
+for s, d, a in np.ndindex(4, 4, 6):
+    below = a < s + 1 or a < d + 1
+    claim(f"accepted if below s or d: {a}, {s + 1}, {d + 1}", accepts(a, s + 1, d + 1) == below)
+
 # %% [markdown]
-# output_padding adds rows and columns at the bottom and right only. With a = 1 and p = 1 they are
-# no zeros that are put there. They are what the padding would else have cut off there, with the
-# stamps on it. (Only if a is larger than p are there rows beyond the last stamp, with zeros.) In
-# the picture they are below and right of the dashes.
+# output_padding adds rows and columns at the bottom and right only. These are not added zeros, but
+# rows and columns that the padding would have cropped, with the stamps on them. In the picture they
+# are below and right of the dashes. (Where a is larger than p, there are a - p rows beyond the last
+# stamp, and these are 0.)
 
 # %%
 animate_transposed(out / "output_padding.png", i=3, k=3, s=2, p=1, output_padding=1, steps=[-1])
@@ -211,32 +244,8 @@ five = kernels.conv_transpose2d(image, kernel, stride=2, padding=1)[0, 0]
 six = kernels.conv_transpose2d(image, kernel, stride=2, padding=1, output_padding=1)[0, 0]
 equal("a = 0: cut on all sides", five, uncut[1:6, 1:6])
 equal("a = 1: cut at the top and left", six, uncut[1:, 1:])
-
-# %% [markdown]
-# Again we hold the size to the package for every setting up to a bound, and with it the other 7 of
-# the 15 `RELATIONSHIPS` of tutorial 02, which are about transposed convolutions.
-
-# %%
-transposed = [relationship for relationship in RELATIONSHIPS if relationship.transposed]
-measured("relationships of transposed convolutions", len(transposed), "7")
-wrong, cases = 0, dict.fromkeys((relationship.number for relationship in transposed), 0)
-for i, k, s, p, d in np.ndindex(8, 5, 4, 4, 3):
-    i, k, s, d = i + 1, k + 1, s + 1, d + 1
-    for a in range(s):
-        size = s * (i - 1) + d * (k - 1) + 1 - 2 * p + a
-        if size < 1:
-            continue  # the padding cuts everything off
-        column, kernel = np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1))
-        settings = {"stride": (s, 1), "padding": (p, 0), "dilation": (d, 1)}  # for rows, columns
-        y = kernels.conv_transpose2d(column, kernel, output_padding=(a, 0), **settings)
-        wrong += not y.shape[2] == size == transposed_size(i, k, s, p, a, d)
-        for relationship in transposed:
-            if relationship.holds(i, k, s, p, d, a):
-                wrong += relationship.output_size(i, k, s, p, d, a) != size
-                cases[relationship.number] += 1
-print("number of the relationship, and how many cases it has:", cases)
-claim("all sizes are right", wrong == 0)
-claim("each relationship has more than 10 cases", min(cases.values()) > 10)
+beyond = kernels.conv_transpose2d(image, kernel, stride=3, output_padding=2)[0, 0]
+equal("a = 2, p = 0: two rows beyond the last stamp", beyond[-2:], np.zeros((2, 11)), within=0)
 
 # %% [markdown]
 # ## It is not the inverse
@@ -258,17 +267,17 @@ other = x + [1, -1, 0, 1]  # added to each row; any three numbers side by side a
 equal("convolutions of two different images", kernels.conv2d(other, weight), y, within=0)
 
 # %% [markdown]
-# It comes back in the same shape, with other numbers. It cannot be otherwise. The convolution made
-# 4 numbers from 16, and it makes the same 4 from another image. Whoever gets only these cannot know
-# which image it was. The transposed convolution gives back the *shape*. What the numbers become,
-# the learned weights decide.
+# The shape is that of x, the numbers are others. It must fail: the convolution made 4 numbers from
+# 16, and it makes the same 4 from another image. These 4 do not tell from which of the two they
+# came. The transposed convolution gives back the *shape*. Which numbers it puts there depends on
+# its weights.
 #
 # ## It is a convolution, after all
 #
 # What does one *output* number see? Along a row, with s = 1, d = 1 and p = 0, input h writes
 # `weight[j] * y[h]` to output h + j. So output o is the sum of `weight[j] * y[o - j]` over all j.
-# It reads a window of the input, with the kernel flipped: reversed in both axes (tutorial 04). So
-# one can compute a transposed convolution by reading, too. For all settings:
+# It reads a window of the input, with the kernel flipped: reversed in both axes (tutorial 04). A
+# transposed convolution can be computed by reading, too. For all settings with p at most d(k - 1):
 #
 # 1. put s - 1 zeros between the pixels of the input (**zero-stuffing**), as the stamps begin s
 #    pixels apart;
@@ -288,76 +297,26 @@ flipped = weight[:, :, ::-1, ::-1]
 by_reading = kernels.conv2d(surrounded, flipped, dilation=d)
 by_stamping = kernels.conv_transpose2d(y, weight, stride=s, padding=p, dilation=d, output_padding=a)
 equal("reading and stamping", by_reading, by_stamping)
+between = 1 - 500**2 / (2 * 499 + 1) ** 2  # of 500 x 500 pixels, stuffed
+measured("share of zeros between, with stride 2", between, "75 %")
 
 # %% [markdown]
-# This is why many pictures show it as a convolution with zeros between the pixels. It is right, but
-# slow: with stride 2, about three of four multiplications are with a zero that was put there. So
-# with a stride above 1 the package stamps, on the CPU; with stride 1 there are no zeros between,
-# and it reads. (Step 2 needs p to be at most d(k - 1). With a larger p one has to cut rows off the
-# input instead.)
-#
-# ## col2im: scatter or gather
-#
-# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For the
-# transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the product
-# with the transposed weights, which makes all stamps. Then put each stamp where it belongs, and
-# add. This is called **col2im**, "columns to image": the adjoint of im2col.
-
-# %%
-N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
-y = generator.standard_normal((N, Cin, 4, 5))
-weight = generator.standard_normal((Cin, Cout, k, k))
-stamps = weight.reshape(Cin, Cout * k * k).T @ y.reshape(N, Cin, 4 * 5)
-stamps = stamps.reshape(N, Cout, k, k, 4, 5)  # a stamp of k x k for each of the 4 x 5 pixels
-
-H, W = transposed_size(4, k, s, p), transposed_size(5, k, s, p)
-by_col2im = kernels.col2im(stamps, (H, W), stride=s, padding=p)
-by_package = kernels.conv_transpose2d(y, weight, stride=s, padding=p)
-equal("product and col2im, and the package", by_col2im, by_package)
-
-x = generator.standard_normal(by_col2im.shape)
-left = (kernels.im2col(x, (k, k), stride=s, padding=p) * stamps).sum()
-equal("<im2col(x), stamps> and <x, col2im(stamps)>", left, (x * by_col2im).sum())
-
-# %% [markdown]
-# col2im can be thought of in two ways, scatter and gather (tutorial 08). Scatter: go through the
-# stamps, and add each number where it lands. Gather: go through the *output* pixels, and find for
-# each the numbers that land on it.
-#
-# The difference counts on a GPU, where thousands of small tasks, its threads, run at once. With
-# scatter, two threads may add to one pixel at the same time. They must take turns, or a number is
-# lost. With gather, every thread has a pixel of its own. So what the package runs on a GPU gathers:
-# `col2im_gather` in `minifcn/kernels/cuda/windows.cu`.
-
-# %%
-scattered, gathered = np.zeros((N, Cout, H, W)), np.zeros((N, Cout, H, W))
-for i, j, h, w in np.ndindex(k, k, 4, 5):  # every number of every stamp
-    row, column = s * h - p + i, s * w - p + j
-    if 0 <= row < H and 0 <= column < W:
-        scattered[:, :, row, column] += stamps[:, :, i, j, h, w]
-
-for row, column in np.ndindex(H, W):  # every pixel of the output
-    for i, j in np.ndindex(k, k):
-        h, rest_h = divmod(row + p - i, s)  # row = s * h - p + i, solved for h
-        w, rest_w = divmod(column + p - j, s)
-        if rest_h == 0 and rest_w == 0 and 0 <= h < 4 and 0 <= w < 5:
-            gathered[:, :, row, column] += stamps[:, :, i, j, h, w]
-equal("scatter and gather", scattered, gathered)
-equal("gather and col2im", gathered, by_col2im)
-
-# %% [markdown]
-# Did you see the shape of the weights? They are of shape `(Cin, Cout, KH, KW)`, with Cin input
-# channels and Cout output channels: input channels first. A convolution has
-# `(Cout, Cin, KH, KW)`, output channels first. There is a reason: it is the *same* array. The
-# convolution with weights (4, 3, k, k) goes from 3 channels to 4; its transpose, with the same
-# weights, from 4 back to 3.
+# Many pictures show it in this way, as a convolution with zeros between the pixels. That is right,
+# but a waste: with stride 2 and many pixels, 75 % of what the windows read are zeros that were put
+# between. With a stride above 1 the package stamps, on the CPU. With stride 1 (and a = 0) there are
+# no zeros between, and it reads. (For a larger p, rows are cut off the input instead of step 2.)
 #
 # ## The backward of a convolution
 #
 # Tutorial 08 found a rule: through a product with a matrix, the gradient goes backward by the
 # adjoint. So through a convolution y = C x, the upstream gradient g goes back as C^T g: by a
 # transposed convolution. In tutorial 04 you wrote this yourself, with the flipped kernel. Each
-# network that you trained has used it.
+# network of several convolutions that you trained has used it.
+#
+# Mind the shape of the weights. A convolution has `(Cout, Cin, KH, KW)`, with Cin input channels
+# and Cout output channels: output channels first. A transposed convolution has
+# `(Cin, Cout, KH, KW)`: input channels first. It is the *same* array. The convolution with weights
+# (4, 3, k, k) goes from 3 channels to 4; its transpose, with the same weights, from 4 back to 3.
 #
 # `F.conv2d` is `kernels.conv2d` for Tensors, with a backward. g is a random upstream gradient.
 
@@ -391,23 +350,108 @@ for k in (2, 3, 4):
 # Both have 1, 2 and 4. But with k = 4 all pixels have 4, except near the border. With k = 3 the
 # counts change from pixel to pixel, even far from it.
 #
+# ## Appendix: how it is computed, and all sizes
+#
+# You may skip this and go on to the exercises, which do not need it.
+#
+# ### col2im: scatter or gather
+#
+# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For
+# the transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the
+# product with the transposed weights, which makes all stamps. Then put each stamp where it belongs,
+# and add. This is called **col2im**, "columns to image": the adjoint of im2col.
+
+# %%
+N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
+y = generator.standard_normal((N, Cin, 4, 5))
+weight = generator.standard_normal((Cin, Cout, k, k))
+stamps = weight.reshape(Cin, Cout * k * k).T @ y.reshape(N, Cin, 4 * 5)
+stamps = stamps.reshape(N, Cout, k, k, 4, 5)  # a stamp of k x k for each of the 4 x 5 pixels
+
+H, W = transposed_size(4, k, s, p), transposed_size(5, k, s, p)
+by_col2im = kernels.col2im(stamps, (H, W), stride=s, padding=p)
+by_package = kernels.conv_transpose2d(y, weight, stride=s, padding=p)
+equal("product and col2im, and the package", by_col2im, by_package)
+
+x = generator.standard_normal(by_col2im.shape)
+left = (kernels.im2col(x, (k, k), stride=s, padding=p) * stamps).sum()
+equal("<im2col(x), stamps> and <x, col2im(stamps)>", left, (x * by_col2im).sum())
+
+# %% [markdown]
+# col2im can be thought of in two ways, scatter and gather (tutorial 08). Scatter: go through the
+# stamps, and add each number where it lands. Gather: go through the *output* pixels, and find for
+# each the numbers that land on it.
+#
+# The difference counts on a GPU, where thousands of small tasks, its threads, run at once. With
+# scatter, two threads may add to one pixel at the same time. They must take turns, or a number is
+# lost. With gather, every thread has a pixel of its own. What the package runs on a GPU gathers:
+# `col2im_gather` in `minifcn/kernels/cuda/windows.cu`.
+
+# %%
+scattered, gathered = np.zeros((N, Cout, H, W)), np.zeros((N, Cout, H, W))
+for i, j, h, w in np.ndindex(k, k, 4, 5):  # every number of every stamp
+    row, column = s * h - p + i, s * w - p + j
+    if 0 <= row < H and 0 <= column < W:
+        scattered[:, :, row, column] += stamps[:, :, i, j, h, w]
+
+for row, column in np.ndindex(H, W):  # every pixel of the output
+    for i, j in np.ndindex(k, k):
+        h, rest_h = divmod(row + p - i, s)  # row = s * h - p + i, solved for h
+        w, rest_w = divmod(column + p - j, s)
+        if rest_h == 0 and rest_w == 0 and 0 <= h < 4 and 0 <= w < 5:
+            gathered[:, :, row, column] += stamps[:, :, i, j, h, w]
+equal("scatter and gather", scattered, gathered)
+equal("gather and col2im", gathered, by_col2im)
+
+# %% [markdown]
+# ### All sizes
+#
+# As in tutorial 02 we hold the formula of the size to the package for every setting
+# up to a bound, and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed
+# convolutions.
+
+# %%
+transposed = [relationship for relationship in RELATIONSHIPS if relationship.transposed]
+measured("relationships of transposed convolutions", len(transposed), "7")
+wrong, cases = 0, dict.fromkeys((relationship.number for relationship in transposed), 0)
+for i, k, s, p, d in np.ndindex(8, 5, 4, 4, 3):
+    i, k, s, d = i + 1, k + 1, s + 1, d + 1
+    for a in range(max(s, d)):
+        size = s * (i - 1) + d * (k - 1) + 1 - 2 * p + a
+        if size < 1:
+            continue  # the padding cuts everything off
+        column, kernel = np.ones((1, 1, i, 1)), np.ones((1, 1, k, 1))
+        settings = {"stride": (s, 1), "padding": (p, 0), "dilation": (d, 1)}  # for rows, columns
+        y = kernels.conv_transpose2d(column, kernel, output_padding=(a, 0), **settings)
+        wrong += not y.shape[2] == size == transposed_size(i, k, s, p, a, d)
+        for relationship in transposed:
+            if relationship.holds(i, k, s, p, d, a):
+                wrong += relationship.output_size(i, k, s, p, d, a) != size
+                cases[relationship.number] += 1
+print("number of the relationship, and how many cases it has:", cases)
+claim("all sizes are right", wrong == 0)
+claim("each relationship has more than 10 cases", min(cases.values()) > 10)
+
+# %% [markdown]
 # ## Exercises
 #
-# 1. A network has 12 x 12 numbers and needs 96 x 96. Choose k, s and p of one transposed
-#    convolution, with k = 2 s, p smaller than s, and output_padding 0. You are right if
-#    `transposed_size(12, k, s, p)` is 96.
+# 1. From an output, infer what made it. An input of ones was stamped with a kernel of ones, without
+#    padding, and gave `1 1 1 2 2 1 2 2 1 2 2 1 1 1`. Which k and s, and how many ones? Then the
+#    input `1 2` gave `3 1 8 2 4`, with another kernel. Which kernel, and which s? (Write the
+#    letters down.) You are right if `kernels.conv_transpose2d` gives these rows, as arrays of shape
+#    (1, 1, 1, W) with `stride=(1, s)`.
 # 2. Find a kernel for which the transposed convolution with stride 2 is the *nearest* unpooling
 #    of tutorial 08: each number repeated in a block of 2 x 2. Check it with `equal` and
 #    `np.repeat` on both axes.
 # 3. There are kernels for which a convolution and its transpose do undo each other, in one of the
 #    two orders. Find a 2 x 2 kernel for which `C @ C.T` is `np.eye(4)`, with
 #    `C = convolution_matrix(kernel, 4, stride=2)`. What is undone then: the transposed convolution
-#    by the convolution, or the convolution by the transposed one? Check both with random
-#    columns, of 4 numbers and of 16.
+#    by the convolution, or the convolution by the transposed one? Check both with random columns,
+#    of 4 numbers and of 16.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
-# With k = 3 and s = 2 some pixels get four stamps and others one. The next tutorial shows what
-# this does to a picture, and how to avoid it.
+# With k = 3 and s = 2 some pixels get four stamps and others one. The next tutorial shows what this
+# does to a picture, how to avoid it, and what becomes of it in training.
