@@ -64,7 +64,7 @@ def verdict(scores: np.ndarray) -> str:
     )
     return (
         f'"Early = edges and colours, late = meaning" holds in {holds.all(0).sum()} of {count}'
-        f" seeds here: {listed}. That is where they are read best; training moved the score {added},"
+        f" seeds here: {listed}. There each is read best. Training moved the score {added},"
         f" and that for colours at stage 5 by {_mean_and_range(moved[:, 0, 5])}. What the untrained"
         " network shows, too, is not learnt but the architecture's doing."
     )
