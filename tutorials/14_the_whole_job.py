@@ -212,8 +212,8 @@ claim("the mask has the image's size", mask.shape == read_image(Path(my_image)).
 # Training on one task for the sake of a later one is **pre-training**.
 #
 # This network, EfficientNet-Lite0, ends in a mean over all cells and a linear layer. Copied into a
-# 1x1 convolution, the layer gives each class a map of scores, a **heatmap**. The mean of the map is
-# the logit of its class. Zhou and others (2016) call it a **class activation map** (CAM).
+# 1x1 convolution, the layer gives each class a map of scores, whose mean is the logit of the class:
+# a class activation map, as in tutorial 06. Drawn over the image it is called a **heatmap**.
 #
 # Why should a classifier's weights be of any use here? Its last layer has the same task as ours: to
 # turn the channels into a score for each class. But the labels judged only the *mean* of each map:
