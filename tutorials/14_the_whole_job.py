@@ -377,8 +377,8 @@ measured("cat: IU at a quarter", asked(examples["cat"], examples["cat"].map, 1 /
 # it: a quarter of the largest gives the cat 0.82, better than the whole photo. The thin rocket is
 # missed. And three photos are examples, not a benchmark.
 #
-# The FCNs of the paper start from the weights of such a classifier, all layers but the last. Then
-# they are trained with masks. To go on training from weights that another task has left is
+# The FCNs of the paper, too, start from a classifier of ImageNet: from all its layers but the last.
+# Then they are trained with masks. To go on training from the weights that another task has left is
 # **fine-tuning**.
 #
 # ## Look at the photos
