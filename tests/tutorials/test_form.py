@@ -172,27 +172,3 @@ def test_uses_no_private_name_of_the_package(name):
 )
 def test_numbers_are_found(prose, numbers):
     assert numbers_in(prose) == numbers
-
-
-GLOSSARY = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
-    if re.search(r"\| \d\d \|$", line)
-]
-
-
-def test_the_glossary_has_korean_for_each_term_once():
-    assert len(GLOSSARY) >= 60
-    terms = [row[0].casefold() for row in GLOSSARY]
-    assert len(terms) == len(set(terms))
-    assert all(len(row) == 4 and re.search("[가-힣]", row[1]) for row in GLOSSARY)
-
-
-@pytest.mark.parametrize("row", GLOSSARY, ids=lambda row: row[0])
-def test_terms_of_the_glossary_are_defined_where_it_says(row):
-    name = next(name for name in TUTORIALS if name.startswith(row[3]))
-    text = " ".join(cell.source for cell in cells_of(name) if cell.is_markdown)
-    bold = re.findall(r"\*\*(.*?)\*\*", text, re.DOTALL)
-    bold = {" ".join(found.split()).casefold() for found in bold}
-    term = re.sub(r" \(.*\)", "", row[0]).casefold()
-    assert bold & {term, term + "s", row[0].casefold()}
