@@ -24,6 +24,7 @@ import copy
 import itertools
 
 import numpy as np
+from minifcn.plots.features import plot_filters, plot_patches, plot_probes
 
 from minifcn import functional as F
 from minifcn import nn, no_grad, optim, tensor
@@ -36,7 +37,6 @@ from minifcn.experiments.scenes import read
 from minifcn.kernels.geometry import Window, receptive_field
 from minifcn.metrics import ConfusionMatrix
 from minifcn.metrics.boundaries import trimap
-from minifcn.plots.features import plot_filters, plot_patches, plot_probes
 from minifcn.plots.skips import plot_strides
 
 out = pictures("11")
@@ -301,12 +301,12 @@ equal("a probe by hand and by the package", x_new @ W + b, probes.ridge(x, y)(x_
 # %% [markdown]
 # We ask three questions, at 3000 pixels each:
 #
-# - **Colour**: what is the mean colour of the 5 x 5 pixels around here? The score is **R²**:
+# - *Colour*: what is the mean colour of the 5 x 5 pixels around here? The score is **R²**:
 #   1 - (sum of squared errors) / (sum of squared distances from the mean), the mean of red, green
 #   and blue. It is 1 for a perfect answer, and 0 for always giving the mean colour.
-# - **What**: this pixel is in a shape. Is that filled, or a stroke? The score is the accuracy. Half
+# - *What*: this pixel is in a shape. Is that filled, or a stroke? The score is the accuracy. Half
 #   of the pixels are of each kind, and guessing gets a half.
-# - **Where**: is there a boundary at this pixel, or 4 to 8 pixels away? The score is the accuracy,
+# - *Where*: is there a boundary at this pixel, or 4 to 8 pixels away? The score is the accuracy,
 #   as before. To know that a boundary is near is of no use here: it is near in both cases.
 
 
@@ -409,12 +409,12 @@ claim("where is read worst off stage 4", after[3] == min(after) and before[3] ==
 # All numbers of the trained network are give or take eight hundredths, and a tenth for colour off
 # stage 4.
 #
-# - **Colour** is read best off stage 1: 0.87. But random weights give 0.96: a first layer holds the
+# - *Colour* is read best off stage 1: 0.87. But random weights give 0.96: a first layer holds the
 #   colours before it has learned anything. Training did the opposite, further on. Off stage 4 the
 #   untrained network still gives 0.52, and the trained one -0.06: no better than the mean colour.
-# - **What** is read best off stage 4: 0.91, and 0.60 off stage 1. With random weights these are
+# - *What* is read best off stage 4: 0.91, and 0.60 off stage 1. With random weights these are
 #   0.69 and 0.57. Training added 0.22 at stage 4, and next to nothing at stage 1.
-# - **Where** falls from 0.85 off stage 1 to 0.72 off stage 4. Without training, stage 4 is the
+# - *Where* falls from 0.85 off stage 1 to 0.72 off stage 4. Without training, stage 4 is the
 #   worst, too: 0.63. And random weights give 0.76 off stage 1 and 0.83 off stage 2, nearly as much
 #   as trained ones.
 #

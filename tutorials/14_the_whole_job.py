@@ -46,6 +46,7 @@ from minifcn.runs.steps import evaluate, predict
 from minifcn.system.files import load_arrays
 from minifcn.tensor import Tensor
 
+# %%
 out = pictures("14")
 work = Path(mkdtemp(dir=out, prefix="work-"))  # a new folder on each run
 
