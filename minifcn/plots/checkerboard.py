@@ -186,8 +186,8 @@ class OutputRow(NamedTuple):
     """A line of the picture: an input, and under each output a few words.
 
     input: (H, W); outputs: planes of (fH, fW), f a whole number for each; captions: one for each
-    output; from_zero: whether black is 0 or the plane's lowest value (an input with no value below 0
-    is drawn from 0 in any case).
+    output; from_zero: whether black is 0 or the plane's lowest value (it is 0 for an input without
+    negative values in any case).
     """
 
     title: str

@@ -159,11 +159,11 @@ def draw_counterexamples(path: Path) -> None:
         counterexample_row("Noise", noisy, from_zero=False),
         counterexample_row("A disc", disc(size), from_zero=False),
     ]
-    columns = [f"{mode}, {row}" for row in MIDDLE_ROWS for mode in ("nearest", "bilinear")]
+    columns = [f"{mode}, ({row})" for row in MIDDLE_ROWS for mode in ("nearest", "bilinear")]
     note = (
-        "Above: the resizing, and the middle row of the 3x3 kernel. Grey from 0, or for noise and"
+        "On top: the resizing and the kernel's middle row. Black is 0; for noise and what becomes"
+        " of the disc it is the lowest value."
     )
-    note += " the disc from the lowest value, to the highest."
     plot_outputs(path, columns, rows, note)
 
 
@@ -174,10 +174,15 @@ def counterexample_row(title: str, image: np.ndarray, from_zero: bool = True) ->
         for row in MIDDLE_ROWS.values() for mode in ("nearest", "bilinear")
     ]  # fmt: skip
     outputs = [_inner(plane[None, None], 2) for plane in planes]
-    captions = [
-        caption([float(phase_share(y, 2))], [float(phase_unevenness(y, 2))]) for y in outputs
-    ]
+    captions = [_caption_or_constant(y) for y in outputs]
     return OutputRow(title, _inner(image, 1), outputs, captions, from_zero)
+
+
+def _caption_or_constant(y: np.ndarray) -> str:
+    """Say where there is no variance to share."""
+    if y.min() == y.max():
+        return "constant: 0/0"
+    return caption([float(phase_share(y, 2))], [float(phase_unevenness(y, 2))])
 
 
 def _inner(y: np.ndarray, scale: int) -> np.ndarray:
