@@ -613,7 +613,7 @@ for title, runs, n, part in lines:
     outputs = [panel(part(own[0][n])) for own in runs.values()]
     captions = [f"U {phase_unevenness(y, 2):.4f}" for y in outputs]
     picture.append(OutputRow(title, held_out[0, 1, 2:-2, 2:-2], outputs, captions, False))
-note = "The input is green at half the size. Black is the lowest value of each picture."
+note = "Input: the green channel, half the size. Class: disc. Black: the lowest value of each."
 plot_outputs(out / "trained.png", list(START), picture, note)
 show(out / "trained.png")
 
