@@ -49,7 +49,7 @@ measured("the first number of the output", first, "13")
 # The first number of the output is 13. For the next one the window moves one column to the right,
 # and goes on like this to the right border. Then it starts again at the left, one row further down.
 # The kernel stays the same. That is a **convolution**. The numbers of the kernel are its
-# **weights**; they are what a network learns.
+# **weights**; in a network they are learned.
 #
 # ## Predict
 #
@@ -108,7 +108,8 @@ show(out / "sliding_window.gif")
 # - **stride** s: how far the window moves from one step to the next;
 # - **padding** p: how many rows and columns of zeros are put around the input, on each side;
 # - **dilation** d: how far apart the kernel's numbers lie on the input. Until now d was 1. With
-#   d = 2, every second pixel is left out, and the same nine weights reach over 5 x 5 pixels.
+#   d = 2, the window leaves out every second row and every second column, and the same nine weights
+#   reach over 5 x 5 pixels.
 
 # %% [markdown]
 # All three are in one line. The kernel's number (i, j) meets, for the output (oh, ow), the input
@@ -119,8 +120,9 @@ show(out / "sliding_window.gif")
 # w = s * ow - p + d * j
 # ```
 #
-# A negative h, or one beyond the last row, is in the padding: the number there is 0. For s = 1,
-# p = 0 and d = 1 these are the loops from above. The first window starts at row -p, column -p.
+# A negative h, or one beyond the last row, is in the padding: the number there is 0. The same goes
+# for w and the columns. For s = 1, p = 0 and d = 1 these are the loops from above. The first window
+# starts at row -p, column -p.
 #
 # `kernels.conv2d` takes the settings in the order stride, padding, dilation. The two lines for the
 # size of the output, `rows` and `columns`, are explained after the cell.
@@ -147,8 +149,9 @@ for settings in [(1, 0, 1), (2, 0, 1), (1, 2, 1), (1, 0, 2), (3, 1, 2), (2, 2, 3
     equal(f"stride, padding, dilation {settings}", convolve(image, kernel, *settings), by_package)
 
 # %% [markdown]
-# The tiny number after "equal, to" is the largest difference. Both sides add the same products, but
-# in another order, and a computer rounds each sum to about 16 digits.
+# The tiny number after "equal, to" is the largest difference. A computer rounds each result to
+# about 16 digits, and two programs that add the same products in another order may round
+# differently.
 #
 # ## The size of the output
 #
@@ -272,8 +275,8 @@ claim("H and W are kept, and F is the number of channels", mixed.shape == (2, 4,
 # (F, C*KH*KW) @ (C*KH*KW, OH*OW)  ->  (F, OH*OW)
 # ```
 #
-# The price is memory: a pixel is copied once for each window that it is in. The package's `im2col`
-# returns the columns with six axes, before they are put together in two.
+# The price is memory: a pixel is copied once for each window that reads it. The package's `im2col`
+# returns the columns with six axes; the cell puts them together, into one matrix for each image.
 
 # %%
 settings = {"stride": 2, "padding": 1, "dilation": 2}
@@ -311,9 +314,8 @@ equal("a column of im2col and a window", columns[:, :, :, :, 1, 2], window, with
 # ## Is it a convolution at all?
 #
 # In mathematics, a convolution first turns the kernel round: upside down, and left to right. What
-# networks compute does not turn it. In mathematics that is called **cross-correlation**. Since the
-# weights are learned, a network can learn the turned ones just as well, and everybody says
-# convolution.
+# networks compute does not turn it. In mathematics that is called **cross-correlation**. A network
+# can learn the turned weights just as well, and in deep learning both are called convolution.
 #
 # NumPy's `np.convolve` is the convolution of mathematics, for one row; with "valid" no window
 # leaves the input. You see the difference where the input is a single 1: `np.convolve` copies the
@@ -344,8 +346,8 @@ transposed = kernels.conv_transpose2d(numbers[None, None, None], row[None, None,
 equal("stamps and a transposed convolution of stride 1", stamped, transposed)
 
 # %% [markdown]
-# They are equal. The package calls stamping a transposed convolution, and with stride 1 it is the
-# convolution of mathematics. Tutorial 09 stamps with larger strides, to make images larger.
+# They are equal. Stamping is called a transposed convolution; with stride 1 and no padding it is
+# the convolution of mathematics. Tutorial 09 stamps with larger strides, to make images larger.
 
 # %% [markdown]
 # ## Change one thing: the dilation
@@ -404,6 +406,6 @@ print("from 30 numbers to", len(box(np.ones(30))))
 #
 # ## Next
 #
-# The weights are what a network learns. For that, one has to know how the result changes when a
-# weight changes: a derivative for each weight, and there may be millions. The next tutorial writes
-# a program that computes them.
+# How does a network learn its weights? The usual way asks how the result changes when a weight
+# changes: a derivative for each weight, and there may be millions. The next tutorial writes a
+# program that computes them.
