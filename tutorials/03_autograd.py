@@ -15,7 +15,7 @@
 #
 # Why: a network computes its answer from the image and from many numbers of its own, such as the
 # weights of its convolutions. Let one number L say how wrong the answer is. To make the answer
-# better, we have to know for each weight whether L falls or rises when the weight grows, and how
+# better, it helps to know for each weight whether L falls or rises when the weight grows, and how
 # fast. That is a derivative, one for each weight.
 
 # %%
@@ -198,7 +198,8 @@ def backward(result):
 
 # %% [markdown]
 # That is the whole engine, in fewer than 40 lines. What it does is called **automatic
-# differentiation**, or **autograd**. Run it on our example:
+# differentiation**, or **autograd**. (To go from the result back to the inputs is its reverse mode.
+# There is a forward mode, too, which this course does not need.) Run it on our example:
 
 # %%
 va, vb, vc = Value(2.0), Value(-3.0), Value(10.0)
@@ -233,17 +234,24 @@ careless_backward(result)
 claim("b and c are right", (vb.grad, vc.grad) == (4.0, 2.0))
 measured("dL/da with the mistake", va.grad, "-6")
 
+va, vb, vc = Value(2.0), Value(-3.0), Value(10.0)
+shared = va * vb
+careless_backward(shared + shared * vc)  # its derivative with respect to a is b + b * c
+measured("an input of a shared value, with the mistake", va.grad, "-30")
+equal("and without", -3.0 + -3.0 * 10.0, -33)
+
 # %% [markdown]
 # b and c are right. a has -6 instead of -2: what came along the direct path was overwritten by what
-# came through p. The mistake shows only at a **shared** value, one that is used more than once. A
-# convolution uses each weight once for every number of its output: of all these terms of the
-# gradient, the mistake would keep one.
+# came through p. The mistake arises only at a **shared** value, one that is used more than once,
+# but such a value passes its wrong grad on. In the second expression a and b are used once, their
+# product twice, and a gets -30 instead of -33. A convolution uses each weight once for every
+# number of an output channel: of all these terms of the gradient, the mistake would keep one.
 
 # %% [markdown]
 # ## Meet `tensor.py`
 #
-# A `Tensor` of minifcn is a `Value` whose number is an array. Its `grad_fn` is the operation that
-# made it, with the inputs, and for each input a function that computes the gradient.
+# A `Tensor` of minifcn is like a `Value` whose number is an array. Its `grad_fn` is the operation
+# that made it, with the inputs, and for each input a function that computes the gradient.
 #
 # | `Value` | `Tensor` |
 # |---|---|
@@ -286,6 +294,7 @@ try:
     backward(vy)
 except RecursionError as error:
     print("our engine:", error)
+claim("our engine did not get there", vx.grad == 0)
 
 # %% [markdown]
 # `tensor.py` gets the right answer. The first addition uses x twice and each of the other `4999`
@@ -308,13 +317,13 @@ for name in ("_propagate", "_topological_order", "_accumulate"):
 # %% [markdown]
 # ## Arrays: what was repeated is summed
 #
-# NumPy adds arrays of different shapes by repeating the smaller one: **broadcasting**. A row of 3
-# numbers that is added to each of 4 rows is used 4 times: it is shared, and in its gradient each of
-# the 3 numbers is a sum of 4.
+# NumPy adds arrays of different shapes, where they fit, as if the smaller one were repeated:
+# **broadcasting**. A row of 3 numbers that is added to each of 4 rows is used 4 times: it is
+# shared, and in its gradient each of the 3 numbers is a sum of 4.
 #
 # The result y is not a single number here, and `backward` has to be told its upstream gradient: how
-# fast some L, computed from y, changes with each element of y. For a test, any numbers in the shape
-# of y will do.
+# fast some L, computed from y, changes with each element of y. For a test, random numbers in the
+# shape of y will do.
 
 # %%
 rng = np.random.default_rng(0)
