@@ -16,9 +16,9 @@
 # You will measure derivatives without the chain rule, find out how exact that can be, write three
 # wrong backward passes, and see a check find them and name the mistakes.
 #
-# Why: a wrong gradient raises no error. A network with a wrong gradient may still learn a little,
-# and you may look in the wrong place for weeks. The tests of this package check its operations in
-# the way that you will see here.
+# Why: a wrong gradient need not raise an error. A network with a wrong gradient may still learn a
+# little, and you may look in the wrong place for weeks. The tests of this package check its
+# operations in the way that you will see here.
 
 # %%
 import numpy as np
@@ -75,8 +75,9 @@ measured("central difference", central(cube, 2, 0.1), "12.01")
 # %% [markdown]
 # ## Predict
 #
-# A smaller eps should be better. Which eps gives the smallest error (the distance from 12): `1e-2`,
-# `1e-5`, `1e-8` or `1e-12`? Write down your answer, and how large you think the error is with it.
+# By the two formulas, a smaller eps is better. On a computer, which eps gives the smallest error
+# (the distance from 12): `1e-2`, `1e-5`, `1e-8` or `1e-12`? Write down your answer, and how large
+# you think the error is with it.
 
 # %%
 errors = {}
@@ -98,8 +99,9 @@ claim("with the smallest eps the error is large", errors[max(errors)] > 1e-5)
 #
 # The **rounding error**: a computer keeps a limited number of digits. In **float64**, which Python
 # uses, the next number after 1 is larger by 2.2e-16. In **float32**, which networks often use, it
-# is larger by 1.2e-7. This distance is the **machine epsilon**. Each f is off by up to about that
-# share of its size, and the division by `2 eps` makes this error large where eps is small.
+# is larger by 1.2e-7. This distance is the **machine epsilon**. Each value of our f is off by up to
+# about that share of its size, and the division by `2 eps` makes this error large where eps is
+# small.
 
 # %%
 epsilon64, epsilon32 = np.finfo(np.float64).eps, np.finfo(np.float32).eps
@@ -123,7 +125,7 @@ measured("its cube root, float32", np.cbrt(epsilon32), "4.9e-3")
 # %% [markdown]
 # ## A whole gradient
 #
-# A convolution has many weights. We move one after another. Its output is not a single number:
+# A convolution has many weights. We change them one at a time. Its output is not a single number:
 # multiply each number of the output by a fixed random one, from an array u, and add up. This gives
 # `L = (u * output).sum()`. The derivative of L with respect to the output is u, which is what
 # tutorial 03 called the upstream gradient.
@@ -205,7 +207,7 @@ for dtype, values in curves.items():
     claim(f"the best eps of {dtype} is near the formula's", 0.1 < times < 10)
 
 # %% [markdown]
-# Each dtype makes a V, whose bottom is within a factor of ten of the formula's eps. The right arm,
+# Each format makes a V, whose bottom is within a factor of ten of the formula's eps. The right arm,
 # truncation, is the same for both. The left arm, rounding, is higher for float32. A right gradient
 # shows, with `eps = 1e-5`, an error below `1e-9` in float64, and one of 0.02 in float32, give or
 # take a hundredth. With this eps, a check in float32 cannot tell a right gradient from one that is
@@ -409,8 +411,9 @@ claim("the cause is named", "windows must be added up, not overwritten" in said)
 #
 # At 0, relu has a **kink**: slope 0 on the left, 1 on the right, and no derivative. The central
 # difference takes one step to each side and gets 0.5. Our backward says 0, as in tutorial 03.
-# Neither is wrong. `gradcheck` notices that the slopes on the left and on the right differ. It
-# moves the element a little, checks there, and says which element it moved.
+# There is no right number to decide between them. `gradcheck` notices that the slopes on the left
+# and on the right differ. It moves the element a little, checks there, and says which element it
+# moved.
 
 # %%
 relu = lambda x: max(x, 0.0)
