@@ -33,11 +33,13 @@ out = pictures("05")
 #
 # A **classifier** looks at an image and names its class: one class for the whole image, not one
 # for each pixel. Our images show one shape each, on 32 x 32 pixels. The **label** of an image is
-# the number of its true class. There are 5 classes here, numbered 0 to 4; the background is none.
+# the number of its true class. There are 5 classes here, numbered 0 to 4; the background is not one
+# of them.
 #
 # `normalise` subtracts a fixed mean colour and divides by a fixed standard deviation. The numbers
 # that go into the network then have a mean near 0 and a standard deviation near 1: in our images
-# 0.23 and 0.95. The random weights that a network begins with are meant for such numbers.
+# 0.23 and 0.95. The size of the random weights that a network begins with is chosen with such
+# numbers in mind.
 #
 # The scenes come from two sets that have none in common: "train", to learn from, and "val", to test
 # on.
@@ -71,12 +73,13 @@ show(out / "images.png")
 # %% [markdown]
 # ## A network
 #
-# A **network** is a chain of functions, its **layers**. The numbers in them that can be learned are
-# its **parameters**: the weights of convolutions, for example. Ours has four kinds of layers:
+# A **network** is made of functions, its **layers**. The numbers in them that can be learned are
+# its **parameters**: the weights of convolutions, for example. Ours is a chain of layers, of four
+# kinds:
 #
 # - convolutions, as in tutorial 02;
-# - relu, as in tutorial 03, after each convolution. Without it, two convolutions in a row would be
-#   one convolution with a larger kernel: sums of products of sums of products;
+# - relu, as in tutorial 03, after each convolution. Without it, two convolutions in a row, without
+#   padding, would be one convolution with a larger kernel: sums of products of sums of products;
 # - **max pooling**: of each 2 x 2 block the largest number is kept. Height and width halve;
 # - a **linear layer**: `y = W x + b` for a vector x. The matrix W and the vector b, the bias, are
 #   its parameters. Every output sees every input: the layer is also called fully connected.
@@ -127,7 +130,7 @@ print("of the first image:", logits.data[0].round(2))
 # p[c] = exp(z[c]) / (exp(z[0]) + exp(z[1]) + ... + exp(z[4]))
 # ```
 #
-# If all logits of an image become larger by the same number a, nothing changes: `exp(z + a)` is
+# If all logits of an image become larger by the same number a, p stays the same: `exp(z + a)` is
 # `exp(z) * exp(a)`, and `exp(a)` cancels. One subtracts the largest logit from all of them first,
 # because `exp` of a large number is too large for the computer: in float32, `exp(89)` already is.
 
@@ -182,10 +185,11 @@ measured("loss with a random last layer", random_loss, "5.16", within=0.02)
 # %% [markdown]
 # All classes are equally likely, each 1 / C, so the loss is -ln(1 / C) = ln C, here 1.609. With the
 # random last layer it was 5.16 (give or take two hundredths): random scores favour some class,
-# often a wrong one, and the larger they are, the surer the network is of it.
+# often a wrong one, and the further apart they are, the surer the network is of it.
 #
-# This is the first check of a new network. If its first loss is far above ln C, look at the first
-# logits: are they large? And look at the loss: is it a sum over the images instead of the mean?
+# This is a cheap check of a new network, before any training. If its first loss is far above ln C,
+# look at the first logits: are they far apart? And look at the loss: is it a sum over the images
+# instead of the mean?
 
 # %% [markdown]
 # ## Which way is down?
@@ -218,7 +222,7 @@ equal("gradient of the logits, by formula and by backward", by_hand, z.grad)
 # ## One step down
 #
 # `loss.backward()` computes the gradient g of the loss for every parameter w, as in tutorial 03.
-# The loss falls fastest in the direction -g. We go a small step that way:
+# From where w is, the loss falls fastest in the direction -g. We go a small step that way:
 #
 # ```
 # w = w - lr * g
@@ -322,11 +326,11 @@ claim("the loss on held-out images has grown", held[-1][0] > 1.5 * held[0][0])
 # accuracy on the 8 images is 100 % and the loss is 0.03, give or take two hundredths. The network
 # can learn: loss, gradients and steps work together.
 #
-# But on the held-out images the accuracy is 20 %, give or take 8 points, and guessing gets one in
-# five. Their loss even rises, well above ln 5: the network has become sure, and is wrong. It knows
-# these 8 images, not shapes. This is called **overfitting**: better and better on what it learns
-# from, no better on the rest. With 8 images it is the aim of a test. Anywhere else it is what we
-# fight against.
+# But on the held-out images the accuracy is 20 %, give or take 8 points, and guessing gets about
+# one in five. Their loss even rises, well above ln 5: the network has become surer, and is mostly
+# wrong. It knows these 8 images, not shapes. This is called **overfitting**: better and better on
+# what it learns from, no better, or even worse, on the rest. With 8 images it is the aim of a test.
+# Anywhere else it is what we fight against.
 #
 # ## Change one thing: wrong names
 #
@@ -372,9 +376,9 @@ claim("the loss with the large rate gets stuck there", abs(large[0, -1] - blind_
 claim("before, it was over a thousand times as high", large[0].max() > 1000 * large[0, 0])
 
 # %% [markdown]
-# Too small a rate works, but is slow: the loss is still 1.3, give or take two tenths.
+# With too small a rate the loss falls, but slowly: it is still 1.3, give or take two tenths.
 #
-# Too large a rate is worse. The gradient says how the loss changes for a small step. A large one
+# Too large a rate is worse. The gradient says how the loss changes for a small step. Our large one
 # goes too far, to weights where the loss is more than a thousand times as high (the picture cuts
 # that off). Then the loss gets stuck within five hundredths of 1.56, with an accuracy of 25 %. Look
 # at the features of that network, and at which parameters still have a gradient:
@@ -403,7 +407,7 @@ claim("of 8 arrays, the last one has a gradient: the bias", alive == 7 * [False]
 # ## Change one thing: more images
 #
 # One cure for overfitting is more images. We take 200, in random batches of 32, and a network with
-# the same weights at the start. It gets 150 steps now, with a learning rate of `0.05`. For a fair
+# the same weights at the start. It gets 150 steps now, with a learning rate of `0.05`. For
 # comparison, another one gets as many steps at the same rate with the 8 images. Predict both
 # accuracies on the held-out images.
 
@@ -448,4 +452,5 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 # ## Next
 #
 # The classifier says what is in an image of 32 x 32 pixels. We want to know that at every pixel of
-# a larger one. The next tutorial gives it a larger image, and does not change a single weight.
+# a larger one. The next tutorial gives such a classifier a larger image, without changing a single
+# weight.
