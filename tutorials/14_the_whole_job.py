@@ -9,10 +9,10 @@
 # learning: gradients 03, checked 04, training 05                        the whole job: [14]
 # ```
 #
-# You will train an FCN-8s, kill it, and have it go on as if nothing had happened; evaluate it, and
-# use it on a picture of your own. Then you will measure how well a network that was trained without
-# masks finds a cup, a cat and a rocket. At the end, the same code runs on a GPU, or the code of a
-# GPU on your CPU.
+# You will train an FCN-8s, kill the training, and have it go on as if nothing had happened;
+# evaluate the network, and use it on a picture of your own. Then you will measure how well another
+# one, trained without masks, finds a cup, a cat and a rocket. At the end, the same code runs on a
+# GPU, or the code for a GPU on your CPU.
 #
 # Networks are trained and used with commands that one types in a terminal. Here, `terminal` runs
 # them. A line of the output that begins with `$` is such a command.
@@ -106,7 +106,8 @@ terminal(f"minifcn train {options} --out {(work / 'unstopped').as_posix()}")
 # %%
 weights, _ = load_arrays(run / "last.safetensors")
 others, _ = load_arrays(work / "unstopped" / "last.safetensors")
-same = [name for name in weights if np.array_equal(weights[name], others.get(name))]
+bits = {name: array.tobytes() for name, array in others.items()}
+same = [name for name, array in weights.items() if array.tobytes() == bits.get(name)]
 claim("every bit is the same", len(same) == len(weights) == len(others))
 numbers = sum(array.size for name, array in weights.items() if name.startswith("model."))
 print(f"{len(same)} arrays are the same in every bit; {numbers:,} numbers are the network's")
@@ -124,9 +125,9 @@ print(f"{len(same)} arrays are the same in every bit; {numbers:,} numbers are th
 #
 # ## Look at the curves
 #
-# The loss jumps from batch to batch; its mean over some batches falls. The scores below it are from
-# the **validation**: an evaluation on held-out scenes, here 200, during the training. In this run
-# there was one, at the end.
+# The loss jumps from batch to batch; its mean over the last few batches falls on the whole. The
+# scores below it are from the **validation**: an evaluation on held-out scenes, here 200, during
+# the training. In this run there was one, at the end.
 
 # %%
 show(run / "curves.png")
@@ -137,9 +138,9 @@ claim("the last 20 are below the first 20", log["loss"][-20:].mean() < log["loss
 # ## Evaluate
 #
 # **Evaluation** counts the pixels of held-out scenes in one confusion matrix (tutorial 01). First
-# by hand, from the predictions for the 200 scenes; then with the package and with the command. In
-# the command's table, the **frequency-weighted IU** is a mean of the classes' IU, too: the weight
-# of a class is its share of the pixels.
+# step by step, from the predictions for the 200 scenes; then with the package's `evaluate`, and
+# with the command. In the command's table, the **frequency-weighted IU** is a mean of the classes'
+# IU, too: the weight of a class is its share of the pixels in the truth.
 
 # %%
 config, network = load_model(run)  # the weights with the best mean IU of all validations
@@ -149,7 +150,7 @@ predictions = np.concatenate([predict(network, [image]) for image, _ in held_out
 matrix = ConfusionMatrix(num_classes=6)
 matrix.update(truths, predictions)
 
-equal("counts by hand and by the package", matrix.counts, evaluate(network, held_out).counts)
+equal("counts step by step and by evaluate", matrix.counts, evaluate(network, held_out).counts)
 terminal(f"minifcn eval {run.as_posix()}")
 measured("mean IU", matrix.mean_iu, "27 %", within=0.07)
 measured("mean IU of all background", matrix.baseline_mean_iu, "13.7 %")
@@ -165,8 +166,8 @@ show(run / "predictions.png")
 # The mean IU is about 27 %, give or take 7 points, where all background gets 13.7 %. After these
 # 240 iterations the network finds most of the objects' pixels, calls many of them by the wrong
 # name, and hardly ever says cross or line. The training was cut short to spare you the wait. For
-# the real one, type `minifcn train`, without options, in a terminal. It takes a minute or two, and
-# the README says what it reaches.
+# the real one, type `minifcn train`, without options, in a terminal. It took one minute on two
+# cores of a server, and the README says what it reached.
 #
 # ## Your own image
 #
@@ -379,9 +380,9 @@ measured("cat: IU at a quarter", asked(examples["cat"], examples["cat"].map, 1 /
 # it: a quarter of the largest gives the cat 0.82, better than the whole photo. The thin rocket is
 # missed. And three photos are examples, not a benchmark.
 #
-# The FCNs of the paper, too, start from a classifier of ImageNet: from all its layers but the last.
-# Then they are trained with masks. To go on training from the weights that another task has left is
-# **fine-tuning**.
+# The FCNs of Long, Shelhamer and Darrell (2015), too, start from classifiers of ImageNet: from all
+# their layers but the last. Then they are trained with masks. To go on training from the weights
+# that another task has left is **fine-tuning**.
 #
 # ## Look at the photos
 #
@@ -414,8 +415,8 @@ for (name, example), file, number in zip(examples.items(), files, (967, 285, 657
     photos[name] = photo
 
 # %% [markdown]
-# Now the heat in colours, from dark blue for 0 to yellow for the largest score, mixed with the
-# photo, if it is there. The mask's outline is white.
+# Now the heat in colours, from dark violet for 0 to yellow for the largest score, mixed with the
+# photo, if it is there, or with grey. The mask's outline is white.
 
 # %%
 picture = Image.new("RGB", (sum(e.mask.shape[1] for e in examples.values()) + 20, 256), "white")
@@ -437,9 +438,9 @@ show(out / "heat.png")
 #
 # ## The same code on a GPU
 #
-# A **GPU** is a processor with thousands of small cores. In minifcn, data goes there with
-# `.to("cuda")`, as in PyTorch; on the command line with `--device cuda`. `auto` takes a GPU if one
-# works, else the CPU. The next cell runs the network on the CPU and on what `auto` takes, and
+# A **GPU** is a processor with hundreds or thousands of small cores. In minifcn, data goes there
+# with `.to("cuda")`, as in PyTorch; on the command line with `--device cuda`. `auto` takes a GPU if
+# one works, else the CPU. The next cell runs the network on the CPU and on what `auto` takes, and
 # compares. Without a GPU both are the CPU. `normalise` turns an image into what our network reads:
 # 3 x H x W numbers around 0.
 
