@@ -201,9 +201,8 @@ equal("mean accuracy", np.diag(shares).mean(), matrix.mean_accuracy)
 #
 # It is 1 where the two sets are the same and 0 where they have no pixel in common. (If both are
 # empty, it is 0 / 0, and not defined.) Both kinds of mistake keep it from being 1: a missed pixel,
-# and one claimed wrongly. In the matrix, row i counts the
-# first set and column i the second. Their sum counts the pixels in both sets, `n[i, i]`, twice, so
-# we take them off once:
+# and one claimed wrongly. In the matrix, row i counts the first set and column i the second. Their
+# sum counts the pixels in both sets, `n[i, i]`, twice, so we take them off once:
 #
 # ```
 # IU_i = n[i, i] / (sum of row i + sum of column i - n[i, i])
@@ -250,9 +249,9 @@ equal("mean IU and accuracy / classes", background.mean_iu, blind / 6)
 measured("mean IU of all background", background.mean_iu, "0.137")
 
 # %% [markdown]
-# 82.1 % pixel accuracy, but a mean IU of 0.137. This is the **baseline**: a network whose mean IU
-# is not above 0.137 scores no better than an answer given without looking. Hold every mean IU
-# against the baseline of its own images.
+# 82.1 % pixel accuracy, but a mean IU of 0.137. This mean IU is the **baseline**: a network that
+# does not get above it scores no better than an answer given without looking. Compare every mean IU
+# with the baseline of its own images.
 #
 # ## One matrix for all images
 #
@@ -340,7 +339,7 @@ show(out / "map.png")
 #
 # 1. Make a new `ConfusionMatrix(num_classes=6)` and call `update(predictions, truths)`, with the
 #    arguments the wrong way round. Which of `pixel_accuracy`, `mean_accuracy` and `mean_iu` differ
-#    from those of `matrix`? First say why, then try.
+#    from those of `matrix`? First say which, and why, then try.
 # 2. `regions(classes == 1)` counted fewer regions than there are discs. Add a third kind of object
 #    to the scene, with a number and a class of its own, so that the same function counts more
 #    regions than there are discs. With `discs = len(np.unique(objects[classes == 1]))`, the line

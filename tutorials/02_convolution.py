@@ -112,8 +112,8 @@ show(out / "sliding_window.gif")
 #   reach over 5 x 5 pixels.
 
 # %% [markdown]
-# All three are in one line. The kernel's number (i, j) meets, for the output (oh, ow), the input
-# pixel in row h and column w:
+# All three are in a short formula. For the output (oh, ow), the kernel's number (i, j) meets the
+# input pixel in row h and column w:
 #
 # ```
 # h = s * oh - p + d * i
@@ -252,8 +252,9 @@ print("output (N, F, OH, OW):", y.shape)
 #
 # A **1x1 convolution** has a kernel of one pixel: a single weight for each input channel. With
 # stride 1 and no padding it keeps H and W, and it sets the number of channels: C go in, F come out.
-# Each position is computed from its own C numbers and from no neighbour. It is the same F x C
-# matrix at every position. In tutorial 06 such a layer turns features into a score for each class.
+# Each position is computed from its own C numbers and from no neighbour. The weights are an F x C
+# matrix, the same at every position. In tutorial 06 such a layer turns features into a score for
+# each class.
 
 # %%
 mixing = generator.standard_normal((4, 3, 1, 1))

@@ -9,9 +9,9 @@
 # learning: gradients [03], checked 04, training 05                        the whole job: 14
 # ```
 #
-# You will differentiate a small expression by hand, draw it as a graph, and write a program of 40
-# lines that differentiates any expression built from its three operations. Then you meet
-# `minifcn/tensor.py`, which does the same for arrays, with more operations.
+# You will differentiate a small expression by hand, draw it as a graph, and write a program of
+# fewer than 40 lines that differentiates any expression built from its three operations. Then you
+# meet `minifcn/tensor.py`, which does the same for arrays, with more operations.
 #
 # Why: a network computes its answer from the image and from many numbers of its own, such as the
 # weights of its convolutions. Let one number L say how wrong the answer is. To make the answer
@@ -212,7 +212,7 @@ measured("dL/dc", vc.grad, "2")
 
 # %% [markdown]
 # L is 8, and its gradient is -2 for a, 4 for b and 2 for c, as in the picture. Nobody told the
-# engine the formula of L. It knows three operations, and the chain rule.
+# engine the formula 2 a b + c. It knows three operations, and the chain rule.
 
 # %% [markdown]
 # ## Change one thing: `=` instead of `+=`
@@ -395,11 +395,11 @@ measured("derivative of dL/da in a", twice, "-6")
 measured("derivative of dL/da in b", mixed, "4")
 
 # %% [markdown]
-# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. The boxes p, s and r
-# and the operations that made them belong to the forward pass. All others were made by the backward
-# pass. Its operations are of the same kinds, with one more: relu_gradient multiplies by the slope
-# of relu, which is 1 here. It takes no arrow from s, because this slope does not change when s
-# changes a little. The dashed box, a leaf for which no gradient is wanted, is the 1 that the
+# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. The boxes a, b, c,
+# p, s and r and the operations between them belong to the forward pass. All others belong to the
+# backward pass. Its operations are of the same kinds, with one more: relu_gradient multiplies by
+# the slope of relu, which is 1 here. It takes no arrow from s, because this slope does not change
+# when s changes a little. The dashed box, a leaf for which no gradient is wanted, is the 1 that the
 # backward pass begins with.
 
 # %% [markdown]
@@ -425,6 +425,6 @@ measured("derivative of dL/da in b", mixed, "4")
 # %% [markdown]
 # ## Next
 #
-# The engine trusts the local derivatives that people wrote into it. If one of them is wrong, no
-# error is raised. The next tutorial shows how to find out. It is optional: if you want to use
-# operations and not to write them, go on with tutorial 05.
+# The engine trusts the local derivatives that people wrote into it. If one of them is wrong, there
+# may be no error message. The next tutorial shows how to find out. It is optional: if you want to
+# use operations and not to write them, go on with tutorial 05.

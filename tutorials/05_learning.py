@@ -433,9 +433,9 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 # ## Exercises
 #
 # 1. Take the content out of the 8 images: `np.zeros_like(images)`, with the same labels. (After
-#    `normalise`, 0 is the mean colour, a grey.) What is the lowest loss that the network can reach?
-#    Write down the number first, then call `train` with these images and `lr=0.5`. You are right if
-#    its last loss differs from your number by less than `0.01`.
+#    `normalise`, 0 is the mean colour, nearly grey.) What is the lowest loss that the network can
+#    reach? Write down the number first, then call `train` with these images and `lr=0.5`. You are
+#    right if its last loss differs from your number by less than `0.01`.
 # 2. Signs first. In a new network, the last layer is 0. For each of the 5 numbers of its bias,
 #    write down the sign of the gradient in the first step on the 8 images, and then its value, as a
 #    fraction. Compare with `network.linear.bias.grad` of a `new_network()` after one `backward`, by

@@ -469,9 +469,9 @@ start = text.index('extern "C" __global__ void gather')  # print from here to th
 print(text[start : text.index("}", start) + 1])
 
 # %% [markdown]
-# With a few definitions before it, a C++ compiler can read this as well. Where you have g++ (on
-# Linux: `apt install g++`), minifcn compiles its CUDA kernels for the CPU, and a whole FCN-8s runs
-# on them: slowly, but from the same text.
+# With a few definitions before it, a C++ compiler can read this as well. On Linux with g++ (Debian
+# and Ubuntu: `apt install g++`), minifcn compiles its CUDA kernels for the CPU, and a whole FCN-8s
+# runs on them: slowly, but from the same text.
 
 # %%
 if shutil.which("g++") and sys.platform == "linux":
@@ -510,5 +510,6 @@ else:
 # ## Next
 #
 # You have come from the class of one pixel to a trained network. In a terminal,
-# `minifcn experiment` compares the choices at length, and `minifcn bench` shows how near NumPy gets
-# to PyTorch. docs/ARCHITECTURE.md says in which order to read the code.
+# `minifcn experiment --help` lists experiments that compare the choices at length, and
+# `minifcn bench --against torch` shows how near minifcn gets to PyTorch, if you have it.
+# docs/ARCHITECTURE.md says in which order to read the code.
