@@ -82,7 +82,7 @@ claim("pixels stay where they are", all(ours(Fraction(n)) == n for n in range(96
 # %% [markdown]
 # Pixel 0 of the image is pixel 0 of the output, and pixel 37 is pixel 37. Such a network is
 # **aligned**: a position of the image is the same position of the output. Nothing has to be
-# cropped. Each convolution pads by (k - 1) / 2, and each upsampling by f / 2, where f is its factor.
+# cropped. Each convolution pads by (k - 1) / 2, and each upsampling by half its factor.
 #
 # ## Predict
 #
@@ -150,8 +150,8 @@ wider = [[Window(3, padding=110), *own[1:]] for own in (backbone[:5], doubled)]
 claim("with padding 110 the crop of pool4 is still 5", crop_offset(*wider) == 5)
 
 # %% [markdown]
-# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. The 5 compares two maps which the padding moves alike:
-# with a padding of 110 it is still 5.
+# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. The 5 compares two maps which the padding moves
+# alike: with a padding of 110 it is still 5.
 #
 # The same on a ruler, with the names of the paper's code. `score_fr` are the scores of the top, and
 # `upscore2` the same, upsampled by 2. `upscore_pool4` is the first sum, upsampled by 2, and
@@ -238,7 +238,7 @@ measured("area with padding 100, for 64 x 64 pixels", (64 + 198) ** 2 / 64**2, "
 # Every padding from 97 to 200 works for these sizes; 100 is a round number. The price is work on
 # zeros: the first convolution's output has 1.95 times the pixels of a 500 x 500 image, and 16.8
 # times those of a 64 x 64 image. An aligned network, where fc6 with its k = 7 has padding 3 and
-# upsampling has p = f / 2, does not pay this price. The package's `FCN` is built in this way.
+# upsampling has p = s / 2, does not pay this price. The package's `FCN` is built in this way.
 #
 # ## Change one thing: a wrong crop
 #
@@ -277,10 +277,10 @@ plot_strides(out / "wrong.png", [thin[i][0] for i in shown], columns, thin.class
 show(out / "wrong.png")
 
 # %% [markdown]
-# The mean IU falls from 0.69 to 0.62, 0.52 and 0.39 (each, give or take 0.05): even 4 pixels do not
-# cost quite half. Pixel accuracy is still 0.89, give or take 0.02, and in the picture a mask that is 2
-# pixels off looks like one of a network that is a little unsure at the edges. Test the alignment
-# whenever you build such a network, with positions as above.
+# The mean IU falls from 0.69 to 0.62, 0.52 and 0.39 (each, give or take five hundredths): even 4
+# pixels do not cost quite half. Pixel accuracy is still 0.89, give or take two hundredths, and in
+# the picture the shifted masks look sound. So measure the alignment whenever you build such a
+# network, with positions as above.
 
 # %% [markdown]
 # ## Exercises
