@@ -251,8 +251,9 @@ measured("mean IU of water everywhere", confusion(np.zeros_like(truths)).mean_iu
 # We train four networks: FCN-32s, FCN-16s, FCN-8s, and an FCN-8s without the top: its top scores
 # are set to 0, in training and afterwards. All see the same 800 scenes, half of them mirrored, in
 # the same order, in 200 steps of 4 scenes. The loss is the mean cross-entropy of all pixels
-# (tutorial 05), the optimizer Adam (tutorial 06). On the 60 scenes held out,
-# "water" for every pixel has a mean IU of 0.14.
+# (tutorial 05), the optimizer Adam (tutorial 06). On the 60 scenes held out, "water" for every
+# pixel has a mean IU of 0.14. (In the paper each network starts from the one before, and is trained
+# much longer. Ours all start from nothing.)
 #
 # Write down: what is the order of the first three? And what will the fourth get wrong?
 
@@ -350,8 +351,8 @@ show(out / "strides.png")
 # the top knows what, and the skips know where.
 #
 # That is no law: in the scenes we made, nothing but the band tells what. Where a small window tells
-# the class, the top may have little to add. In the scenes of tutorial 01, with their six classes,
-# `minifcn experiment skips` finds that it adds next to nothing.
+# the class, the top may have little to add. `minifcn experiment skips` takes pixels apart in scenes
+# like those of tutorial 01, with six classes. There the top adds next to nothing.
 #
 # ## How much of it is the stride?
 #
@@ -374,11 +375,12 @@ claim("the oracle of stride 32 is past half of the way", best["FCN-32s"] > half_
 claim("FCN-8s is below the oracle of stride 16", fcn8 < best["FCN-16s"])
 
 # %% [markdown]
-# The oracle has 0.76, 0.90 and 0.97 (each, give or take two hundredths). From 0.69 to 0.76 our
-# FCN-32s could be trained better, and that is more than half of the way to our FCN-16s. The rest of
-# the way is closed to it, as far as this oracle can tell: it makes the loss as small as it can, and
-# the mean IU need not be largest there. Our FCN-8s is below the oracle of stride 16: an FCN-16s
-# that is trained better may beat it. The second step says nothing about the stride here.
+# The oracle has 0.76, 0.90 and 0.97 (each, give or take two hundredths). As far as it can tell,
+# better training could take our FCN-32s from 0.69 to 0.76 at most. That is more than half of the
+# way to our FCN-16s, and less than all of it. ("As far as it can tell": it makes the loss as small
+# as it can, and the mean IU need not be largest there.) Our FCN-8s is below the oracle of stride
+# 16: an FCN-16s that is trained better may beat it. Our second step does not show what the stride
+# costs.
 #
 # ## What adds up to one pixel's score
 #
@@ -462,6 +464,9 @@ for name in terms:
     print(f"{name:6} water rather than land: {gap[0]:+.2f}; with the other band {gap[1]:+.2f}")
 for name in ("pool4", "pool3"):
     equal(f"{name} at B, with each band", terms[name][(..., *B)], after[name][(..., *B)], within=0)
+for name, cell, row in (("pool3", 8, 57), ("pool4", 3, 33)):
+    first = fields[name].start + cell * fields[name].stride
+    claim(f"cell {cell} of {name} sees nothing above row {row}", first == row)
 new_margin = after["top"][(0, *B)] - after["top"][(1, *B)]
 claim("the top says land at B, with the other band", new_margin < -1)
 
@@ -473,9 +478,11 @@ renamed = (own != masks["FCN-8s"])[:, 60:][ground].mean()
 measured("ground of another name with the other band", renamed, "100 %", within=0.06)
 
 # %% [markdown]
-# pool4 and pool3 add at B exactly what they added before: none of the cells that they ask sees the
-# band. Of the three, the top alone changes, and it changes sides. In the 60 scenes the ground gets
-# the other name, for 100 % of its pixels in the lower 36 rows (give or take 6 points).
+# pool4 and pool3 add at B exactly what they added before. B lies in row 68, between the centres of
+# the cells 8 and 9 of stride 8, and those lie between the cells 3, 4 and 5 of stride 16. What these
+# cells see begins in row 57 for pool3, and in row 33 for pool4: below the band. Of the three, the
+# top alone changes, and it changes sides. In the 60 scenes the ground gets the other name, for
+# 100 % of its pixels in the lower 36 rows (give or take 6 points).
 
 # %% [markdown]
 # ## Exercises
