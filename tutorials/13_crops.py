@@ -91,7 +91,8 @@ claim("pixels stay where they are", all(ours(Fraction(n)) == n for n in range(96
 # backbone, VGG16, are 3x3 with p = 1. Its five poolings are like ours.
 #
 # The padding moves pixel 0 to the right, fc6 moves it to the left, the upsampling to the right
-# again. At which pixel of the output is it? Write down a guess before the next cell adds it up.
+# again. The title tells where it ends. Predict the way: after fc6, does it lie before cell 0 or
+# behind it? And where would it end if the first convolution padded by 110?
 
 # %%
 x = conv(Fraction(0), k=3, p=100)
@@ -104,10 +105,14 @@ top = conv(x, k=7)
 print(f"fc6: {top} = {float(top)}")
 crop32 = deconv(top, k=64, s=32)
 measured("pixel 0 in the output of FCN-32s", float(crop32), "19")
+claim("after fc6, pixel 0 lies before cell 0", top < 0)
+rest = [*[Window(2, 2)] * 5, Window(7), Window(64, 32, transposed=True)]  # a list, for the package
+measured("the same with padding 110", crop_offset([Window(3, padding=110), *rest]), "29")
 
 # %% [markdown]
 # Pixel 0 of the image is pixel 19 of the output, so the first 19 rows and columns are cut off. 19
-# is the **crop offset**. In one line, where the five poolings are like one window with k = s = 32:
+# is the **crop offset**. After fc6, pixel 0 lies before the centre of cell 0. With a padding of 110
+# it would end at pixel 29. In one line, where the five poolings are like one window with k = s = 32:
 #
 # ```
 # 32 * ((0 + 99 - 31/2) / 32 - 3) + 63/2 = 99 - 15.5 - 96 + 31.5 = 19
@@ -115,7 +120,7 @@ measured("pixel 0 in the output of FCN-32s", float(crop32), "19")
 #             3: (7 - 1) / 2, fc6       63/2: (64 - 1) / 2, the upsampling
 # ```
 #
-# ## With skips: 5 and 27, 5, 9 and 31
+# ## With skips: 5 and 27; 5, 9 and 31
 #
 # With skips, two more pairs must be aligned before they are added: the upsampled scores with those
 # of pool4, and then with those of pool3. Pixel 0 has a higher position in the finer map than in the
@@ -166,7 +171,7 @@ measured("cell 0 of pool4, in pixels of the image", float(-16 * paper["pool4"]),
 # %% [markdown]
 # Look at pool4. Pixel 0 lies at 5.71875 on its scale, whose cells are 16 pixels apart. So cell 0 of
 # pool4 lies at pixel -91.5 of the image, far outside, in the border of zeros. Its first 5 cells are
-# white: cropped. Cell 5 lies above the first cell of `upscore2`, and the two can be added.
+# white: cropped. Cell 5 lies below the first cell of `upscore2`, and the two are added.
 #
 # ## Measure the 19
 #
