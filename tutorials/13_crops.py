@@ -112,7 +112,9 @@ measured("the same with padding 110", crop_offset([Window(3, padding=110), *rest
 # %% [markdown]
 # Pixel 0 of the image is pixel 19 of the output, so the first 19 rows and columns are cut off. 19
 # is the **crop offset**. After fc6, pixel 0 lies before the centre of cell 0. With a padding of 110
-# it would end at pixel 29. In one line, where the five poolings are like one window with k = s = 32:
+# it would end at pixel 29.
+#
+# In one line, where the five poolings are like one window with k = s = 32:
 #
 # ```
 # 32 * ((0 + 99 - 31/2) / 32 - 3) + 63/2 = 99 - 15.5 - 96 + 31.5 = 19
