@@ -10,33 +10,42 @@ from minifcn.course.notebooks import run_tutorial
 globals().update(run_tutorial(12))  # runs tutorial 12 first; its output is not shown
 
 # %%
-# 1. 5 and 9 compare two maps that the padding moves alike: they stay. The output's crop grows by
-#    10, to 41, as every pixel of padding at the start is one pixel at stride 1 in the end.
-backbone = [Window(3, padding=110)]
-pool3_ = [*backbone, *[Window(2, 2)] * 3]
-pool4_ = [*pool3_, Window(2, 2)]
-up4_ = [*pool4_, Window(2, 2), Window(7), Window(4, 2, transposed=True)]
-up3_ = [*up4_, Window(4, 2, transposed=True)]
-equal("padding 110, crop of pool4", crop_offset(pool4_, up4_), 5)
-equal("padding 110, crop of pool3", crop_offset(pool3_, up3_), 9)
-equal("padding 110, crop of the output", crop_offset([*up3_, Window(16, 8, transposed=True)]), 41)
+# 1. Between two centres of cells the row is a straight line, whose second difference is 0. It bends
+#    at the centres only, N pixels apart. A centre lies between two pixels, so each bend is seen in
+#    two second differences next to one another.
+for name, own in networks.items():
+    with no_grad():
+        row = own(inputs).numpy()[0, 0, 50].astype(np.float64)
+    bends = np.abs(np.diff(row, 2))
+    found = np.nonzero(bends > 1e-3 * bends.max())[0]
+    first = found[np.diff(found, prepend=-9) > 1]  # the first of each two
+    print(name, "bends at", first)
+    claim(f"the row tells the number of {name}", (np.diff(first) == int(name[4:-1])).all())
 
 # %%
-# 2. Trained together, the paths rely on each other: no part is as good as the sum.
-with no_grad():
-    parts = {name: t.numpy() for name, t in networks["FCN-8s"].score_terms(inputs).items()}
-for chosen in (["top"], ["pool3"], ["top", "pool3"], ["top", "pool4", "pool3"]):
-    iu = confusion(sum(parts[name] for name in chosen).argmax(1)).mean_iu
-    print(f"{' + '.join(chosen):22} mean IU {iu:.2f}")
-    claim("a part is not as good", len(chosen) == 3 or iu < results["FCN-8s"].mean_iu)
-equal("all three, and FCN-8s", iu, results["FCN-8s"].mean_iu, within=1e-3)
+# 2. A bluer band is more like water: positive for blue. A redder one is more like land: negative.
+#    What pool3 adds in the lower 36 rows does not depend on the band: its gradient is exactly 0.
+sums = {}
+for path in ("top", "pool4", "pool3"):
+    x = tensor(inputs.numpy()[:10], requires_grad=True)
+    of_water = network.score_terms(x)[path][:, :2, 60:]
+    (of_water * tensor(np.array([1, -1], np.float32).reshape((1, 2, 1, 1)))).sum().backward()
+    red, _, blue = x.grad.numpy()[:, :, :24].sum(axis=(0, 2, 3))
+    sums[path] = red, blue
+    print(f"{path:6} red {red:+.1f}  blue {blue:+.1f}")
+claim("red and blue pull in opposite directions", sums["top"][0] < 0 < sums["top"][1])
+equal("gradient of what pool3 adds", sums["pool3"], np.zeros(2), within=0)
 
 # %%
-# 3. One plus sign less, and upsampling by 16 at the end.
-weights = {name: tensor(a) for name, a in networks["FCN-16s"].state_dict().items()}
-weights["score_pool3.weight"] = tensor(np.zeros((3, 32, 1, 1), np.float32))  # never used
-weights["score_pool3.bias"] = tensor(np.zeros(3, np.float32))
+# 3. A 1x1 convolution of stacked channels is the sum of two 1x1 convolutions, one for each part of
+#    the stack. The weights of the two are put beside one another, too. And a 1x1 convolution and
+#    upsampling channel by channel may change places. Adding scores is the case of concatenation in
+#    which nothing but one 1x1 convolution follows; a U-Net has more to learn there.
+weights = {name: tensor(array) for name, array in networks["FCN-16s"].state_dict().items()}
 with no_grad():
-    top, pool4, _ = path_scores(inputs, weights)
-    fcn16 = upsample(upsample(top, 2) + pool4, 16)
-    equal("FCN-16s by hand", fcn16, networks["FCN-16s"](inputs), within=1e-4)
+    fc7, pool4, _ = features(inputs, weights)
+    both = [weights["score_fr.weight"], weights["score_pool4.weight"]]
+    stacked = F.cat([upsample(fc7, 2), pool4], 1)
+    one = F.conv2d(stacked, F.cat(both, 1))
+    two = upsample(F.conv2d(fc7, both[0]), 2) + F.conv2d(pool4, both[1])
+equal("one 1x1 convolution of all, and the sum of two", one, two, within=1e-4)
