@@ -294,10 +294,10 @@ show(out / "class_maps.png")
 
 # %% [markdown]
 # The network was trained as a classifier, and it segments. In the lower row, each map is bright
-# where its class is likely. In the upper row, the likeliest class of each cell is a coarse mask. A
-# cell is drawn around the middle of its window; the first window and its middle are drawn on the
-# image. How good is the mask? We compare each cell with the middle pixel of its window, for the 4
-# scenes.
+# where the network finds its class likely. In the upper row, the likeliest class of each cell is a
+# coarse mask. A cell is drawn around the middle of its window; the first window and its middle are
+# drawn on the image. How good is the mask? We compare each cell with the middle pixel of its
+# window, for the 4 scenes.
 
 
 # %%
@@ -319,8 +319,8 @@ claim("most wrong cells are background", matrix.counts[0, 1:].sum() > wrong / 2)
 # %% [markdown]
 # The mean IU is 0.6, give or take a tenth; all background would get 0.28. Most wrong cells are
 # background that the network takes for an object. A suspect: in the windows that it learned from,
-# 66 % of the middle pixels belong to an object, in these scenes 17 %. Does it expect too many
-# objects, and would it be much better if it knew?
+# 66 % of the middle pixels belong to an object, of those in these scenes 17 %. Does it expect too
+# many objects, and would it be much better if it knew?
 #
 # We can try. If the windows of each class still look the same, and their shares are new, the rule
 # of Bayes tells what to do: multiply each probability by `new share / old share`, and divide the
