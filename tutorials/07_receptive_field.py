@@ -60,8 +60,8 @@ out = pictures("07")
 #
 # Go through the layers from the first to the last, and keep two numbers. r is how many pixels one
 # cell sees along one axis, counted from the first to the last of them. j is the distance in pixels
-# from one cell to the next. At the image r = 1 and j = 1.
-# For each layer with kernel size k and stride s:
+# from one cell to the next. At the image r = 1 and j = 1. For each layer with kernel size k and
+# stride s:
 #
 # ```
 # r = r + (k - 1) * j      k cells are read, each j pixels after the one before

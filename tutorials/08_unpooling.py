@@ -358,5 +358,5 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 #
 # ## Next
 #
-# Unpooling leaves holes, and convolutions after it fill them. Tutorial 09 does both in one step,
-# with weights that can be learned: the transposed convolution.
+# Nails and switches leave holes, and convolutions after them fill these. For nails, tutorial 09
+# does both in one step, with weights that can be learned: the transposed convolution.

@@ -14,8 +14,8 @@
 #
 # On its way, a network for segmentation usually makes arrays with fewer and fewer rows and columns,
 # and must make them large again. A transposed convolution can do that, with weights that are
-# learned like those of any layer; tutorial 10 trains some. Its names mislead ("deconvolution",
-# "padding"), so we check each step.
+# learned like those of any layer; tutorial 10 trains some. The words used with it mislead
+# ("deconvolution", "padding"), so we check each step.
 
 # %%
 import numpy as np
@@ -204,8 +204,8 @@ claim("they are equal in all cases", right == 200)
 # ```
 #
 # How many can be left over? Fewer than s: with s rows left over, the convolution would have made
-# one more step. The package takes more than that. Like PyTorch, it accepts each a that is below s
-# or below d.
+# one more step. The package is less strict: like PyTorch, it accepts each a that is below s or
+# below d.
 
 # %%
 sizes = {i: conv_output_size(i, kernel=3, stride=2, padding=1) for i in (5, 6)}
@@ -359,10 +359,10 @@ for k in (2, 3, 4):
 #
 # ### col2im: scatter or gather
 #
-# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For
-# the transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the
-# product with the transposed weights, which makes all stamps. Then put each stamp where it belongs,
-# and add. This is called **col2im**, "columns to image": the adjoint of im2col.
+# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For the
+# transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the product
+# with the transposed weights, which makes all stamps. Then put each stamp where it belongs, and
+# add. This is called **col2im**, "columns to image": the adjoint of im2col.
 
 # %%
 N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
@@ -409,9 +409,8 @@ equal("gather and col2im", gathered, by_col2im)
 # %% [markdown]
 # ### All sizes
 #
-# As in tutorial 02 we hold the formula of the size to the package for every setting
-# up to a bound, and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed
-# convolutions.
+# As in tutorial 02 we hold the formula of the size to the package for every setting up to a bound,
+# and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed convolutions.
 
 # %%
 transposed = [relationship for relationship in RELATIONSHIPS if relationship.transposed]

@@ -418,6 +418,8 @@ captions = [f"U {phase_unevenness(y, 2):.3f}" for y in outputs]
 claim("of the ramp, nearest makes a pattern", phase_unevenness(outputs[2], 2) == 1)
 equal("of the ramp, bilinear makes a constant", outputs[3], np.full((28, 28), 0.5))
 measured("which is", outputs[3].mean(), "0.5")
+of_noise = bilinear(tensor(inputs["noise"][None, None]), tensor(difference)).numpy()[0, 0]
+measured("U of the noise above, bilinear", phase_unevenness(of_noise, 2, margin=4), "0.11")
 picture = [OutputRow("A ramp, middle row -1, 1, 0", ramp[2:-2, 2:-2], outputs, captions, False)]
 
 # %%
@@ -441,9 +443,10 @@ measured("U of its lower right, bilinear", phase_unevenness(corners[1], 2), "0.0
 # On the disc, both resize-convolutions have a U of 0.000. Yet look closely at the last row: behind
 # nearest, the dark ground at the right is mottled. It is faint beside the disc; of the lower right
 # alone, U is 0.19, against 0.08 behind bilinear. Bilinear resizing turns the ramp into a constant
-# 0.5: it leaves no copies for a kernel to find. Among the transposed convolutions of this picture,
-# one is even on constants: k = 4 with ones. Three layers of stride 2 together have a stride of 8,
-# so their pattern repeats every 8 pixels.
+# 0.5: it leaves no copies for a kernel to find. It is not free of patterns either: with `-1, 1, 0`,
+# it makes an output with a U of 0.11 of the noise above. Among the transposed convolutions of this
+# picture, one is even on constants: k = 4 with ones. Three layers of stride 2 together have a
+# stride of 8, so their pattern repeats every 8 pixels.
 #
 # ## The same in a gradient
 #

@@ -445,8 +445,9 @@ for name, network in networks.items():
 # %% [markdown]
 # In stage 1 the two cells are equal, trained or not: both see 4 x 4 pixels of one colour. No probe
 # can tell them apart. A cell of stage 2 sees 10 x 10 pixels, more than the line is thick, and gets
-# other numbers. To see further than a stroke is thick is necessary here. It is not enough: stage 4
-# of the untrained network sees as far as that of the trained one, and less can be read off it.
+# other numbers. Here a cell has to see more than the thickness of the line. That is not enough:
+# stage 4 of the untrained network sees as far as that of the trained one, and less can be read off
+# it.
 #
 # ## Change one thing
 #
