@@ -10,9 +10,10 @@
 # ```
 #
 # You will give a classifier a larger image than it was made for, without changing a single weight,
-# and get a score for every place of it. In this way Long, Shelhamer and Darrell (2015) turned
-# well-known classifiers into networks for segmentation. You will see that without padding nothing
-# is approximated, what is lost when features are put into one row, and what becomes of the bias.
+# and get scores for a whole grid of places in it. In this way Long, Shelhamer and Darrell (2015)
+# turned well-known classifiers into networks for segmentation. You will see that without padding
+# nothing is approximated, what class maps tell that one row of scores does not, and what becomes of
+# the bias.
 
 # %%
 import math
@@ -35,12 +36,12 @@ out = pictures("06")
 # %% [markdown]
 # ## A classifier of windows
 #
-# Our classifier is the network of tutorial 05. It looks at a window of 32 x 32 pixels, cut out of
-# an image, and says what its middle pixel belongs to (row 16 and column 16, counted from 0): the
-# background, a filled shape (disc or square), or a stroke (ring, cross or line). Three classes, so
-# three logits. The package's `read` returns scenes as a network wants them: images, normalised,
-# (N, 3, H, W), and masks (N, H, W). Here it reads 4 scenes of 160 x 160 pixels with 10 to 14
-# objects, each as large as in the usual scenes of 96 x 96.
+# Our classifier is the network of tutorial 05, with other classes. It looks at a window of 32 x 32
+# pixels, cut out of an image, and says what its middle pixel belongs to (row 16 and column 16,
+# counted from 0): the background, a filled shape (disc or square), or a stroke (ring, cross or
+# line). Three classes, so three logits. The package's `read` returns scenes as a network wants
+# them: images, normalised, (N, 3, H, W), and masks (N, H, W). Here it reads 4 scenes of 160 x 160
+# pixels with 10 to 14 objects, each as large as in the usual scenes of 96 x 96.
 
 
 # %%
@@ -139,8 +140,8 @@ equal("linear layer at each place, and convolution", slid, scores)
 # ## The whole network
 #
 # Now every layer is a convolution, a relu or a pooling. Such a network is called a **fully
-# convolutional** network, or FCN. Its output has a **class map** for each class: scores in rows and
-# columns, like an image. One place of it (row and column) is a **cell**.
+# convolutional** network, or FCN. The output of ours has a **class map** for each class: scores in
+# rows and columns, like an image. One place of it (row and column) is a **cell**.
 
 
 # %%
@@ -168,13 +169,13 @@ measured("windows", len(windows), "1,089")
 # classify each. Or we can run the network once over the whole image.
 #
 # Why 4 pixels? Each of the two poolings halves the size, so one step in the features is
-# 2 * 2 = 4 pixels in the image. A window that is moved by 1 pixel is cut into other 2 x 2 blocks.
-# The whole image does not give its scores.
+# 2 * 2 = 4 pixels in the image. The features of a window that is moved by 1 pixel are pooled in
+# other 2 x 2 blocks. Its scores are not among those of the whole image.
 
 # %% [markdown]
 # ## What it costs
 #
-# Neighbouring windows overlap. Cut out, the pixels of the overlap are computed again for every
+# Neighbouring windows overlap. Cut out, the features of the overlap are computed again for every
 # window. In the image, each feature is computed once. Predict: how many times as many
 # multiplications do the windows need?
 #
@@ -216,15 +217,16 @@ measured("in the last layer", times[-1], "1")
 #
 # ## Train it
 #
-# So far the weights were random. To train, we cut windows out of scenes: for each class that a
-# scene shows, two windows with a pixel of that class in the middle. The network is trained as a
-# classifier of windows. `train_step` of the package is the `step` of tutorial 05, and returns the
-# loss.
+# So far the weights were random. To train, we cut windows out of scenes: for each class that is
+# found where a whole window fits, two windows with a pixel of that class in the middle. The network
+# is trained as a classifier of windows. `train_step` of the package takes the same step as the
+# `step` of tutorial 05, and returns the loss.
 #
-# The optimizer is **Adam** (Kingma and Ba, 2015). It divides the step of each parameter by the
-# usual size of that parameter's gradient, so a step is about as large as lr, or smaller, however
-# large the gradients are. And lr goes down to 0 while we train: large steps first, small ones at
-# the end. `optim.cosine(i, 300)` is the factor for step i, `(1 + cos(pi * i / 300)) / 2`.
+# The optimizer is **Adam** (Kingma and Ba, 2015). It takes a mean of each parameter's latest
+# gradients, divides it by their usual size, and multiplies by lr. So a step is about as large as
+# lr, or smaller, however large the gradients are. And lr goes down to 0 while we train: large steps
+# first, small ones at the end. `optim.cosine(i, 300)` is the factor for step i,
+# `(1 + cos(pi * i / 300)) / 2`.
 
 
 # %%
@@ -292,10 +294,10 @@ show(out / "class_maps.png")
 
 # %% [markdown]
 # The network was trained as a classifier, and it segments. In the lower row, each map is bright
-# where its class is likely. In the upper row, the likeliest class of each cell is a coarse mask. A
-# cell is drawn around the middle of its window; the first window and its middle are drawn on the
-# image. How good is the mask? We compare each cell with the middle pixel of its window, for the 4
-# scenes.
+# where the network finds its class likely. In the upper row, the likeliest class of each cell is a
+# coarse mask. A cell is drawn around the middle of its window; the first window and its middle are
+# drawn on the image. How good is the mask? We compare each cell with the middle pixel of its
+# window, for the 4 scenes.
 
 
 # %%
@@ -317,12 +319,12 @@ claim("most wrong cells are background", matrix.counts[0, 1:].sum() > wrong / 2)
 # %% [markdown]
 # The mean IU is 0.6, give or take a tenth; all background would get 0.28. Most wrong cells are
 # background that the network takes for an object. A suspect: in the windows that it learned from,
-# 66 % of the middle pixels belong to an object, in these scenes 17 %. Does it expect too many
-# objects, and would it be much better if it knew?
+# 66 % of the middle pixels belong to an object, of those in these scenes 17 %. Does it expect too
+# many objects, and would it be much better if it knew?
 #
-# We can try. By the rule of Bayes, a probability that was learned with one share of a class is
-# corrected for another by the factor `new share / old share` (after which the probabilities are
-# divided by their sum). For a logit, before softmax, this means to add `ln(new share / old share)`.
+# We can try. If the windows of each class still look the same, and their shares are new, the rule
+# of Bayes tells what to do: multiply each probability by `new share / old share`, and divide the
+# products by their sum. For a logit, before softmax, this means to add `ln(new share / old share)`.
 # We take the new shares from the truth. Predict: what happens to the mean IU?
 
 # %%
@@ -336,17 +338,19 @@ before, after = matrix.counts, corrected.counts
 claim("half as much background is taken for objects", after[0, 1:].sum() < before[0, 1:].sum() / 2)
 claim("twice as many object cells are missed", after[1:, 0].sum() > 2 * before[1:, 0].sum())
 claim("IU: background up, filled down", np.sign(corrected.iu - matrix.iu)[:2].tolist() == [1, -1])
+claim("the mean IU hardly moves", abs(corrected.mean_iu - matrix.mean_iu) < 0.1)
 measured("corrected mean IU", corrected.mean_iu, "0.6", within=0.1)
 
 # %% [markdown]
 # Background is taken for an object less than half as often. In return, more than twice as many
 # cells of objects are missed. The IU of the background rises, that of the filled shapes falls, and
-# the mean IU is again 0.6, give or take a tenth. Here, then, the shares decide which errors are
-# made, and hardly how low the mean IU is.
+# the mean IU is again 0.6, give or take a tenth: it has moved by less than a tenth. Here, then, the
+# shares change which errors are made, but not much how low the mean IU is.
 #
-# ## Where: what flatten loses
+# ## Where: what a single row of scores does not tell
 #
-# The classifier said *what* is in a window. Its maps also say *where*. Has something been added?
+# The classifier said *what* is in the middle of a window. Its maps also say *where*. Has something
+# been added?
 #
 # Flattening loses no number, and a linear layer has a weight of its own for each place: it *uses*
 # positions. But what it gives is one number for each class, with no row and no column. In a class
@@ -381,7 +385,7 @@ claim("nor is it one cell", abs(by_2[..., 1:] - still[..., :-1]).max() > 0.1)
 
 # %% [markdown]
 # All scores have moved by one cell. Moved by 2 pixels, half a stride, the disc gives other scores:
-# neither the first ones, nor those moved by a cell. Without flatten the place is kept: each cell
+# neither the first ones, nor those moved by a cell. In class maps the place is kept: each cell
 # stands for the part of the image that it is computed from, its receptive field (tutorial 07).
 #
 # ## A classifier that ends with a mean
@@ -420,8 +424,8 @@ equal("GAP then linear, and 1x1 then GAP", gap_then_linear, scores.mean(axis=(2,
 
 # %% [markdown]
 # Such a classifier has class maps inside: **class activation maps** (CAM; Zhou et al., 2016). The
-# mean of a map is the logit. But do not read too much into that: the identity fixes the mean, and
-# nothing else. Add any numbers of mean 0 to the map, and the logit is the same.
+# mean of a map is the logit. But do not read too much into that: it fixes the map's mean, and
+# nothing else. Add any numbers of mean 0 to the map, and its mean is still the logit.
 
 # %%
 noise = generator.standard_normal(scores.shape)
@@ -432,8 +436,8 @@ equal("logits, and means of a spoilt map", (scores + noise).mean(axis=(2, 3)), g
 # Why use this map, and no other? The classifier and the map have the same task: to turn 64 channels
 # into 3 classes. The classifier asks of the mean of all places, "which class?" The 1x1 convolution
 # asks the same question of each place. Nothing forces the answers to be right there: no place was
-# ever trained. Whether they are has to be measured. We train a classifier that ends with a mean, on
-# the same windows, and compare its maps with the masks. Predict their mean IU.
+# ever trained by itself. Whether they are has to be measured. We train a classifier that ends with
+# a mean, on the same windows, and compare its maps with the masks. Predict their mean IU.
 
 
 # %%
@@ -485,8 +489,9 @@ claim("and each mixed-up one", of_maps > max(of_mixed))
 # trained by itself, and far from 1. With the weights given to the wrong channels it is 0.16, give
 # or take a tenth. The maps are not accurate, but they are meaningful.
 #
-# A 1x1 convolution can be trained in its place, too. Its weight `W[c, d]` multiplies `f[d, i, j]`
-# at each position of each image, so its gradient is a sum over them, with g the upstream gradient:
+# A 1x1 convolution can also be trained as a layer of a network. Its weight `W[c, d]` multiplies
+# `f[d, i, j]` at each position of each image, so its gradient is a sum over them, with g the
+# upstream gradient:
 #
 # ```
 # dW[c, d] = sum over images, i, j of g[c, i, j] * f[d, i, j]
@@ -560,8 +565,8 @@ equal("those, and the window without padding", of_window[2:4, 2:4], two_convolut
 # Only the 4 in the middle agree. At its border, the window sees the zeros of the padding, where the
 # image has pixels, and each of the two convolutions carries this one cell further in. With padding,
 # then, the maps of a larger image are not the scores of its windows, except in cells that are far
-# enough from the window's border. The classifier has learned from windows with zeros around them.
-# In the whole image, most cells see pixels there.
+# enough from the window's border. A classifier with padding has learned from windows with zeros
+# around them. In the whole image, most cells see pixels there.
 #
 # ## Too coarse
 #
@@ -572,10 +577,11 @@ measured("scores of each class", maps[0, 0].size, "1,089")
 measured("pixels", 160 * 160, "25,600")
 
 # %% [markdown]
-# There are 1,089 scores for 25,600 pixels: one every 4 pixels, and none near the border, where no
-# window has its middle. The output is of **low resolution**: it has fewer places than the image.
-# The well-known classifiers, such as VGG16, halve the size five times, and give one score every 32
-# pixels. Tutorials 07 to 10, 12 and 13 are about this low-resolution problem.
+# Each class has 1,089 scores for 25,600 pixels: one every 4 pixels, and none near the border, where
+# no window has its middle. The output is of **low resolution**: it has fewer places than the image.
+# Well-known classifiers, such as VGG16, halve the size five times. Made fully convolutional, they
+# give one score every 32 pixels. Tutorials 07 to 10, 12 and 13 are about this low-resolution
+# problem.
 
 # %% [markdown]
 # ## Exercises

@@ -10,8 +10,8 @@
 # ```
 #
 # You will compute by hand how many pixels one number of a network depends on, and then measure it
-# with a gradient. Then you will pay the price: a network that sees far gives answers of low
-# resolution, few for many pixels, and thin shapes are lost.
+# with a gradient. Then you will see the price: poolings help a network to see far, but leave
+# answers of low resolution, few for many pixels, and thin shapes are lost first.
 #
 # To name an object, a network has to see it. So we want numbers that depend on many pixels. The
 # second half of this tutorial shows what that costs.
@@ -59,8 +59,9 @@ out = pictures("07")
 # ## By hand
 #
 # Go through the layers from the first to the last, and keep two numbers. r is how many pixels one
-# cell sees. j is the distance in pixels from one cell to the next. At the image r = 1 and j = 1.
-# For each layer with kernel size k and stride s:
+# cell sees along one axis, counted from the first to the last of them. j is the distance in pixels
+# from one cell to the next. At the image r = 1 and j = 1. For each layer with kernel size k and
+# stride s:
 #
 # ```
 # r = r + (k - 1) * j      k cells are read, each j pixels after the one before
@@ -166,11 +167,11 @@ claim("so it is measured", measured_box(total) == computed_box(dilated, cell=(3,
 #
 # ## VGG16
 #
-# Long, Shelhamer and Darrell (tutorial 06) built their networks from VGG16, a classifier of 2014.
-# It has 13 convolutions of 3 x 3, with a 2 x 2 max pooling of stride 2 after the 2nd, 4th, 7th,
-# 10th and 13th. These poolings are called pool1 to pool5. Then follow fc6, a 7 x 7 convolution, and
-# fc7, a 1 x 1 convolution: the fully connected layers ("fc") of the classifier, made convolutions
-# as in tutorial 06.
+# Long, Shelhamer and Darrell (tutorial 06) built their best networks from VGG16, a classifier of
+# 2014. It has 13 convolutions of 3 x 3, with a 2 x 2 max pooling of stride 2 after the 2nd, 4th,
+# 7th, 10th and 13th. These poolings are called pool1 to pool5. Then follow fc6, a 7 x 7
+# convolution, and fc7, a 1 x 1 convolution: the first two of the classifier's three fully connected
+# layers ("fc"), made convolutions as in tutorial 06.
 #
 # How many pixels does a cell of fc7 see, and what is its output stride? Write down two numbers.
 
@@ -245,16 +246,16 @@ measured("share of the area that holds half of the gradient", area, "22 %")
 # alike: for fc7, half of the gradient lies on 22 % of the area. A pixel in the middle reaches the
 # cell on many paths through the layers, one at the rim on few. The part that really counts is
 # called the **effective receptive field** (Luo et al., 2016), and it is smaller than the box. These
-# weights are random. Training changes the effective field; the box depends on kernel sizes and
-# strides alone.
+# weights are random. Training can change the effective field, but not the box: that follows from
+# the kernel sizes, strides, dilations and padding alone.
 #
 # ## What stride costs
 #
-# fc7 sees far, and gives one answer for every 32 x 32 pixels: low resolution. To get a mask, its
-# scores must be **upsampled**: made into a larger grid, with a number for each pixel. **Bilinear**
-# upsampling draws straight lines between the centres of the cells, along the rows and along the
-# columns. Beyond the outermost centres the number stays the same. For one row, from 3 cells to 12
-# pixels:
+# fc7 sees far, and has one cell for every 32 x 32 pixels: low resolution. To get a mask, the scores
+# made from it must be **upsampled**: made into a larger grid, with a number for each pixel.
+# **Bilinear** upsampling draws straight lines between the centres of the cells, along the rows and
+# along the columns. Beyond the outermost centres the number stays the same. For one row, from 3
+# cells to 12 pixels:
 
 # %%
 row = np.array([0.0, 8.0, 4.0])

@@ -9,12 +9,13 @@
 # learning: gradients 03, checked 04, training 05                        the whole job: 14
 # ```
 #
-# You will pool a grid of numbers by hand, and go back in three ways. You will see when pooling
-# after going back changes nothing, what is lost for good, and that "going back" is something you
-# know already: it is what a gradient does when it goes backward through a max pooling.
+# You will pool a grid of numbers by hand, and go back in three ways. You will see when going back
+# and pooling again changes nothing, what is lost for good, and that one of the ways back is
+# something you know already: it is what a gradient does when it goes backward through a max
+# pooling.
 #
-# A network for segmentation has to come back to the size of the image. How it does that is one of
-# the choices in building it.
+# A network for segmentation that pools has to come back to the size of the image. How it does that
+# is one of the choices in building it.
 
 # %%
 import numpy as np
@@ -102,8 +103,8 @@ show(out / "ways_back.png")
 # they differ in what they keep. After nearest or nails, nobody can tell where in its window a value
 # was. Switches keep both the value and its place.
 #
-# Which of the three comes closest to the input, if it is an image? We pool the red values of 20
-# scenes, divided by 255, so from 0 to 1. The error of a pixel is the size of the difference.
+# Which of the three comes closest to the input, if it is one of our scenes? We pool the red values
+# of 20 scenes, divided by 255, so from 0 to 1. The error of a pixel is the size of the difference.
 
 # %%
 red = np.stack([image[:, :, 0] for image, _ in (Shapes("val")[i] for i in range(20))])
@@ -127,7 +128,7 @@ measured("share of the error of switches at its zeros", at_zeros, "100 %")
 # switches 0.33, and 100 % of this error is where switches leave zeros: the winners are exactly
 # right. What comes from switches is no picture of the input, and is not meant to be one. SegNet
 # (Badrinarayanan et al., 2017), a network that unpools with switches, has convolutions after each
-# unpooling, which fill the holes. What it gets from the switches is where things were.
+# unpooling, which fill the holes. What it gets from the switches is where each value was.
 #
 # ## Pool what was unpooled
 #
@@ -168,7 +169,8 @@ measured("windows of nothing but zeros", (y.numpy() == 0).mean(), "50 %")
 # %% [markdown]
 # They do, all of them. In 50 % of the windows this is not clear at once: after the relu they hold
 # nothing but zeros. When several numbers of a window are the largest, this is a **tie**. In a tie
-# the first place wins, row by row from the left, here and in PyTorch. So it wins both times.
+# the first place wins, row by row from the left, here and (on a CPU) in PyTorch. So it wins both
+# times.
 #
 # There is one more place where zeros could win: the border. A convolution pads with zeros (tutorial
 # 02). A max pooling pads with `-inf`, which is less than every number, so padding never wins.
@@ -182,9 +184,9 @@ equal("with padding", by_hand[None, None], F.max_pool2d(tensor(x), 2, padding=1)
 # ## Gather and scatter
 #
 # Once the switches are known, pooling takes the numbers at these places. This is called **gather**.
-# Unpooling puts numbers at these places: **scatter**. Write x and y in one row each, of 16 places
-# and of 4 values. Then gather is a matrix G. It has a row for each value and a column for each
-# place, with a 1 at the switch. Its transpose G^T has rows and columns exchanged:
+# Unpooling puts numbers at these places: **scatter**. Write x and y as one column each, of 16
+# places and of 4 values. Then gather is a matrix G. It has a row for each value and a column for
+# each place, with a 1 at the switch. Its transpose G^T has rows and columns exchanged:
 #
 # ```
 # gather(x) = G x        unpool(y) = G^T y
@@ -266,8 +268,8 @@ print("<x, overwritten> is", (x.ravel() * overwritten).sum(), "instead of", left
 # windows do not overlap there is no difference.)
 #
 # But with the sum, pooling again does not give back y. With overlapping windows
-# `pool(unpool(y)) = y` is not true, not even without negative numbers: here y is 7 everywhere, and
-# it comes back as 9 * 7 = 63.
+# `pool(unpool(y)) = y` need not be true, not even without negative numbers: here y is 7 everywhere,
+# and it comes back as 9 * 7 = 63.
 
 # %%
 again = F.max_pool2d(F.max_unpool2d(y, s, 3, stride=1), 3, stride=1)
@@ -323,8 +325,8 @@ equal("<R p, g> and <p, gradient of p>", left, right)
 
 # %% [markdown]
 # In a tie, the gradient goes to the first place only. At four equal numbers the maximum has a kink
-# (tutorial 04), so no slope is right for steps up and for steps down. Some choice has to be made,
-# and it has to be the same each time.
+# (tutorial 04), so no slope is right for steps up and for steps down. Some choice has to be made.
+# This one sends the gradient where the forward pass has found its winner.
 
 # %%
 x = tensor(np.full((1, 1, 2, 2), 5.0), requires_grad=True)
@@ -356,5 +358,5 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 #
 # ## Next
 #
-# Unpooling leaves holes, and convolutions after it fill them. Tutorial 09 does both in one step,
-# with weights that can be learned: the transposed convolution.
+# Nails and switches leave holes, and convolutions after them fill these. For nails, tutorial 09
+# does both in one step, with weights that can be learned: the transposed convolution.

@@ -12,10 +12,10 @@
 # You will stamp a kernel onto an output, write a convolution as a matrix, transpose this matrix,
 # and find the same operation. Then you will see what it is not: it does not undo a convolution.
 #
-# On its way, a network for segmentation makes arrays with fewer and fewer rows and columns, and
-# must make them large again. A transposed convolution can do that, with weights that are learned
-# like those of any layer; tutorial 10 trains some. Its names mislead ("deconvolution", "padding"),
-# so we check each step.
+# On its way, a network for segmentation usually makes arrays with fewer and fewer rows and columns,
+# and must make them large again. A transposed convolution can do that, with weights that are
+# learned like those of any layer; tutorial 10 trains some. The words used with it mislead
+# ("deconvolution", "padding"), so we check each step.
 
 # %%
 import numpy as np
@@ -155,10 +155,10 @@ def matrix_of(operation, height, width):
 
 weight = np.arange(1.0, 10).reshape(1, 1, 3, 3)
 C = matrix_of(lambda x: kernels.conv2d(x, weight), 4, 4)  # from 4 x 4 to 2 x 2
-T = matrix_of(lambda y: kernels.conv_transpose2d(y, weight), 2, 2)  # from 2 x 2 to 4 x 4
+T = matrix_of(lambda y: stamp(y[0, 0], weight[0, 0], 1, 0, 1), 2, 2)  # from 2 x 2 to 4 x 4
 print("C:", C.shape, "  T:", T.shape)
 equal("T and the transpose of C", T, C.T, within=0)
-# The package makes both matrices, too; 4 is for the image of 4 x 4.
+# The package makes both matrices, too, by its own two operations; 4 is for the image of 4 x 4.
 equal("C, by hand and by the package", C, convolution_matrix(weight[0, 0], 4), within=0)
 equal("T, by hand and by the package", T, transposed_matrix(weight[0, 0], 4), within=0)
 
@@ -204,8 +204,8 @@ claim("they are equal in all cases", right == 200)
 # ```
 #
 # How many can be left over? Fewer than s: with s rows left over, the convolution would have made
-# one more step. The package takes more than that. Like PyTorch, it accepts each a that is below s
-# or below d.
+# one more step. The package is less strict: like PyTorch, it accepts each a that is below s or
+# below d.
 
 # %%
 sizes = {i: conv_output_size(i, kernel=3, stride=2, padding=1) for i in (5, 6)}
@@ -342,7 +342,10 @@ ones = np.ones((1, 1, 4, 4))
 for k in (2, 3, 4):
     count = kernels.conv_transpose2d(ones, np.ones((1, 1, k, k)), stride=2)[0, 0]
     print(f"k = {k}, s = 2:\n{count.astype(int)}")
-    claim(f"{k=}: 1, 2 or 4 stamps", set(count.ravel()) == ({1} if k == 2 else {1, 2, 4}))
+    if k == 2:
+        claim("k=2: one stamp on each pixel", (count == 1).all())
+    else:
+        claim(f"for {k=} 1, 2 or 4 stamps", set(count.ravel()) == {1, 2, 4})
     if k == 4:
         claim("k=4: 4 stamps everywhere inside", (count[2:-2, 2:-2] == 4).all())
 
@@ -356,10 +359,10 @@ for k in (2, 3, 4):
 #
 # ### col2im: scatter or gather
 #
-# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For
-# the transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the
-# product with the transposed weights, which makes all stamps. Then put each stamp where it belongs,
-# and add. This is called **col2im**, "columns to image": the adjoint of im2col.
+# In tutorial 02 a convolution was im2col, then a matrix product with the weights. For the
+# transpose, exchange the order and transpose both: `(W M)^T = M^T W^T`. So first comes the product
+# with the transposed weights, which makes all stamps. Then put each stamp where it belongs, and
+# add. This is called **col2im**, "columns to image": the adjoint of im2col.
 
 # %%
 N, Cin, Cout, k, s, p = 2, 4, 3, 3, 2, 1
@@ -406,9 +409,8 @@ equal("gather and col2im", gathered, by_col2im)
 # %% [markdown]
 # ### All sizes
 #
-# As in tutorial 02 we hold the formula of the size to the package for every setting
-# up to a bound, and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed
-# convolutions.
+# As in tutorial 02 we hold the formula of the size to the package for every setting up to a bound,
+# and with it the other 7 of the 15 `RELATIONSHIPS`, which are about transposed convolutions.
 
 # %%
 transposed = [relationship for relationship in RELATIONSHIPS if relationship.transposed]

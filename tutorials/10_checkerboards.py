@@ -61,8 +61,8 @@ show(out / "stamps.png")
 # %% [markdown]
 # At the two ends fewer stamps lie on a pixel; look at the part between. With k = 3, the outputs
 # alternate there: 2, 1, 2, 1. The stamps overlap on every second pixel. With k = 4, two stamps lie
-# on each pixel. We call an upsampling **even on constants** if it makes the same of each pixel
-# where the input is the same everywhere. (The word "constants" matters; we come back to it.)
+# on each pixel. We call an upsampling **even on constants** if it makes a constant output of a
+# constant input, but for the border. (The word "constants" matters; we come back to it.)
 #
 # Is `stamp` what the package computes? A test with ones could not tell a kernel from its mirror
 # image, so here the numbers are random. For the package, a line is an image with one row.
@@ -163,8 +163,8 @@ for k, s in [(4, 2), (3, 2), (64, 32), (63, 32)]:
     print(f"    its counts: {sorted({int(n) for n in counts.ravel()})}")
 
 # %% [markdown]
-# With k = 63 and s = 32 the counts are as uneven as with k = 3 and s = 2: 1, 2 and 4 stamps. With
-# the bilinear kernel the output is even on constants nevertheless. And a kernel of size 4, whose
+# With k = 63 and s = 32 the counts are uneven, as with k = 3 and s = 2: 1, 2 and 4 stamps. With the
+# bilinear kernel the upsampling is even on constants nevertheless. And a kernel of size 4, whose
 # counts are equal, can make an uneven output: take other weights.
 
 # %%
@@ -259,18 +259,18 @@ measured("Q, Gaussian, k=4", Q["Gaussian"][1], "0.23")
 # no difference: 0.23 and 0.23. With weights of both signs, each phase sum is a random number around
 # 0. The phases differ by chance, whether they have the same number of weights or not.
 #
-# To see the effect of k and s, then, compare with weights of one sign: all ones, or positive. And
-# start a transposed convolution from the bilinear kernel: it is even on constants when the
-# training begins.
+# To see the effect of k and s, then, compare with weights of one sign: all ones, or positive. And a
+# transposed convolution that is to be trained can start from the bilinear kernel: then it is even
+# on constants when the training begins.
 #
 # ## A remedy: resize, then convolve
 #
 # A **resize-convolution** separates the two tasks (this is what Odena, Dumoulin and Olah
 # recommend). First it makes the image larger without any weights, by nearest (tutorial 08): each
-# pixel is copied s times in each direction. Then follows an ordinary convolution with stride 1. On
+# pixel is repeated in a block of s x s. Then follows an ordinary convolution with stride 1. On
 # a constant image each of its windows holds the same numbers, so the output is constant, too,
-# whatever the weights. The border is padded with copies of the outermost pixels: zeros would
-# darken it.
+# whatever the weights. The border is padded with copies of the outermost pixels: with zeros, the
+# outputs there would differ from the rest.
 
 
 # %%
@@ -328,7 +328,7 @@ equal("a constant input becomes 0", painted["constant"], np.zeros((32, 32)), wit
 
 # %% [markdown]
 # Of the ramp it makes 1, 0, 1, 0, with a Q of 1.0: nothing but pattern, though all phase sums are
-# equal. A step of the ramp is a step between two copies, and inside a pair of copies there is none.
+# equal. The steps of the ramp lie between pairs of copies, and inside a pair there is none.
 # *Even on constants* does not mean *free of artifacts*, of patterns that the layer adds. In the
 # words of Odena, Dumoulin and Olah, resize-convolution *discourages* them. It does not forbid them.
 #
@@ -364,14 +364,16 @@ measured("U of the ramp's output", phase_unevenness(painted["ramp"], 2), "1.0")
 
 # %% [markdown]
 # U is 0.50 for the noise, and 1.0 for the ramp. But U, too, has its limits. Content counts: on an
-# image of a few pixels the phases differ by chance, so compare outputs of one image. And phases
-# with equal means and variances can differ in other ways. Flip the sign of every second column of
-# some noise:
+# image of a few pixels the phases differ by chance, so compare outputs of one image. And with equal
+# means and variances of the phases, there can still be a pattern. Take noise, and put beside each
+# number the same with its sign flipped:
 
 # %%
-flipped = rng.standard_normal((400, 400)) * np.tile([1, -1], 200)
-measured("U of noise whose every second column is flipped", phase_unevenness(flipped, 2), "0.000")
-claim("by chance, phases of a few pixels differ", phase_unevenness(flipped[:8, :8], 2) > 0.01)
+noise = rng.standard_normal((400, 400))
+claim("by chance, phases of a few pixels differ", phase_unevenness(noise[:8, :8], 2) > 0.01)
+pairs = noise.repeat(2, axis=1) * np.tile([1, -1], 400)
+print(pairs[0, :6].round(2))
+measured("U of numbers beside their negatives", phase_unevenness(pairs, 2), "0.000")
 
 # %% [markdown]
 # U is 0.000. Do not trust one number alone: look at the output, too.
@@ -416,13 +418,16 @@ captions = [f"U {phase_unevenness(y, 2):.3f}" for y in outputs]
 claim("of the ramp, nearest makes a pattern", phase_unevenness(outputs[2], 2) == 1)
 equal("of the ramp, bilinear makes a constant", outputs[3], np.full((28, 28), 0.5))
 measured("which is", outputs[3].mean(), "0.5")
+of_noise = bilinear(tensor(inputs["noise"][None, None]), tensor(difference)).numpy()[0, 0]
+measured("U of the noise above, bilinear", phase_unevenness(of_noise, 2, margin=4), "0.11")
 picture = [OutputRow("A ramp, middle row -1, 1, 0", ramp[2:-2, 2:-2], outputs, captions, False)]
 
 # %%
 for kind, depth in [("ones", 1), ("positive", 1), ("positive", 3), ("Gaussian", 1)]:
     outputs = [stack(layer, kind, k, depth) for layer, k in layers.values()]
     captions = [f"U {phase_unevenness(y, 2**depth):.3f}" for y in outputs]
-    claim(f"of the disc, bilinear resizing: {kind}", phase_unevenness(outputs[3], 2**depth) < 0.001)
+    resized_ones = [phase_unevenness(y, 2**depth) for y in outputs[2:]]
+    claim(f"of the disc, both ways to resize: {kind}", max(resized_ones) < 0.0005)
     title = f"A disc. Kernels: {kind}. Layers: {depth}"
     black_is_0 = kind != "Gaussian"  # there, it is the lowest number
     picture.append(OutputRow(title, disc[2:-2, 2:-2], outputs, captions, black_is_0))
@@ -438,9 +443,10 @@ measured("U of its lower right, bilinear", phase_unevenness(corners[1], 2), "0.0
 # On the disc, both resize-convolutions have a U of 0.000. Yet look closely at the last row: behind
 # nearest, the dark ground at the right is mottled. It is faint beside the disc; of the lower right
 # alone, U is 0.19, against 0.08 behind bilinear. Bilinear resizing turns the ramp into a constant
-# 0.5: it leaves no copies for a kernel to find. Among the transposed convolutions of this picture,
-# one is even on constants: k = 4 with ones. Three layers of stride 2 together have a stride of 8,
-# so their pattern repeats every 8 pixels.
+# 0.5: it leaves no copies for a kernel to find. It is not free of patterns either: with `-1, 1, 0`,
+# it makes an output with a U of 0.11 of the noise above. Among the transposed convolutions of this
+# picture, one is even on constants: k = 4 with ones. Three layers of stride 2 together have a
+# stride of 8, so their pattern repeats every 8 pixels.
 #
 # ## The same in a gradient
 #
@@ -468,8 +474,8 @@ measured("CV of the gradient, k=3, s=2", phase_variation(gradient, 2, margin=3),
 # The weights of an upsampling layer need not stay as they begin. Here a single layer, with a bias,
 # gets a colour image at half its size and should give back the whole image. The loss is the mean
 # squared difference. There are three layers to compare: transposed with random k = 3, transposed
-# with bilinear k = 4, and a resize-convolution with random weights. Between bilinear kernels, each
-# pair of channels has a random factor.
+# with bilinear k = 4, and a resize-convolution with random weights. In the second, each pair
+# of an input and an output channel has the bilinear kernel, times a random factor.
 #
 # Predict: which of them are uneven before the training, and which after?
 
@@ -625,7 +631,7 @@ show(out / "trained.png")
 #
 # Inside a network, relus and more convolutions follow an upsampling, and what all channels share
 # can matter to them. `minifcn experiment upsampling` trains eight ways to upsample there, and
-# prints Q and U before and after. The repository's docs/EXPERIMENTS.md shows the numbers.
+# prints Q and U before and after. The repository's docs/EXPERIMENTS.md shows their scores, and Q.
 #
 # What helps, then? Here it was to resize before the convolution, or to start bilinear. Neither is a
 # guarantee. And that s divides k is not enough: with Gaussian weights, k = 4 was as uneven as
@@ -654,5 +660,5 @@ show(out / "trained.png")
 #
 # ## Next
 #
-# Even upsampling does not bring back what a stride of 32 has lost. The finer layers still have it.
-# What do they see? The next tutorial looks into them, and tutorial 12 adds their scores.
+# Upsampling, even or not, does not bring back what a stride of 32 has lost. The finer layers still
+# have it. What do they see? The next tutorial looks into them, and tutorial 12 adds their scores.

@@ -24,7 +24,6 @@ import copy
 import itertools
 
 import numpy as np
-from minifcn.plots.features import plot_filters, plot_patches, plot_probes
 
 from minifcn import functional as F
 from minifcn import nn, no_grad, optim, tensor
@@ -33,6 +32,7 @@ from minifcn.data import Batches, Shapes
 from minifcn.data.shapes import Design
 from minifcn.data.transforms import denormalise, normalise
 from minifcn.experiments.features import filter_energies, patches, probes
+from minifcn.experiments.features.pictures import plot_filters, plot_patches, plot_probes
 from minifcn.experiments.scenes import read
 from minifcn.kernels.geometry import Window, receptive_field
 from minifcn.metrics import ConfusionMatrix
@@ -83,7 +83,7 @@ measured("pixels that a cell of stage 4 sees", fields[3].size, "46")
 # A cell of stage 1 sees 4 x 4 pixels, one of stage 4 sees 46 x 46.
 #
 # The scenes have three classes, as in tutorial 06: background, *filled* (discs and squares) and
-# *stroke* (rings, crosses and lines). Colours are drawn without regard to the class. A whole shape
+# *stroke* (rings, crosses and lines). Colours are drawn without regard to the class. A whole disc
 # is 36 to 56 pixels wide, a stroke 6 to 9. The optimizer is Adam, and the loss is the mean of the
 # cross-entropies of all pixels. We keep a copy with the random weights of the start, and call it
 # the **untrained network**.
@@ -150,8 +150,8 @@ show(out / "kernels.png")
 # %% [markdown]
 # Grey is 0. Both rows look random. To be sure, we measure. Scale a kernel to a sum of squares of 1.
 # For each colour, its 9 numbers are a point in 9 dimensions. One direction is *flat*, all numbers
-# the same. Two are *sloping*, across and down. The squares along all 9 directions add up to 1. A
-# random kernel prefers no direction, and has about 1/9 flat and 2/9 sloping.
+# the same. Two are *sloping*, across and down. The squares along all 9 directions of the three
+# colours add up to 1. Random kernels prefer no direction: on average 1/9 is flat, 2/9 is sloping.
 
 
 # %%
@@ -177,9 +177,9 @@ measured("correlation of trained and random weights", likeness, "0.96", within=0
 # %% [markdown]
 # Before training 0.12 was flat and 0.25 sloping; after it, 0.10 and 0.24, give or take four
 # hundredths. The correlation of the weights with those of the start is 0.96, give or take five
-# hundredths. So this training made the kernels neither flatter nor more sloping. First layers with
-# clear edges and colours, such as those in the paper of Zeiler and Fergus, have larger kernels, and
-# were trained for days on photographs.
+# hundredths. So this training hardly changed how flat and how sloping the kernels are. First layers
+# with clear edges and colours, such as those in the paper of Zeiler and Fergus, have larger
+# kernels, and were trained for days on photographs.
 #
 # ## Patches
 #
@@ -270,11 +270,11 @@ claim("some units show filled shapes, others strokes", min(filled, stroke) >= 7 
 #
 # ## Linear probes
 #
-# A better question: what can be *read off* a stage? A **linear probe** is a linear map from the
-# features at one place to an answer, fitted to examples by least squares (Alain and Bengio, 2016).
-# It is simple on purpose: it adds up what is already there. The score layer of our network is such
-# a map, too. For P examples with features X and answers Y, both less their mean, and each feature
-# divided by its standard deviation:
+# A better question: what can be *read off* a stage? A **linear probe** (Alain and Bengio, 2016) is
+# a linear map from the features at one place to an answer, fitted to examples; ours are fitted by
+# least squares. It is simple on purpose: it adds up what is already there. The score layer of our
+# network is such a map, too. For P examples with features X and answers Y, both less their mean,
+# and each feature divided by its standard deviation:
 #
 # ```
 # W = (X^T X / P + 0.001 I)^-1  X^T Y / P
@@ -390,6 +390,7 @@ measured("colour off stage 1, untrained", before[0], "0.96")
 measured("colour off stage 1, trained", after[0], "0.87", within=0.06)
 measured("colour off stage 4, untrained", before[3], "0.52")
 measured("colour off stage 4, trained", after[3], "-0.06", within=0.1)
+claim("colour is read best off stage 1", after[0] == max(after) and before[0] == max(before))
 before, after = scores["what"]
 measured("what off stage 1, untrained", before[0], "0.57")
 measured("what off stage 1, trained", after[0], "0.60", within=0.04)
@@ -401,13 +402,14 @@ before, after = scores["where"]
 measured("where off stage 1, untrained", before[0], "0.76")
 measured("where off stage 1, trained", after[0], "0.85", within=0.08)
 measured("where off stage 2, untrained", before[1], "0.83")
+claim("where off stage 2: as much as trained", abs(after[1] - before[1]) < 0.08)
 measured("where off stage 4, untrained", before[3], "0.63")
 measured("where off stage 4, trained", after[3], "0.72", within=0.05)
 claim("where is read worst off stage 4", after[3] == min(after) and before[3] == min(before))
 
 # %% [markdown]
-# All numbers of the trained network are give or take eight hundredths, and a tenth for colour off
-# stage 4.
+# All numbers of the trained network hold give or take eight hundredths, and give or take a tenth
+# for colour off stage 4.
 #
 # - *Colour* is read best off stage 1: 0.87. But random weights give 0.96: a first layer holds the
 #   colours before it has learned anything. Training did the opposite, further on. Off stage 4 the
@@ -415,8 +417,8 @@ claim("where is read worst off stage 4", after[3] == min(after) and before[3] ==
 # - *What* is read best off stage 4: 0.91, and 0.60 off stage 1. With random weights these are
 #   0.69 and 0.57. Training added 0.22 at stage 4, and next to nothing at stage 1.
 # - *Where* falls from 0.85 off stage 1 to 0.72 off stage 4. Without training, stage 4 is the
-#   worst, too: 0.63. And random weights give 0.76 off stage 1 and 0.83 off stage 2, nearly as much
-#   as trained ones.
+#   worst, too: 0.63. And random weights give 0.76 off stage 1, and off stage 2 they give 0.83,
+#   as much as trained ones.
 #
 # "Early layers see colours and edges" is true here, and most of it is there without training. "Late
 # layers know what" is true, and training adds much to it.
@@ -443,8 +445,9 @@ for name, network in networks.items():
 # %% [markdown]
 # In stage 1 the two cells are equal, trained or not: both see 4 x 4 pixels of one colour. No probe
 # can tell them apart. A cell of stage 2 sees 10 x 10 pixels, more than the line is thick, and gets
-# other numbers. To see far is necessary here. It is not enough: stage 4 of the untrained network
-# sees as far as that of the trained one, and less can be read off it.
+# other numbers. Here a cell has to see more than the thickness of the line. That is not enough:
+# stage 4 of the untrained network sees as far as that of the trained one, and less can be read off
+# it.
 #
 # ## Change one thing
 #
@@ -467,11 +470,13 @@ told = [
 ]
 print("what, where colour tells the class, stage by stage:", *(f"{score:.2f}" for score in told))
 measured("what off stage 1, recoloured", told[0], "0.99")
+claim("recoloured, what is read best off stage 1", told[0] == max(told))
 measured("what off stage 4, recoloured", told[3], "0.93")
 
 # %% [markdown]
-# Off stage 1: 0.99, with random weights. Off stage 4 it is 0.93. Which layer knows what depends on
-# the task. In our own scenes the form tells the class, and 4 x 4 pixels show little of a form.
+# Off stage 1: 0.99, with random weights. Off stage 4 it is 0.93. Off which layer a class is read
+# best depends on the task. In our own scenes the form tells the class, and 4 x 4 pixels show little
+# of a form.
 #
 # ## Both in one sum
 #
@@ -483,9 +488,9 @@ measured("what off stage 4, recoloured", told[3], "0.93")
 # [x1 x4] W + b = x1 W1 + x4 W4 + b
 # ```
 #
-# `x W` at each cell is a 1x1 convolution: it mixes the channels of one place. Upsampling mixes the
-# places of one channel. Both are linear, and it does not matter which comes first. So we make the
-# scores first, and upsample 3 maps in place of 12 or 48.
+# `x W` at each cell is a 1x1 convolution: it adds up the channels of one place. Upsampling adds up
+# places of one channel. Such sums can change places, and it does not matter which comes first. So
+# we make the scores first, and upsample 3 maps in place of 12 or 48.
 
 
 # %%
@@ -582,12 +587,13 @@ claim("stage 1 finds hardly any strokes", strokes["stage 1"] < 0.1)
 claim("both find more strokes than stage 4", strokes["both"] > strokes["stage 4"] + 0.2)
 
 # %% [markdown]
-# In the picture, stage 1 draws sharp outlines, and calls nearly every shape filled. Stage 4 draws
-# blobs. Both together find the ring and the line, with their outlines.
+# In the picture, stage 1 draws the shapes that it finds with sharp outlines, and calls nearly all
+# of them filled. Stage 4 draws blobs. Both together find the ring of the first row and the line of
+# the third, with their outlines.
 #
 # Stage 1 alone gets 0.45 and stage 4 alone 0.55; both together get 0.73. Within 2 pixels of a
 # boundary, stage 4 alone has 0.53 of the pixels right, and both have 0.71. Elsewhere it is 0.92
-# and 0.96. (All are give or take eight hundredths. The network's own masks, with its own score
+# and 0.96. (All hold give or take eight hundredths. The network's own masks, with its own score
 # layer, get 0.61; its weights were fitted by cross-entropy, not by least squares.)
 #
 # Is it the fine position that stage 1 brings, or are these just 12 more numbers? Averaged to a
@@ -615,5 +621,5 @@ claim("both find more strokes than stage 4", strokes["both"] > strokes["stage 4"
 # ## Next
 #
 # A probe on both stages is a score from a late layer plus a score from an early one. Here the
-# network did not know about it while it was trained. In tutorial 12 it does: there such sums are a
-# part of the network, and are called skips.
+# network was trained without it. In tutorial 12 such sums are a part of the network while it is
+# trained, and are called skips.
