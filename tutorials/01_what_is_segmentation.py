@@ -11,7 +11,8 @@
 #
 # You will look at a segmentation, compute scores that say how good it is, and meet an answer that
 # never looks at the image and still gets a high one. At the end you will see the network that this
-# course takes apart, and which tutorial is about which part.
+# course takes apart, and which tutorial is about which part. The three lines above are a map of
+# it; you need not understand them yet.
 #
 # Run the cells from top to bottom. Where the text says **Predict**, write your answer down before
 # you go on. In all tutorials, `measured` prints a computed number next to the one in the text,

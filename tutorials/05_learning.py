@@ -87,8 +87,9 @@ show(out / "images.png")
 # The convolutions make 64 channels of 4 x 4 numbers from an image, the **features**. Written in one
 # row, they are a vector of 1024 numbers. The linear layer makes 5 numbers from it.
 #
-# In the package, as in PyTorch, a network is a class. `__init__` makes the layers, with random
-# weights from a generator. `forward` says what happens to an image, and `network(x)` calls it.
+# In the package, as in PyTorch (a library that many people use), a network is a Python class.
+# `__init__` makes the layers, with random weights from a generator. `forward` says what happens to
+# an image, and `network(x)` calls it.
 # `nn.Sequential` is layers in a row; `nn.Conv2d(3, 16, 5, relu=True)` goes from 3 channels to 16
 # with 5 x 5 kernels, then relu. The comments give height and width after each layer.
 

@@ -406,9 +406,9 @@ claim("nor is it one cell", abs(by_2[..., 1:] - still[..., :-1]).max() > 0.1)
 # ```
 #
 # Inside the parentheses is the linear layer at one position: a convolution with a kernel of 1 x 1,
-# a **1x1 convolution**. It keeps H and W, and sets the channels: of 64 numbers at each position it
-# makes 3, and channels of features become scores of classes. It mixes the channels of one position,
-# and sees no neighbours.
+# a **1x1 convolution** (tutorial 02). It keeps H and W, and sets the channels: of 64 numbers at
+# each position it makes 3, and channels of features become scores of classes. It mixes the channels
+# of one position, and sees no neighbours.
 
 # %%
 f = generator.standard_normal((2, 64, 5, 7))
@@ -485,6 +485,9 @@ claim("the maps beat all background", of_maps > (middles == 0).mean() / 3)
 claim("and each mixed-up one", of_maps > max(of_mixed))
 
 # %% [markdown]
+# The picture is drawn like the first one, but now a cell sees 20 x 20 pixels. Compare its maps with
+# the outlines of the truth.
+#
 # The mean IU is 0.5, give or take a tenth: more than all background, although no place was ever
 # trained by itself, and far from 1. With the weights given to the wrong channels it is 0.16, give
 # or take a tenth. The maps are not accurate, but they are meaningful.

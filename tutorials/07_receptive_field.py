@@ -226,7 +226,8 @@ show(out / "fields.png")
 # %% [markdown]
 # Each column is one layer. Above, the gradient lies over the first of the two scenes, drawn in
 # grey. Below, the box is magnified. Each column has its own scale, from dark (small) to bright
-# (large). The few holes come from the poolings, as before, and from relu, which makes zeros too.
+# (large). The few holes (white) come from the poolings, as before, and from relu, which makes zeros
+# too.
 #
 # How much do the pixels count? `middle_box` shrinks the box evenly towards its middle, as far as
 # half of the sum of the gradient stays inside. The dashed line shows it.

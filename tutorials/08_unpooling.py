@@ -293,8 +293,9 @@ unpooled = F.max_unpool2d(g, s, 3, stride=2)
 equal("gradient of x, and unpooled gradient of y", x.grad, unpooled, within=0)
 
 # %% [markdown]
-# And by a finite difference, as in tutorial 04, for one winner. The single number that changes is
-# `L = <y, g>`: g is its gradient with respect to y.
+# And by a finite difference (tutorial 04), for one winner: make it larger by a small step eps, and
+# divide the change of the result by eps. The result, a single number, is `L = <y, g>`: g is its
+# gradient with respect to y.
 
 # %%
 eps = 1e-6  # so small that no window gets another winner

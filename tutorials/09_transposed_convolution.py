@@ -130,8 +130,9 @@ show(out / "stamping.gif")
 # %% [markdown]
 # ## A convolution is a matrix
 #
-# Now to the name. In a convolution, each output number is a sum of input numbers times weights. A
-# product with a matrix is that, too. So there is a matrix C (not the number of channels here) with
+# Now to the name. In a convolution, each output number is a sum of input numbers times weights.
+# Each number of a product with a matrix is such a sum, too. So there is a matrix C (not the number
+# of channels here) with
 #
 # ```
 # conv2d(x) = C x         where x is the image as one long column, row by row
@@ -310,8 +311,8 @@ measured("share of zeros between, with stride 2", between, "75 %")
 #
 # Tutorial 08 found a rule: through a product with a matrix, the gradient goes backward by the
 # adjoint. So through a convolution y = C x, the upstream gradient g goes back as C^T g: by a
-# transposed convolution. In tutorial 04 you wrote this yourself, with the flipped kernel. Each
-# network of several convolutions that you trained has used it.
+# transposed convolution. Tutorial 04 writes this by hand, with the flipped kernel. Each network of
+# several convolutions that you trained has used it.
 #
 # Mind the shape of the weights. A convolution has `(Cout, Cin, KH, KW)`, with Cin input channels
 # and Cout output channels: output channels first. A transposed convolution has
@@ -350,8 +351,8 @@ for k in (2, 3, 4):
         claim("k=4: 4 stamps everywhere inside", (count[2:-2, 2:-2] == 4).all())
 
 # %% [markdown]
-# Both have 1, 2 and 4. But with k = 4 all pixels have 4, except near the border. With k = 3 the
-# counts change from pixel to pixel, even far from it.
+# With k = 3 and with k = 4 the numbers 1, 2 and 4 occur. But with k = 4 all pixels have 4, except
+# near the border. With k = 3 the counts change from pixel to pixel, even far from it.
 #
 # ## Appendix: how it is computed, and all sizes
 #

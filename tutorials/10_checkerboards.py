@@ -511,7 +511,7 @@ def train(task, name, steps=200):
     layer, draw = START[name]
     weight = tensor(draw(CHANNELS[task]).astype(np.float32), requires_grad=True)
     bias = tensor(np.zeros((1, CHANNELS[task], 1, 1), np.float32), requires_grad=True)
-    optimizer = optim.SGD([weight, bias], lr=0.2, momentum=0.9)  # goes on with 0.9 of each step
+    optimizer = optim.SGD([weight, bias], lr=0.2, momentum=0.9)  # adds 0.9 of the last step
     before = layer(tensor(held_out), weight) + bias
     for step in range(steps):
         some = slice(step * 8 % 64, step * 8 % 64 + 8)  # a batch of 8
@@ -624,6 +624,9 @@ plot_outputs(out / "trained.png", list(START), picture, note)
 show(out / "trained.png")
 
 # %% [markdown]
+# Look at k = 3 in the picture: in the fourth row, after the training, it is still striped. In the
+# last row, without what all classes share, most of the stripes are gone.
+#
 # What the softmax sees had a U of 0.35, and has 0.07 now (give or take `0.01`). Of the variance
 # between the phases' means, 99 % (give or take 1) is shared by all classes: the loss is blind to
 # nearly all of this checkerboard. The bilinear start and the resize-convolution stay below a U of
@@ -643,8 +646,8 @@ show(out / "trained.png")
 # 1. A line of ones was upsampled with a kernel of ones. In the middle of the output stands
 #    `3 3 2 2 3 3 2 2`, again and again. Infer k and s. You are right if
 #    `stamp(np.ones(12), np.ones(k), s)[24:32]` is `equal` to these eight numbers.
-# 2. Design two kernels with four weights for s = 2, whose counts are equal, and that fail all the
-#    same. The first: positive weights that make `0.5, 1.5, 0.5, 1.5` of a line of ones. The second:
+# 2. Design two kernels with four weights for s = 2, whose counts are equal, and that still fail.
+#    The first: positive weights that make `0.5, 1.5, 0.5, 1.5` of a line of ones. The second:
 #    both phase sums are 1, so that it passes the test with ones, but it makes of the ramp 0, 1, 2,
 #    ... a line that goes up by 2 and down by 1 in turns. You are right if
 #    `stamp(np.ones(8), first, 2)[2:-2]` is `equal` to `np.tile([0.5, 1.5], 7)`, and if

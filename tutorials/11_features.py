@@ -148,7 +148,8 @@ plot_filters(out / "kernels.png", kernels)
 show(out / "kernels.png")
 
 # %% [markdown]
-# Grey is 0. Both rows look random. To be sure, we measure. Scale a kernel to a sum of squares of 1.
+# (Filter is another word for kernel.) Grey is 0. Both rows look random. To be sure, we measure.
+# Scale a kernel to a sum of squares of 1.
 # For each colour, its 9 numbers are a point in 9 dimensions. One direction is *flat*, all numbers
 # the same. Two are *sloping*, across and down. The squares along all 9 directions of the three
 # colours add up to 1. Random kernels prefer no direction: on average 1/9 is flat, 2/9 is sloping.
@@ -228,7 +229,8 @@ plot_patches(out / "patches.png", blocks)
 show(out / "patches.png")
 
 # %% [markdown]
-# Each row shows six patches for one unit. The square in the middle of a patch is the cell's own
+# Each row shows six patches for one unit, whose number stands at the left. Units that answer to
+# nothing are left out. The square in the middle of a patch is the cell's own
 # place, as wide as the stride. In stage 1 you see single colours, and edges between two. In stage 4
 # some units show filled shapes, one like the other, and other units show strokes.
 #

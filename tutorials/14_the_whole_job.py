@@ -115,9 +115,9 @@ print(f"{len(same)} arrays are the same in every bit; {numbers:,} numbers are th
 # %% [markdown]
 # Every bit is the same. The checkpoint holds, above all,
 #
-# - the network's numbers: the weights, and the running averages of batch normalization, which are
-#   not trained but collected;
-# - what Adam remembers of the gradients;
+# - the network's numbers: the weights, and the running averages of batch normalization (tutorial
+#   12), which are not trained but collected;
+# - what Adam (tutorial 06) remembers of the gradients;
 # - the number of the iteration. From it and the seed, the order of the scenes and which of them are
 #   mirrored are drawn again. The learning rate follows from it too.
 #
@@ -163,6 +163,9 @@ show(run / "iou.png")
 show(run / "predictions.png")
 
 # %% [markdown]
+# The first picture shows the IU of each class, the second four scenes with the truth, the
+# prediction and the errors.
+#
 # The mean IU is about 27 %, give or take 7 points, where all background gets 13.7 %. After these
 # 240 iterations the network finds most of the objects' pixels, calls many of them by the wrong
 # name, and hardly ever says cross or line. The training was cut short to spare you the wait. For
@@ -172,8 +175,9 @@ show(run / "predictions.png")
 # ## Your own image
 #
 # Put the path of a photo or drawing in place of `None`. Without one, the next cell draws a disc, a
-# square and a ring with Pillow, without noise and on a plain ground: not what the network has
-# learned from. Pillow wants (left, top, right, bottom). `shlex.quote` is for paths with spaces.
+# square and a ring with Pillow, a library for images. They have no noise and stand on a plain
+# ground: not what the network has learned from. Pillow wants (left, top, right, bottom).
+# `shlex.quote` is for paths with spaces.
 
 # %%
 my_image = None  # for example "holiday.jpg"
@@ -492,8 +496,8 @@ else:
 #    `equal("mean", right.mean(), examples["cup"].map.mean())`; then
 #    `claim("nearly the mask", asked(examples["cup"], right)[2] > 0.8)`, and with `wrong` that the
 #    same number is 0.
-# 2. Our network halves height and width five times, and gives scores for an image of 33 x 70 all
-#    the same. What must be added where, before the network, and cut off after it? Do it by hand for
+# 2. Our network halves height and width five times, and yet gives scores for an image of 33 x 70.
+#    What must be added where, before the network, and cut off after it? Do it by hand for
 #    `x = np.stack([normalise(held_out[0][0][:33, :70])])`: make a larger array `padded`, give it to
 #    `network(Tensor(padded))`, and cut. `equal` has to accept the result beside that of
 #    `network(Tensor(x))`, to `1e-5`. Before you run it with another number in the padding: will

@@ -72,7 +72,7 @@ def test_the_command_lists_all_with_their_times(capsys):
         assert tutorial.question in line
         assert line.endswith(f"{tutorial.minutes} min  {tutorial.seconds:3} s")
     assert main(["tutorials", "--json"]) == 0
-    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 13))
+    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 15))
 
 
 def test_a_notebook_installs_on_colab_and_has_no_answers(script):
@@ -148,14 +148,14 @@ def test_the_command_writes_answers_that_run_anywhere(tmp_path, cli):
     )  # fmt: skip
     first, *_, last = done.stdout.splitlines()
     assert first.startswith("moved to the left: exactly equal")
-    assert last.startswith("multiplications: 576 for one number")
+    assert last.startswith("the box: exactly equal, 9 numbers")
 
 
 def test_answers_and_notebooks_in_one_call(tmp_path, cli):
     pytest.importorskip("jupytext")
     result = cli("tutorials", "--answers", tmp_path / "a", "--notebooks", tmp_path / "b")
     assert result.code == 0
-    assert len(result.out.splitlines()) == 24
+    assert len(result.out.splitlines()) == 28
     assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 14
 
 
