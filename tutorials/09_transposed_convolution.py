@@ -176,8 +176,8 @@ show(out / "matrices.png")
 #
 # So the transposed convolution is the adjoint of the convolution: the operation whose matrix is the
 # transposed one. In tutorial 08 ("Gather and scatter") you met the test for this:
-# `<C x, y> = <x, C^T y>`, where `<g, h>` is the sum of g * h over all places. It needs no matrix. We
-# try it with random sizes and settings, two images, and a convolution from 3 channels to 4.
+# `<C x, y> = <x, C^T y>`, where `<g, h>` is the sum of g * h over all places. It needs no matrix.
+# We try it with random sizes and settings, two images, and a convolution from 3 channels to 4.
 
 # %%
 right = 0
