@@ -41,12 +41,12 @@ generator = np.random.default_rng(0)
 # add the result to the output. This is called **stamping**. The next pixel stamps s pixels further
 # on: s is the stride. Where two stamps overlap, their numbers add up.
 #
-# One row, in letters: the input is `a b`, the kernel `x y z`, and the stride 2.
+# One row, in capital letters: the input is `A B`, the kernel `X Y Z`, and the stride 2.
 #
 # ```
-# a stamps   ax   ay   az
-# b stamps             bx   by   bz
-# output     ax   ay   az + bx   by   bz
+# A stamps   AX   AY   AZ
+# B stamps             BX   BY   BZ
+# output     AX   AY   AZ + BX   BY   BZ
 # ```
 #
 # ## Predict
@@ -55,18 +55,18 @@ generator = np.random.default_rng(0)
 # has the output, and which is the one in the middle? And with stride 1?
 
 # %%
-a, b = 2, 3
-x, y, z = 1, 2, 4
+A, B = 2, 3
+X, Y, Z = 1, 2, 4
 stamped = np.zeros(5)
-stamped[0:3] += a * np.array([x, y, z])
-stamped[2:5] += b * np.array([x, y, z])
+stamped[0:3] += A * np.array([X, Y, Z])
+stamped[2:5] += B * np.array([X, Y, Z])
 print(stamped)
-equal("stamps and letters", stamped, [a * x, a * y, a * z + b * x, b * y, b * z], within=0)
+equal("stamps and letters", stamped, [A * X, A * Y, A * Z + B * X, B * Y, B * Z], within=0)
 measured("numbers of the output", stamped.size, "5")
 measured("the middle one, 8 + 3", stamped[2], "11")
 
-letters = [a * x, a * y + b * x, a * z + b * y, b * z]  # with stride 1
-equal("with stride 1, and np.convolve", letters, np.convolve([a, b], [x, y, z]), within=0)
+letters = [A * X, A * Y + B * X, A * Z + B * Y, B * Z]  # with stride 1
+equal("with stride 1, and np.convolve", letters, np.convolve([A, B], [X, Y, Z]), within=0)
 
 # %% [markdown]
 # 5 numbers, and 11 in the middle, where both stamps land: 8 + 3. With stride 1 there are 4 numbers,
@@ -94,8 +94,8 @@ equal("with stride 1, and np.convolve", letters, np.convolve([a, b], [x, y, z]),
 # output size = s(i - 1) + d(k - 1) + 1 - 2p
 # ```
 #
-# In the code the input is called y and the output x. A convolution reads an x and makes a y; here
-# it is the other way round.
+# From here on, the small letters y and x are arrays: in the code the input is called y and the
+# output x. A convolution reads an x and makes a y; here it is the other way round.
 
 
 # %%
@@ -174,9 +174,10 @@ show(out / "matrices.png")
 # it, with zeros where the window does not reach. Read a column of the right matrix: it is the stamp
 # of one pixel, the same numbers. C reads along rows, C^T writes along columns.
 #
-# So the transposed convolution is the adjoint of the convolution. In tutorial 08 you met the test
-# for this: `<C x, y> = <x, C^T y>`. It needs no matrix. We try it with random sizes and settings,
-# two images, and a convolution from 3 channels to 4.
+# So the transposed convolution is the adjoint of the convolution: the operation whose matrix is the
+# transposed one. In tutorial 08 ("Gather and scatter") you met the test for this:
+# `<C x, y> = <x, C^T y>`, where `<g, h>` is the sum of g * h over all places. It needs no matrix.
+# We try it with random sizes and settings, two images, and a convolution from 3 channels to 4.
 
 # %%
 right = 0

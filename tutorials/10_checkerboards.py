@@ -12,7 +12,8 @@
 # You will find a pattern in an output that was not in the input, and find its cause by counting.
 # You will measure how strong it is, meet a remedy, and a case in which that fails. At the end you
 # train three small upsamplers. Networks that upsample by transposed convolutions can show this
-# pattern in what they make (Odena, Dumoulin and Olah, 2016).
+# pattern in what they make (Odena, Dumoulin and Olah, 2016). (The 45 minutes are for the core,
+# without the two parts that are marked as optional.)
 
 # %%
 import numpy as np
@@ -337,6 +338,10 @@ equal("a constant input becomes 0", painted["constant"], np.zeros((32, 32)), wit
 #
 # ## A measure that sees more
 #
+# Optional on a first reading: you may go on to "Side by side". All you need of this is that the
+# **unevenness** U lies between 0 and 1, like Q, and also sees whether the pixels of one phase vary
+# more than those of another, as in the noise.
+#
 # Let `d_ab` be the standard deviation of the pixels of one phase, around their own mean. The
 # variance of y is a sum of three parts:
 #
@@ -345,8 +350,8 @@ equal("a constant input becomes 0", painted["constant"], np.zeros((32, 32)), wit
 # ```
 #
 # The first, divided by the variance of y, is Q. The second, likewise, we call the **spread** V. The
-# third is what all phases have in common. The **unevenness** is `U = Q + V`. It lies between 0 and
-# 1, and is 0 exactly where all phases have the same mean and the same variance.
+# third is what all phases have in common. The unevenness is `U = Q + V`. It lies between 0 and 1,
+# and is 0 exactly where all phases have the same mean and the same variance.
 
 
 # %%
@@ -449,6 +454,8 @@ measured("U of its lower right, bilinear", phase_unevenness(corners[1], 2), "0.0
 # stride of 8, so their pattern repeats every 8 pixels.
 #
 # ## The same in a gradient
+#
+# Optional on a first reading: you may go on to "Train three upsamplers".
 #
 # In tutorial 09 you saw that the backward of a convolution is a transposed convolution. A
 # convolution with k = 3 and s = 2, in the part of a network that makes images *smaller*, should

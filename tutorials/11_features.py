@@ -11,7 +11,8 @@
 #
 # You will open a small network and look inside: at the kernels of its first layer, at the patches
 # that its units answer to most, and at what can be read off the numbers of each layer. Each time
-# you will do the same with the network as it was before training.
+# you will measure the same for the network as it was before training. (Its kernels and scores you
+# will also see in pictures; its patches are counted, and not shown.)
 #
 # "Early layers see edges and colours, late layers see objects" is often said of convolutional
 # networks. Zeiler and Fergus (2014) showed it in pictures of a network trained on photographs:
@@ -273,10 +274,14 @@ claim("some units show filled shapes, others strokes", min(filled, stroke) >= 7 
 # ## Linear probes
 #
 # A better question: what can be *read off* a stage? A **linear probe** (Alain and Bengio, 2016) is
-# a linear map from the features at one place to an answer, fitted to examples; ours are fitted by
-# least squares. It is simple on purpose: it adds up what is already there. The score layer of our
-# network is such a map, too. For P examples with features X and answers Y, both less their mean,
-# and each feature divided by its standard deviation:
+# a linear map from the features at one place to an answer, fitted to examples. It is simple on
+# purpose: it adds up what is already there. The score layer of our network is such a map, too.
+#
+# Ours are fitted by **least squares**: of all linear maps, take the one whose squared errors on the
+# examples have the smallest sum. For answers that are numbers, **R²** says how good such a map is:
+# which share of the squared distances from the mean answer it takes away. For P examples with
+# features X and answers Y, both less their mean, and each feature divided by its standard
+# deviation:
 #
 # ```
 # W = (X^T X / P + 0.001 I)^-1  X^T Y / P
@@ -303,7 +308,7 @@ equal("a probe by hand and by the package", x_new @ W + b, probes.ridge(x, y)(x_
 # %% [markdown]
 # We ask three questions, at 3000 pixels each:
 #
-# - *Colour*: what is the mean colour of the 5 x 5 pixels around here? The score is **R²**:
+# - *Colour*: what is the mean colour of the 5 x 5 pixels around here? The score is R²:
 #   1 - (sum of squared errors) / (sum of squared distances from the mean), the mean of red, green
 #   and blue. It is 1 for a perfect answer, and 0 for always giving the mean colour.
 # - *What*: this pixel is in a shape. Is that filled, or a stroke? The score is the accuracy. Half
@@ -586,12 +591,19 @@ strokes = {}  # their IU
 for name, own in predictions.items():
     strokes[name] = ((own == 2) & (masks == 2)).sum() / ((own == 2) | (masks == 2)).sum()
 claim("stage 1 finds hardly any strokes", strokes["stage 1"] < 0.1)
+square = masks[1] == 1
+square[:40] = False  # the disc above it
+for name in ("stage 1", "stage 4", "both"):
+    share = (predictions[name][1] == 1)[square].mean()
+    print(f"of the square in the second row, {name} finds {100 * share:.0f} %")
+    claim(f"of the square {name} finds less than half", share < 0.5)
 claim("both find more strokes than stage 4", strokes["both"] > strokes["stage 4"] + 0.2)
 
 # %% [markdown]
 # In the picture, stage 1 draws the shapes that it finds with sharp outlines, and calls nearly all
 # of them filled. Stage 4 draws blobs. Both together find the ring of the first row and the line of
-# the third, with their outlines.
+# the third, with their outlines. But look at the dark square in the second row: each of them finds
+# less than half of it.
 #
 # Stage 1 alone gets 0.45 and stage 4 alone 0.55; both together get 0.73. Within 2 pixels of a
 # boundary, stage 4 alone has 0.53 of the pixels right, and both have 0.71. Elsewhere it is 0.92

@@ -134,10 +134,12 @@ def _draw_skips(axes: Axes) -> None:
 
 
 def _draw_learning(axes: Axes) -> None:
-    """From the loss back through all parts of the network; and a frame for the whole job."""
+    """From the loss back to the layers, as far as the first; and a frame for the whole job."""
     from matplotlib.patches import FancyBboxPatch
 
-    _draw_arrow(axes, [(7.35, 2.2), (7.35, 2.03), (0.65, 2.03), (0.65, 2.5)], linestyle=(0, (4, 2)))
+    dashed = (0, (4, 2))
+    _draw_arrow(axes, [(7.35, 2.2), (7.35, 2.03), (1.5, 2.03), (1.5, 2.7)], linestyle=dashed)
+    _draw_arrow(axes, [(2.0, 2.03), (2.0, 2.78)], linestyle=dashed)
     axes.text(4.06, 1.83, "gradients of the loss, back to the weights", **{**_NOTE, "ha": "left"})
     axes.text(0.7, 1.83, "the whole job, in this frame", **{**_NOTE, "ha": "left"})
     style = "round,pad=0,rounding_size=0.1"

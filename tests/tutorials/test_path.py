@@ -38,6 +38,15 @@ def test_the_course_uses_each_tutorial_once():
     assert used == [tutorial.number for tutorial in TUTORIALS.values()]
 
 
+def test_each_lesson_ends_at_a_heading_of_its_tutorial():
+    lessons = re.findall(r'^\| (\d\d) \| [^|]*\? \| "(.*?)"(?:,.*)? \|$', PAGE, re.M)
+    names = {name[:2]: name for name in TUTORIALS}
+    assert [number for number, _ in lessons] == sorted(set(names) - {"04", "07", "13"})
+    for number, heading in lessons:
+        text = TUTORIALS[names[number]].path.read_text(encoding="utf-8")
+        assert f"\n# ## {heading}\n" in text, heading
+
+
 def test_a_row_names_the_section_of_the_course():
     rows = re.findall(r"\*\*\[(\d\d)\..*section (\d [\w ]+?) \|", PAGE)
     sections = re.findall(r"^\| (\d [\w ]+?) \| ([\d, ]+) \|", PAGE, re.M)
