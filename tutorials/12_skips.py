@@ -436,8 +436,8 @@ show(out / "contributions.png")
 # cell of pool4 to the next. Between A and B, what pool3 adds differs by more than twice as much as
 # what the other two add together: at B it takes much away. The top adds nearly the same to both.
 #
-# Now read the table at B. Why water, and not land? The top favours water over land, and by more
-# than pool4 and pool3 together.
+# Now read the table at B. Is it water or land? All three say water, the top by more than pool4 and
+# pool3 together.
 
 # %%
 fine, coarse = of_shape["pool3"], of_shape["top"] + of_shape["pool4"]
@@ -447,7 +447,8 @@ claim("the top adds nearly the same to A and B", top_apart < (fine[A] - fine[B])
 claim("at B pool3 takes much from the score of shape", fine[B] < -2)
 claim("pool3 tells A and B apart, more than all else", fine[A] - fine[B] > 2 * apart)
 margin = {name: term[(0, *B)] - term[(1, *B)] for name, term in terms.items()}
-claim("the top says water at B", margin["top"] > margin["pool4"] + margin["pool3"])
+claim("all three say water at B", min(margin.values()) > 0)
+claim("the top says it the loudest", margin["top"] > margin["pool4"] + margin["pool3"])
 
 # %% [markdown]
 # ## Change one thing: the band

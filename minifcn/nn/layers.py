@@ -1,7 +1,8 @@
 """Layers: the functions of `minifcn.functional` together with their parameters and settings.
 
 Names, state and most arguments are PyTorch's. What draws random numbers, initial weights or
-dropout, takes the `generator` to draw them from; convolutions start from He's initialisation.
+dropout, takes the `generator` to draw them from; weights start from He's initialisation, but those
+of a transposed convolution without a generator bilinear.
 """
 
 from __future__ import annotations
