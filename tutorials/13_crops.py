@@ -9,9 +9,9 @@
 # learning: gradients 03, checked 04, training 05                        the whole job: 14
 # ```
 #
-# A skip adds two scores, and they had better be about the same place. In the paper's networks (Long,
-# Shelhamer and Darrell, 2015), as their code was published, a few numbers see to that: pad by 100,
-# and crop by 19; with skips, crop by 5 and 27, or by 5, 9 and 31.
+# A skip adds two scores, and they had better be about the same place. In the paper's networks
+# (Long, Shelhamer and Darrell, 2015), as their code was published, a few numbers see to that: pad
+# by 100, and crop by 19; with skips, crop by 5 and 27, or by 5, 9 and 31.
 #
 # You will derive the crops with one formula, test the formula, find out which paddings would do,
 # and measure what a wrong crop costs.
