@@ -10,11 +10,11 @@
 # ```
 #
 # FCN stands for fully convolutional network. In the paper of Long, Shelhamer and Darrell (2015), a
-# network of stride 32 reached a mean IU of `59.4` % on photographs (PASCAL VOC 2011). One skip
-# brought it to `62.4` %, a second one to `62.7` %: first +3.0 points, then +0.3.
+# network of stride 32 reached a mean IU of `59.4` % on photographs (validation images of PASCAL VOC
+# 2011). One skip brought it to `62.4` %, a second to `62.7` %: first +3.0 points, then +0.3.
 #
 # You will build the network with two skips, FCN-8s, by hand. You will train it beside networks that
-# lack a part of it, and measure what each part knows: *what* is there, or *where* it is.
+# lack a part of it, and measure what is lost each time: *what* is there, or *where* it is.
 
 # %%
 import numpy as np
@@ -59,12 +59,12 @@ measured("pixels that a cell of pool4 sees", fields["pool4"].size, "46")
 measured("pixels that a cell of the top sees", fields["top"].size, "158")
 
 # %% [markdown]
-# A cell of the top sees 158 x 158 pixels, more than a whole image of ours, but there is one for
-# every 32 pixels. A cell of pool3 sees 22 x 22 pixels, one of pool4 46 x 46, and they lie closer
+# A cell of the top sees 158 x 158 pixels, more than a whole image of ours, but the cells are 32
+# pixels apart. A cell of pool3 sees 22 x 22 pixels, one of pool4 46 x 46, and they lie closer
 # together. Why not ask all three?
 #
-# Read this from the upper left to the right, then back in the lower row, where 2x and 8x stand for
-# upsampling by 2 and by 8. A 1x1 convolution makes class scores of features, as in tutorial 06:
+# Read this from the upper left to the right, then back along the lower row, where 2x and 8x stand
+# for upsampling by 2 and by 8. A 1x1 convolution turns features into class scores (tutorial 06):
 #
 # ```
 # image -> stages 1-3 -> pool3 -> stage 4 -> pool4 -> stage 5 -> fc6, fc7
@@ -79,9 +79,9 @@ measured("pixels that a cell of the top sees", fields["top"].size, "158")
 # %% [markdown]
 # A **skip connection**, or skip, is a way past some layers: here from pool4 and pool3 to the
 # scores. Coarse scores are upsampled by 2 and *added* to the finer ones (the plus signs). What
-# an FCN adds are scores, one channel for each class. A U-Net (Ronneberger and others, 2015) adds
-# nothing: it puts the *features* of both sides on top of one another as channels (it concatenates
-# them), and convolves them further.
+# an FCN adds are scores, one channel for each class. A U-Net (Ronneberger and others, 2015) does
+# not add at this point: it puts the *features* of both sides on top of one another as channels (it
+# concatenates them), and convolves them further.
 #
 # - **FCN-32s** has no skip. It upsamples the scores of the top by 32.
 # - **FCN-16s** adds the scores of pool4, then upsamples by 16.
@@ -117,9 +117,10 @@ for name in ("stage1.0.0.weight", "fc6.0.weight", "score_pool3.weight", "upscore
 #
 # **Batch normalization** brings each channel to mean 0 and variance 1, then multiplies it by one
 # learned number and adds another. Networks with it usually learn faster (Ioffe and Szegedy, 2015);
-# the paper's network, on VGG16 of 2014, has none. While a network is trained, mean and variance are
-# those of the batch. Afterwards, running averages of them are used, which were collected in
-# training: `running_mean` and `running_var`. `train()` and `eval()` switch between the two.
+# the paper's network, built on VGG16 of 2014, has none. While a network is trained, mean and
+# variance are those of the batch. Afterwards, running averages of them are used, which were
+# collected in training: `running_mean` and `running_var`. `train()` and `eval()` switch between the
+# two.
 #
 # ```
 # y = (x - mean) / sqrt(variance + 0.00001) * weight + bias        for each channel
@@ -153,7 +154,8 @@ def features(x, weights):
 # convolution with k = 2f, s = f and p = f / 2 for the factor f (tutorial 10). Here its kernels stay
 # as they are. In the paper the kernels of both 2x *start* bilinear and are learned with the rest;
 # those of the last upsampling stay bilinear. The package does that on request:
-# `FCN(..., upsampling="learned")`, or `minifcn train --upsampling learned`.
+# `FCN(..., upsampling="learned")`, or `minifcn train --upsampling learned`. (In the code that its
+# authors published later, all of them stay bilinear: they saw no significant difference.)
 
 
 # %%
@@ -197,11 +199,12 @@ with no_grad():  # no graph is kept: there will be no backward
 #
 # ## Scenes in which the surroundings tell the class
 #
-# A plain grey patch of a photograph may be sky, a wall or a road: what lies around it tells. To see
-# what the top is good for, we make scenes of that kind on purpose. A scene is a band of 24 rows,
-# and 72 rows of ground below it. If the band is bluish, the whole ground is *water*; if it is
-# brownish, *land*. Below the band, water and land are alike: the same random colours. On the ground
-# lie the shapes of tutorial 01, made larger. They are all of one class, *shape*.
+# A plain grey patch of a photograph may be sky, a wall or a road; what lies around it may tell. To
+# see what the top is good for, we make scenes of that kind on purpose. A scene is a band of 24
+# rows, and 72 rows below it. If the band is bluish, all the ground, band included, is *water*; if
+# it is brownish, *land*. Below the band, water and land look alike: their colours are drawn in the
+# same way. On this part lie the shapes of tutorial 01, made larger. They are all of one class,
+# *shape*.
 
 
 # %%
@@ -249,13 +252,13 @@ measured("mean IU of water everywhere", confusion(np.zeros_like(truths)).mean_iu
 # ## Predict
 #
 # We train four networks: FCN-32s, FCN-16s, FCN-8s, and an FCN-8s without the top: its top scores
-# are set to 0, in training and afterwards. All see the same 800 scenes, half of them mirrored, in
-# the same order, in 200 steps of 4 scenes. The loss is the mean cross-entropy of all pixels
-# (tutorial 05), the optimizer Adam (tutorial 06). On the 60 scenes held out, "water" for every
-# pixel has a mean IU of 0.14. (In the paper each network starts from the one before, and is trained
-# much longer. Ours all start from nothing.)
+# are set to 0, in training and afterwards. All see the same 800 scenes, about half of them
+# mirrored, in the same order, in 200 steps of 4 scenes. The loss is the mean cross-entropy of all
+# pixels (tutorial 05), the optimizer Adam (tutorial 06). On the 60 scenes held out, "water" for
+# every pixel has a mean IU of 0.14. (In the paper FCN-32s starts from a network trained to classify
+# photographs, FCN-16s from FCN-32s, and FCN-8s from FCN-16s. Ours all start untrained.)
 #
-# Write down: what is the order of the first three? And what will the fourth get wrong?
+# Write down: in which order will the first three come? And what will the fourth get wrong?
 
 
 # %%
@@ -298,9 +301,9 @@ with no_grad():
 results = {name: confusion(own) for name, own in masks.items()}
 
 # %% [markdown]
-# Beside the mean IU we count two things. *Where*: the IU of shapes. *What*: of the pixels of ground
-# that were found, and lie in the lower 36 rows, far from the band, the share with the right name.
-# Tossing a coin gives half.
+# Beside the mean IU we count two things. *Where*: the IU of shapes. *What*: of the ground pixels in
+# the lower 36 rows, far from the band, that a network does call ground, the share with the right
+# name. Tossing a coin would give about half.
 
 
 # %%
@@ -342,24 +345,24 @@ plot_strides(out / "strides.png", scenes, columns, Scenes.classes, Scenes.palett
 show(out / "strides.png")
 
 # %% [markdown]
-# The mean IU is 0.69, 0.80 and 0.84, and 0.66 without the top (each, give or take five hundredths).
-# As in the paper, the first skip brings more than the second.
+# The mean IU is 0.69, 0.80 and 0.84; without the top it is 0.66 (each, give or take five
+# hundredths). As in the paper, the first skip brings more than the second.
 #
 # *What* is right for 100 % of the ground in FCN-32s and in FCN-8s (give or take 5 points). Without
 # the top it is right for 47 % (give or take 10): no better than a coin. *Where* is 0.39 in FCN-32s:
 # blobs. It is 0.68 in FCN-8s, and 0.71 without the top (each, give or take eight hundredths). Here
-# the top knows what, and the skips know where.
+# the top adds *what*, and the skips add *where*.
 #
 # That is no law: in the scenes we made, nothing but the band tells what. Where a small window tells
-# the class, the top may have little to add. `minifcn experiment skips` takes pixels apart in scenes
-# like those of tutorial 01, with six classes. There the top adds next to nothing. Photographs of
-# streets lie between: a small FCN-8s, trained on the CamVid data set, fell from a mean IU of `0.42`
-# to `0.34` when its top was set to 0 (`docs/EXPERIMENTS.md` has the command).
+# the class, the top may have little to add: in scenes like those of tutorial 01, with six classes,
+# `minifcn experiment skips` finds next to nothing. With photographs of streets, the CamVid data
+# set, a small FCN-8s fell from a mean IU of `0.42` to `0.34` when its top was set to 0 after
+# training (`docs/EXPERIMENTS.md` has the command).
 #
 # ## How much of it is the stride?
 #
 # 200 steps are few, and part of the differences may be training. The oracle of tutorial 07 needs no
-# training: it knows the truth, and searches the coarse scores that fit it best once they are
+# training: it knows the truth, and searches for the coarse scores that fit it best once they are
 # upsampled. What can it do with these scenes?
 
 # %%
@@ -379,10 +382,10 @@ claim("FCN-8s is below the oracle of stride 16", fcn8 < best["FCN-16s"])
 # %% [markdown]
 # The oracle has 0.76, 0.90 and 0.97 (each, give or take two hundredths). As far as it can tell,
 # better training could take our FCN-32s from 0.69 to 0.76 at most. That is more than half of the
-# way to our FCN-16s, and less than all of it. ("As far as it can tell": it makes the loss as small
-# as it can, and the mean IU need not be largest there.) Our FCN-8s is below the oracle of stride
-# 16: an FCN-16s that is trained better may beat it. Our second step does not show what the stride
-# costs.
+# way to our FCN-16s, and less than all of it. ("As far as it can tell": it searches for the
+# smallest loss, and the mean IU need not be largest there.) Our FCN-8s is below the oracle of
+# stride 16: an FCN-16s that is trained better may beat it. Our second step does not show what the
+# stride costs.
 #
 # ## What adds up to one pixel's score
 #
@@ -428,27 +431,31 @@ plot_contributions(out / "contributions.png", image, truth == 2, of_shape, pixel
 show(out / "contributions.png")
 
 # %% [markdown]
-# The maps are of one class, shape. Orange is added to its score, and purple is taken from it. A, on
-# a shape, and B, beside it, are 10 pixels apart, less than one cell of pool4. pool3 tells them
-# apart by more than twice what the other two together do: at B it takes much from the score of
-# shape. The top adds nearly the same to both.
+# The maps are of one class, shape. Where a map is orange, it adds to the score; where it is purple,
+# it takes away. A, on a shape, and B, beside it, are 10 pixels apart, less than the 16 from one
+# cell of pool4 to the next. Between A and B, what pool3 adds differs by more than twice as much as
+# what the other two add together: at B it takes much away. The top adds nearly the same to both.
 #
-# Now read the table at B. Why water, and not land? The top gives water more than land, by a margin
-# that is larger than what pool4 and pool3 say together.
+# Now read the table at B. Is it water or land? All three say water, the top by more than pool4 and
+# pool3 together.
 
 # %%
 fine, coarse = of_shape["pool3"], of_shape["top"] + of_shape["pool4"]
 apart = abs(coarse[A] - coarse[B])
+top_apart = abs(of_shape["top"][A] - of_shape["top"][B])
+claim("the top adds nearly the same to A and B", top_apart < (fine[A] - fine[B]) / 5)
+claim("at B pool3 takes much from the score of shape", fine[B] < -2)
 claim("pool3 tells A and B apart, more than all else", fine[A] - fine[B] > 2 * apart)
 margin = {name: term[(0, *B)] - term[(1, *B)] for name, term in terms.items()}
-claim("the top says water at B", margin["top"] > margin["pool4"] + margin["pool3"])
+claim("all three say water at B", min(margin.values()) > 0)
+claim("the top says it the loudest", margin["top"] > margin["pool4"] + margin["pool3"])
 
 # %% [markdown]
 # ## Change one thing: the band
 #
-# We give the scene the band of another one, which lies on land. Below row 23 not a single pixel
-# changes. Predict: which of the three contributions at B change? And what is the ground called
-# then, in the lower 36 rows of all 60 scenes?
+# We give the scene the band of another one, whose ground is land. Below row 23 not a single pixel
+# changes. Predict: which of the three contributions at B change? And if each of the 60 scenes gets
+# the other kind of band, what will the ground in its lower 36 rows be called?
 
 # %%
 grounds = truths[:, 0, 0]  # 0: water, 1: land
@@ -483,8 +490,8 @@ measured("ground of another name with the other band", renamed, "100 %", within=
 # pool4 and pool3 add at B exactly what they added before. B lies in row 68, between the centres of
 # the cells 8 and 9 of stride 8, and those lie between the cells 3, 4 and 5 of stride 16. What these
 # cells see begins in row 57 for pool3, and in row 33 for pool4: below the band. Of the three, the
-# top alone changes, and it changes sides. In the 60 scenes the ground gets the other name, for
-# 100 % of its pixels in the lower 36 rows (give or take 6 points).
+# top alone changes, and it changes sides. In the 60 scenes the ground that was found gets the other
+# name, for 100 % of its pixels in the lower 36 rows (give or take 6 points).
 
 # %% [markdown]
 # ## Exercises
@@ -495,17 +502,17 @@ measured("ground of another name with the other band", renamed, "100 %", within=
 #    8 for the three.
 # 2. The score of water less that of land, summed over the lower 36 rows: does its gradient with
 #    respect to the blue of the band's pixels have a positive or a negative sum? And with respect to
-#    the red? And which gradient has what pool3 adds? Write down two signs and a number, then let
-#    `backward` tell, for `network.score_terms` of the first ten scenes.
+#    the red? And what is the gradient of pool3's contribution? Write down two signs and a number,
+#    then let `backward` tell, for `network.score_terms` of the first ten scenes.
 # 3. Concatenate as a U-Net does: upsample the 64 channels of fc7 by 2, put them on top of the 48 of
 #    pool4 (`F.cat`, along axis 1), and make class scores of the 112 with *one* 1x1 convolution.
-#    Which weights must it have to give exactly the sum of scores of FCN-16s? (Leave out the biases
+#    Which weights must it have to give the sum of scores of FCN-16s? (Leave out the biases
 #    on both sides.) You are right if the two are `equal`, to `1e-4`.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
-# A sum of two scores makes sense if both are about the same place. In our network they are. The
-# paper's network needs crops for it, by 19, by 5 and 27, or by 5, 9 and 31. Tutorial 13 asks where
-# these numbers come from.
+# A sum of two scores makes sense if both are about the same place. In our networks they are. Those
+# of the paper need crops for it: by 19; by 5 and 27; by 5, 9 and 31. Tutorial 13 asks where these
+# numbers come from.

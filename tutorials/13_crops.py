@@ -9,12 +9,12 @@
 # learning: gradients 03, checked 04, training 05                        the whole job: 14
 # ```
 #
-# A skip adds two scores, and they had better be about the same place. The networks of the paper
-# (Long, Shelhamer and Darrell, 2015) see to that with numbers which stand in the published code
-# without a word: pad by 100, crop by 19; with skips crop by 5 and 27, or by 5, 9 and 31.
+# A skip adds two scores, and they had better be about the same place. In the paper's networks
+# (Long, Shelhamer and Darrell, 2015), as their code was published, a few numbers see to that: pad
+# by 100, and crop by 19; with skips, crop by 5 and 27, or by 5, 9 and 31.
 #
-# You will derive all of them with one formula, test the formula with a ruler, and measure what a
-# wrong crop costs.
+# You will derive the crops with one formula, test the formula, find out which paddings would do,
+# and measure what a wrong crop costs.
 
 # %%
 from fractions import Fraction
@@ -91,8 +91,8 @@ claim("pixels stay where they are", all(ours(Fraction(n)) == n for n in range(96
 # backbone, VGG16, are 3x3 with p = 1. Its five poolings are like ours.
 #
 # The padding moves pixel 0 to the right, fc6 moves it to the left, the upsampling to the right
-# again. The title tells where it ends. Predict the way: after fc6, does it lie before cell 0 or
-# behind it? And where would it end if the first convolution padded by 110?
+# again. The title tells where it ends up. Predict the way: after fc6, does it lie before cell 0 or
+# after it? And where would it end up if the first convolution padded by 110?
 
 # %%
 x = conv(Fraction(0), k=3, p=100)
@@ -112,7 +112,7 @@ measured("the same with padding 110", crop_offset([Window(3, padding=110), *rest
 # %% [markdown]
 # Pixel 0 of the image is pixel 19 of the output, so the first 19 rows and columns are cut off. 19
 # is the **crop offset**. After fc6, pixel 0 lies before the centre of cell 0. With a padding of 110
-# it would end at pixel 29.
+# it would end up at pixel 29.
 #
 # In one line, where the five poolings are like one window with k = s = 32:
 #
@@ -155,14 +155,19 @@ claim("16s: 5 and 27", crops(16) == {"score_pool4": 5, "scores": 27})
 claim("8s: 5, 9 and 31", crops(8) == {"score_pool4": 5, "score_pool3": 9, "scores": 31})
 wider = [[Window(3, padding=110), *own[1:]] for own in (backbone[:5], doubled)]
 claim("with padding 110 the crop of pool4 is still 5", crop_offset(*wider) == 5)
+stage, twice = [Window(3, padding=1), Window(2, 2)], Window(4, 2, 1, transposed=True)
+ours_doubled = [*(5 * stage), Window(3, padding=1), twice]
+claim("ours needs no crop of pool4", crop_offset(4 * stage, ours_doubled) == 0)
+claim("ours needs no crop of pool3", crop_offset(3 * stage, [*ours_doubled, twice]) == 0)
 
 # %% [markdown]
-# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. The 5 compares two maps which the padding moves
-# alike: with a padding of 110 it is still 5.
+# 5 and 27 for FCN-16s; 5, 9 and 31 for FCN-8s. The 5 compares two maps that the padding moves
+# alike: with a padding of 110 it is still 5. In the networks of tutorial 12 both crops are 0.
 #
-# The same on a ruler, with the names of the paper's code. `score_fr` are the scores of the top, and
-# `upscore2` the same, upsampled by 2. `upscore_pool4` is the first sum, upsampled by 2, and
-# `upscore8` the second sum, upsampled by 8.
+# The same on a ruler, with the names of the paper's code. `score_fr` are the scores of the top,
+# `upscore2` the same, upsampled by 2; `score_pool4` and `score_pool3` are the scores of pool4 and
+# pool3. `upscore_pool4` is the first sum, upsampled by 2, and `upscore8` the second sum, upsampled
+# by 8.
 
 # %%
 plot_offsets(out / "ruler.png", *fcn_layers(8))
@@ -171,17 +176,17 @@ measured("pixel 0 in pool4", float(paper["pool4"]), "5.71875")
 measured("cell 0 of pool4, in pixels of the image", float(-16 * paper["pool4"]), "-91.5")
 
 # %% [markdown]
-# Look at pool4. Pixel 0 lies at 5.71875 on its scale, whose cells are 16 pixels apart. So cell 0 of
-# pool4 lies at pixel -91.5 of the image, far outside, in the border of zeros. Its first 5 cells are
-# white: cropped. Cell 5 lies below the first cell of `upscore2`, and the two are added.
+# Look at `score_pool4`. Pixel 0 lies at 5.71875 on its scale, whose cells are 16 pixels apart. So
+# cell 0 of pool4 lies at pixel -91.5 of the image, far outside, in the border of zeros. Its first 5
+# cells are white: cropped. Cell 5 lies below the first cell of `upscore2`, and the two are added.
 #
 # ## Measure the 19
 #
 # A formula should be tested. Take a line of pixels whose *values are their positions*: 0, 1, 2, ...
-# Replace each convolution and pooling of FCN-32s by the average over its window. The average of
-# positions is the centre of the window, so each cell tells where in the image it is. Bilinear
-# upsampling draws straight lines between these positions. If the formula is right, output o shows
-# o - 19.
+# Replace each convolution and pooling of FCN-32s by the average over its window. (The other 3x3
+# convolutions, with padding 1, move nothing: we leave them out.) The average of positions is the
+# centre of the window, so each cell tells where in the image it is. Bilinear upsampling draws
+# straight lines between these positions. If the formula is right, output o shows o - 19.
 
 
 # %%
@@ -242,19 +247,30 @@ measured("area with padding 100, for 500 x 500 pixels", (500 + 198) ** 2 / 500**
 measured("area with padding 100, for 64 x 64 pixels", (64 + 198) ** 2 / 64**2, "16.8")
 
 # %% [markdown]
-# Every padding from 97 to 200 works for these sizes; 100 is a round number. The price is work on
-# zeros: the first convolution's output has 1.95 times the pixels of a 500 x 500 image, and 16.8
-# times those of a 64 x 64 image. An aligned network, where fc6 with its k = 7 has padding 3 and
-# upsampling has p = s / 2, does not pay this price. The package's `FCN` is built in this way.
+# Every padding from 97 to 200 works for these sizes; the paper's 100 is one of them. (The page of
+# the published code says what it is for: with it the output can be aligned with an image of any
+# size in the data sets.) The price is work on zeros: the first convolution's output has 1.95 times
+# the pixels of a 500 x 500 image, and 16.8 times those of a 64 x 64 image. An aligned network,
+# where fc6 with k = 7 has padding 3 and upsampling has p = s / 2, does not pay this price. The
+# package's `FCN` is aligned; its fc6 has k = 3 and padding 1.
 #
 # ## Change one thing: a wrong crop
 #
-# A wrong crop raises no error: the output has the right size. It is shifted. What does that cost?
-# We need no network to see it. The oracle of tutorial 07 has the best scores of stride 8 for scenes
-# whose strokes are 3 pixels wide. We crop its scores 1, 2 and 4 pixels too far, as if the 31 of
-# FCN-8s were 32, 33 and 35. Predict: how many pixels cost half of the mean IU?
+# In the paper's FCN-8s a crop that is 4 pixels too far raises no error: its output reaches further
+# than the image, and what is cut out has the right size. It is shifted. What does that cost? We
+# need no network to see it. The oracle of tutorial 07 searches for the best scores of stride 8, for
+# scenes whose strokes are 3 pixels wide. We crop its mask 1, 2 and 4 pixels too far, as if the 31
+# of FCN-8s were 32, 33 and 35. Predict: how many pixels cost half of the mean IU?
+
 
 # %%
+def left_over(size):
+    """How many rows of the output of FCN-8s lie below the image: what a longer crop may take."""
+    cells = -(-(size + 198) // 32) - 6  # of the top; the five poolings round up
+    return 8 * (2 * (2 * cells + 2) + 2) + 8 - 31 - size
+
+
+claim("a crop 4 pixels too far leaves enough", all(left_over(size) >= 4 for size in sizes))
 thin = Shapes("val", design=Design(stroke=(3, 3)))
 truths = np.stack([thin[i][1] for i in range(20)])
 masks = oracle(truths, 6, stride=8).argmax(1)
@@ -286,8 +302,8 @@ show(out / "wrong.png")
 # %% [markdown]
 # The mean IU falls from 0.69 to 0.62, 0.52 and 0.39 (each, give or take five hundredths): even 4
 # pixels do not cost quite half. Pixel accuracy is still 0.89, give or take two hundredths, and in
-# the picture the shifted masks look sound. So measure the alignment whenever you build such a
-# network, with positions as above.
+# the picture a shifted mask, seen by itself, looks as good as the one beside it. So measure the
+# alignment whenever you build such a network, with positions as above.
 
 # %% [markdown]
 # ## Exercises
@@ -300,13 +316,13 @@ show(out / "wrong.png")
 #    the crops of the others? Write down five answers, then ask `crop_offset`, which raises a
 #    `ValueError` where there is none.
 # 3. Somebody crops the scores of pool4 in FCN-16s by 4 instead of 5; the 27 stays. Say before you
-#    compute: by how many pixels, and in which direction, is what pool4 adds to the output wrong?
-#    Then send `positions` on the way of pool4: first convolution, four poolings, the crop by 4,
+#    compute: by how many pixels, and in which direction, is pool4's contribution shifted? Then
+#    send `positions` along pool4's path: first convolution, four poolings, the crop by 4,
 #    upsampling by 16, the crop by 27. With 5, output o shows o. What does it show with 4?
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
-# You know every part now. The last tutorial does with them what one does in practice: train, stop
-# and go on, evaluate, and use networks that others have trained.
+# You have now met every part on the map. The last tutorial does with them what one does in
+# practice: train, stop and go on, evaluate, and use networks that others have trained.
