@@ -1,15 +1,21 @@
 # %% [markdown]
 # # 03. How does a machine differentiate?
 #
-# **Time:** 35 minutes; the code runs in 3 seconds. **Before:** 01, 02.
+# **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 01, 02.
 #
-# You will differentiate a small expression by hand, draw it as a graph, and write a program of 40
-# lines that differentiates any expression of its three operations. Then you meet
-# `minifcn/tensor.py`, which does the same for arrays, with more operations.
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients [03], checked 04, training 05                        the whole job: 14
+# ```
+#
+# You will differentiate a small expression by hand, draw it as a graph, and write a program of
+# fewer than 40 lines that differentiates any expression built from its three operations. Then you
+# meet `minifcn/tensor.py`, which does the same for arrays, with more operations.
 #
 # Why: a network computes its answer from the image and from many numbers of its own, such as the
 # weights of its convolutions. Let one number L say how wrong the answer is. To make the answer
-# better, we have to know for each weight whether L falls or rises when the weight grows, and how
+# better, it helps to know for each weight whether L falls or rises when the weight grows, and how
 # fast. That is a derivative, one for each weight.
 
 # %%
@@ -36,7 +42,7 @@ out = pictures("03")
 # p = a * b        s = p + c        r = relu(s)        L = r * a
 # ```
 #
-# To compute the values in this order is the **forward** pass.
+# Computing the values in this order is called the **forward** pass.
 
 # %%
 a, b, c = 2.0, -3.0, 10.0
@@ -50,17 +56,17 @@ print(f"p = {p}, s = {s}, r = {r}, L = {L}")
 # ## The chain rule, one operation at a time
 #
 # How fast does L change when b changes, and a and c stay as they are? This derivative is written
-# dL/db. b changes p, p changes s, s changes r, and r changes L. The **chain rule** multiplies the
-# derivatives along this path:
+# dL/db. Changing b changes p, which changes s, which changes r, which changes L. The **chain rule**
+# multiplies the derivatives along this path:
 #
 # ```
 # dL/db = dL/dr * dr/ds * ds/dp * dp/db
 # ```
 #
-# Each factor belongs to one operation, and needs nothing but the values at that operation. They
-# are the **local derivatives**, each of a result with respect to one input. For a product it is
+# Each factor belongs to one operation, and needs nothing but the values at that operation. These
+# are the **local derivatives**, each of one result with respect to one input. For a product it is
 # the other input. For a sum it is 1. For relu it is 1 where the input is positive, and 0 where it
-# is negative. At 0, relu has no derivative, and we take 0; more on this in tutorial 04.
+# is negative. At 0, relu has no derivative, and we take 0; tutorial 04 comes back to this.
 
 # %%
 dL_dr = a  # L = r * a
@@ -70,13 +76,13 @@ dp_db = a  # p = a * b
 measured("dL/db", dL_dr * dr_ds * ds_dp * dp_db, "4")
 
 # %% [markdown]
-# So dL/db is 4: if b grows by a little, L grows by 4 times as much.
+# dL/db is 4: if b grows by a little, L grows by 4 times as much.
 
 # %% [markdown]
 # ## Predict
 #
-# a is used twice: in `p = a * b`, and in `L = r * a`. Change a, and keep b and c. What is dL/da?
-# Write down a number, and how you got it.
+# a is used twice: in `p = a * b`, and in `L = r * a`. Change a, and keep b and c as they are. What
+# is dL/da? Write down a number, and how you got it.
 
 # %%
 through_p = dL_dr * dr_ds * ds_dp * b  # a changes p, and so on to L
@@ -90,14 +96,15 @@ equal("dL/da and the formula 2 a b + c", through_p + directly, 2 * a * b + c)
 # Two paths lead from a to L. When a grows, both change L at the same time. One contributes -6, the
 # other 4, and dL/da is their sum, -2.
 #
-# The check in the last line uses algebra. As s is positive, relu changes nothing, and
-# `L = (a * b + c) * a = a * a * b + c * a`. Its derivative in a is `2 a b + c`, also -2.
+# The check in the last line uses algebra. Where s is positive, relu changes nothing, and
+# `L = (a * b + c) * a = a * a * b + c * a`. Its derivative with respect to a is `2 a b + c`, which
+# is -2 too.
 
 # %% [markdown]
 # ## The graph
 #
-# Draw a box for each number and an ellipse for each operation, with arrows as the computation
-# runs. This is the **graph** of the computation. The boxes that no operation made are its
+# Draw a box for each number and an ellipse for each operation, with arrows in the direction of the
+# computation. This is the **graph** of the computation. The boxes that no operation made are its
 # **leaves**. Here the package draws it. `tensor` makes a number that remembers how it was made;
 # soon you will write such numbers yourself. `requires_grad=True` says that we want to differentiate
 # with respect to it. `F.relu` is the package's relu.
@@ -119,12 +126,12 @@ show(out / "graph.png")
 
 # %% [markdown]
 # The operations mul and add are `*` and `+`. Each box holds a value, and as "grad" the derivative
-# of L with respect to it. All of these derivatives together are the **gradient** of L. The one with
-# respect to a is called "the gradient of a" for short, and so on: L goes without saying.
+# of L with respect to it. All of these derivatives together are the **gradient** of L. For short,
+# the one with respect to a is called "the gradient of a", and likewise for the others.
 #
 # Read the values from top to bottom: the forward pass. Then read "grad" from bottom to top: the
-# **backward** pass. L has 1, because L grows as fast as itself. Every other box has the sum, over
-# the arrows that leave it, of
+# **backward** pass. L has 1, because L grows exactly as fast as itself. Every other box has the
+# sum, over the arrows that leave it, of
 #
 # ```
 # (grad of the operation's result) * (local derivative of the operation)
@@ -135,7 +142,7 @@ show(out / "graph.png")
 # %% [markdown]
 # ## An engine: numbers that remember
 #
-# Now a program that does this. A number is to remember which operation made it: its inputs, each
+# Now a program that does this. Each number remembers the operation that made it: its inputs, each
 # with the local derivative. Python calls `__add__` for `x + y` and `__mul__` for `x * y`.
 
 
@@ -160,10 +167,10 @@ class Value:
 
 
 # %% [markdown]
-# The backward pass goes through the graph once. A value may pass its grad on to its inputs only
-# when that is complete: when everything that was made from it has been visited. So we list each
-# value after its inputs, which is called a **topological order**, and go through that list from
-# the end.
+# The backward pass goes through the graph once. A value may pass on its grad only when this is
+# complete: when everything that was made from the value has been visited. A list in which each
+# value comes after its inputs is called a **topological order**. Going through such a list from the
+# end, we visit everything that was made from a value before we come to the value itself.
 
 
 # %%
@@ -190,8 +197,9 @@ def backward(result):
 
 
 # %% [markdown]
-# That is the whole engine, in fewer than 40 lines. It is called **automatic differentiation**, or
-# **autograd**. Run it on our example:
+# That is the whole engine, in fewer than 40 lines. What it does is called **automatic
+# differentiation**, or **autograd**. (To go from the result back to the inputs is its reverse mode.
+# There is a forward mode, too, which this course does not need.) Run it on our example:
 
 # %%
 va, vb, vc = Value(2.0), Value(-3.0), Value(10.0)
@@ -204,7 +212,7 @@ measured("dL/dc", vc.grad, "2")
 
 # %% [markdown]
 # L is 8, and its gradient is -2 for a, 4 for b and 2 for c, as in the picture. Nobody told the
-# engine the formula of L. It knows three operations, and the chain rule.
+# engine the formula 2 a b + c. It knows three operations, and the chain rule.
 
 # %% [markdown]
 # ## Change one thing: `=` instead of `+=`
@@ -223,25 +231,33 @@ def careless_backward(result):
 va, vb, vc = Value(2.0), Value(-3.0), Value(10.0)
 result = (va * vb + vc).relu() * va
 careless_backward(result)
-print("b and c:", vb.grad, vc.grad)
+claim("b and c are right", (vb.grad, vc.grad) == (4.0, 2.0))
 measured("dL/da with the mistake", va.grad, "-6")
 
+va, vb, vc = Value(2.0), Value(-3.0), Value(10.0)
+shared = va * vb
+careless_backward(shared + shared * vc)  # its derivative with respect to a is b + b * c
+measured("an input of a shared value, with the mistake", va.grad, "-30")
+equal("and without", -3.0 + -3.0 * 10.0, -33)
+
 # %% [markdown]
-# b and c are right. a has -6 instead of -2: what came on the direct path was overwritten by what
-# came through p. The mistake shows only at a **shared** value, one that is used more than once.
-# The weights of a convolution are shared by all pixels, so there it would spoil everything.
+# b and c are right. a has -6 instead of -2: what came along the direct path was overwritten by what
+# came through p. The mistake arises only at a **shared** value, one that is used more than once,
+# but such a value passes its wrong grad on. In the second expression a and b are used once, their
+# product twice, and a gets -30 instead of -33. A convolution uses each weight once for every
+# number of an output channel: of all these terms of the gradient, the mistake would keep one.
 
 # %% [markdown]
 # ## Meet `tensor.py`
 #
-# A `Tensor` of minifcn is a `Value` whose number is an array. Its `grad_fn` is the operation that
-# made it, with the inputs, and for each input a function that computes the gradient.
+# A `Tensor` of minifcn is like a `Value` whose number is an array. Its `grad_fn` is the operation
+# that made it, with the inputs, and for each input a function that computes the gradient.
 #
 # | `Value` | `Tensor` |
 # |---|---|
 # | `number` | `data`, an array |
 # | `sources` | `grad_fn.inputs` and `grad_fn.gradients`; a leaf's `grad_fn` is `None` |
-# | `grad`, in every value | `grad`, in the leaves with `requires_grad` only; it is a Tensor |
+# | `grad`, in every value | `grad`, a Tensor, in the leaves that have `requires_grad` |
 # | `backward(result)` | `result.backward()` |
 
 # %%
@@ -254,16 +270,16 @@ equal("dL/db", b.grad, 4.0)
 equal("dL/dc", c.grad, 2.0)
 
 # %% [markdown]
-# The same numbers. Two things differ in the program. First, it keeps functions. The local
-# derivative of an array by an array is a matrix, the **Jacobian**: one row for each number of the
-# result, one column for each of the input. Take the convolution from an image of 3 x 96 x 96 to 16
-# channels of the same size. Its Jacobian has 4,076,863,488 entries. So for each input `tensor.py`
-# keeps a function, in `__mul__` for example `lambda g: g * b`. It takes the gradient g of the
-# result, the **upstream gradient**, and returns that of the input. This is g times the Jacobian,
-# computed without ever making the Jacobian.
+# The same numbers. Two things are done differently. First, `tensor.py` keeps functions. The local
+# derivative of an array with respect to an array is a matrix, the **Jacobian**: one row for each
+# number of the result, one column for each number of the input. Take the convolution from an image
+# of 3 x 96 x 96 to 16 channels of the same size. Its Jacobian has 4,076,863,488 entries. Instead of
+# such a matrix, `tensor.py` keeps a function for each input, in `__mul__` for example
+# `lambda g: g * b`. It takes the gradient g of the result, the **upstream gradient**, and returns
+# the gradient of the input. This is g times the Jacobian, computed without making the Jacobian.
 #
-# Second, it does not call itself. Our `visit` does, and Python stops at about 1000 calls inside one
-# another. `tensor.py` keeps a list of what is still to do instead.
+# Second, it does not call itself. Our `visit` does, once for each step along a path, and Python
+# puts a limit on such nested calls. `tensor.py` keeps a list of what is still to be done instead.
 
 # %%
 measured("entries of the Jacobian", (16 * 96 * 96) * (3 * 96 * 96), "4,076,863,488")
@@ -278,18 +294,19 @@ try:
     backward(vy)
 except RecursionError as error:
     print("our engine:", error)
+claim("our engine did not get there", vx.grad == 0)
 
 # %% [markdown]
-# `tensor.py` gets the right answer: the first addition uses x twice, each of the other `4999` once,
-# so x was used 5,001 times, and each use added 1. Our engine gives up.
+# `tensor.py` gets the right answer. The first addition uses x twice and each of the other `4999`
+# once, and each use adds 1: that makes 5,001. Our engine gives up.
 
 # %% [markdown]
 # ## Open `minifcn/tensor.py` now
 #
-# It lies in the folder `minifcn` of this project. Read `_propagate`, which is our `backward`;
+# It is in the folder `minifcn` of this project. Read `_propagate`, which is our `backward`;
 # `_topological_order`, which is our `in_order`; and `_accumulate`, which is our `+=`. The gradients
-# that are not yet complete are in `pending`. You may skip `create_graph` and `wanted`: they serve
-# what comes at the end of this tutorial. The three begin at these lines:
+# that are not yet complete are in `pending`. You may skip `create_graph` and `wanted`, which are
+# for the end of this tutorial. The three functions begin at these lines:
 
 # %%
 source = inspect.getsource(inspect.getmodule(grad)).splitlines()  # the text of the file
@@ -300,13 +317,13 @@ for name in ("_propagate", "_topological_order", "_accumulate"):
 # %% [markdown]
 # ## Arrays: what was repeated is summed
 #
-# NumPy adds arrays of different shapes by repeating the smaller one: **broadcasting**. A row of 3
-# numbers, added to each of 4 rows, is used 4 times. So it is shared. In its gradient, each of the 3
-# numbers is a sum of 4.
+# NumPy adds arrays of different shapes, where they fit, as if the smaller one were repeated:
+# **broadcasting**. A row of 3 numbers that is added to each of 4 rows is used 4 times: it is
+# shared, and in its gradient each of the 3 numbers is a sum of 4.
 #
-# The result y is no single number here. So `backward` wants to be told its upstream gradient: how
-# fast some L, which y would be used for, changes with each element of y. For a test, any numbers of
-# the shape of y will do.
+# The result y is not a single number here, and `backward` has to be told its upstream gradient: how
+# fast some L, computed from y, changes with each element of y. For a test, random numbers in the
+# shape of y will do.
 
 # %%
 rng = np.random.default_rng(0)
@@ -324,14 +341,14 @@ equal("the package's sum_to", sum_to(tensor(upstream), (3,)), upstream.sum(axis=
 # %% [markdown]
 # Where the forward pass repeats, the backward pass sums. In `tensor.py` the first is done by
 # `broadcast_to(x, shape)`, the second by `sum_to(x, shape)`, and each is the backward of the other.
-# You will meet more such pairs, and what they are called, in tutorial 08.
+# In tutorial 08 you will meet more such pairs, and their name.
 
 # %% [markdown]
 # ## Three habits of the engine
 #
 # 1. `grad` adds up over several calls of `backward`, until you set it back to `None`.
 # 2. A backward pass frees the graph on its way, to save memory. A second one raises an error.
-# 3. Inside `with no_grad():` nothing is remembered. One uses it where no gradient is wanted.
+# 3. Inside `with no_grad():` nothing is remembered. It is for where no gradient is wanted.
 
 # %%
 a.grad = None
@@ -352,22 +369,23 @@ claim("under no_grad there is no graph", L.grad_fn is None and not L.requires_gr
 
 # %% [markdown]
 # Twice -2 is -4. Note that `forward` ran again before each `backward`, to make a new graph. The
-# message of the error names `create_graph`. It is what comes next.
+# error message names `create_graph`, which comes next.
 
 # %% [markdown]
 # ## A surprise: the derivative of a derivative
 #
-# The functions in `tensor.py` compute with Tensors. So a gradient is itself the result of
-# operations. With `create_graph=True` the engine remembers them, and does not free the graph. Then
-# you can differentiate the gradient again. The function `grad(result, inputs)` stores nothing in
-# the leaves. It returns a tuple with the gradient of each input.
+# The functions in `tensor.py` compute with Tensors: a gradient is itself the result of operations.
+# With `create_graph=True` the engine remembers them, and does not free the graph. Then you can
+# differentiate the gradient again. The function `grad(result, inputs)` stores nothing in the
+# leaves. It returns a tuple with the gradient of each input.
 #
-# From the formula above, `dL/da = 2 a b + c`. Its derivatives are `2 b` in a, and `2 a` in b.
+# From the formula above, `dL/da = 2 a b + c`. Its derivative with respect to a is `2 b`, and with
+# respect to b it is `2 a`.
 
 # %%
 L, names = forward(a, b, c)
 (slope,) = grad(L, a, create_graph=True)
-a.grad = b.grad = c.grad = None  # else the picture would show the old ones
+a.grad = b.grad = c.grad = None  # otherwise the picture would show the old ones
 plot_graph(out / "gradient.png", slope, {**names, "dL/da": slope})
 show(out / "gradient.png")
 
@@ -377,33 +395,36 @@ measured("derivative of dL/da in a", twice, "-6")
 measured("derivative of dL/da in b", mixed, "4")
 
 # %% [markdown]
-# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. The boxes p, s and r
-# and the operations that made them belong to the forward pass. All others were made by the backward
-# pass. Its operations are of the same kinds, and one more: relu_gradient multiplies by the slope of
-# relu, 1 here. It takes no arrow from s, because this slope does not change when s changes a
-# little. The dashed box, a leaf for which no gradient is wanted, is the 1 that the backward pass
-# begins with.
+# They are -6 and 4, as the formulas say. The picture shows the graph of dL/da. The boxes a, b, c,
+# p, s and r and the operations between them belong to the forward pass. All others belong to the
+# backward pass. Its operations are of the same kinds, with one more: relu_gradient multiplies by
+# the slope of relu, which is 1 here. It takes no arrow from s, because this slope does not change
+# when s changes a little. The dashed box, a leaf for which no gradient is wanted, is the 1 that the
+# backward pass begins with.
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Add a method `exp` to `Value`, for e to the power of x (`np.exp`). Check the gradient of
+# 1. Signs first. Let `L = (a * b + c).relu() * a + b * c` with a = -2 and b = 1. For c = 5, write
+#    down the signs of dL/da, dL/db and dL/dc: a list of 1, -1, or 0 for none. Do the same for c =
+#    1, and say why a sign changes. Then run the engine of this tutorial. For each of your lists,
+#    `claim("my signs", np.sign([va.grad, vb.grad, vc.grad]).tolist() == mine)` says nothing if you
+#    are right.
+# 2. Add a method `exp` to `Value`, for e to the power of x (`np.exp`). Check the gradient of
 #    `(a * b).exp() * a` at a = 2 and b = -1 with `equal` against `Tensor`, which has `exp` too.
 #    `tensor` makes float32 of Python's floats. Use `tensor(np.float64(2.0), requires_grad=True)`,
 #    to have as many digits as `Value`.
-# 2. Replace `in_order` by a list that grows from the result: first the result, then its inputs,
+# 3. Replace `in_order` by a list that grows from the result: first the result, then its inputs,
 #    then the inputs of these, each value once, where it is met first. In `backward`, go through
 #    it from its beginning. Our example still gives -2. Find an expression of a, b and c for which
 #    this order gives a wrong gradient: another one than `in_order` gives. Where you have `x + y`,
 #    try `y + x` too.
-# 3. In `y = x * scale`, let x be of shape (4, 3) and scale of shape (4, 1), with any numbers.
-#    Compute the gradients of both in NumPy for the `upstream` above, and check with `equal` against
-#    those of `y.backward(tensor(upstream))`.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 
 # %% [markdown]
 # ## Next
 #
-# The engine trusts the local derivatives that people wrote into it. One of them may be wrong, and
-# no error is raised. The next tutorial shows how to find out.
+# The engine trusts the local derivatives that people wrote into it. If one of them is wrong, there
+# may be no error message. The next tutorial shows how to find out. It is optional: if you want to
+# use operations and not to write them, go on with tutorial 05.

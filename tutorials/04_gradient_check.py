@@ -3,12 +3,22 @@
 #
 # **Time:** 40 minutes; the code runs in 3 seconds. **Before:** 02, 03.
 #
-# You will measure derivatives without the chain rule, find out how exact that can be, and write
-# three wrong backward passes that a check finds and names.
+# **Optional.** This tutorial is for people who write operations of their own, with a backward. If
+# you want to use operations and not write them, go on with tutorial 05, and come back when a later
+# one mentions 04.
 #
-# Why: a wrong gradient raises no error. A network with a wrong gradient may still learn a little,
-# and you may look for weeks at the wrong place. So each operation of this package is checked like
-# this.
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked [04], training 05                        the whole job: 14
+# ```
+#
+# You will measure derivatives without the chain rule, find out how exact that can be, write three
+# wrong backward passes, and see a check find them and name the mistakes.
+#
+# Why: a wrong gradient need not raise an error. A network with a wrong gradient may still learn a
+# little, and you may look in the wrong place for weeks. The tests of this package check its
+# operations in the way that you will see here.
 
 # %%
 import numpy as np
@@ -26,9 +36,9 @@ rng = np.random.default_rng(0)
 # %% [markdown]
 # ## A derivative without the chain rule
 #
-# A derivative says how fast the result changes when the input changes. So change the input by a
-# small step, eps, and divide the change of the result by the step. This is a **finite difference**.
-# There are two common ones. (This "forward" has nothing to do with the forward pass.)
+# A derivative says how fast the result changes when the input changes. Change the input by a small
+# step, eps, and divide the change of the result by the step. This is a **finite difference**. There
+# are two common ones. (The "forward" of the first has nothing to do with the forward pass.)
 #
 # ```
 # forward difference = (f(x + eps) - f(x)) / eps
@@ -52,20 +62,22 @@ measured("central difference", central(cube, 2, 0.1), "12.01")
 
 # %% [markdown]
 # With `eps = 0.1` the forward difference is 12.61, the central one 12.01, much nearer to 12. Put
-# `f(x) = x * x * x` into the two formulas, and multiply out. What is left beside `3 * x * x` is
+# `f(x) = x * x * x` into the two formulas, and multiply out. What they have in excess of
+# `3 * x * x` is
 #
 # ```
 # forward difference:  3 * x * eps + eps * eps = 0.61        central difference:  eps * eps = 0.01
 # ```
 #
-# In the central difference, the part with `3 * x * eps` comes once with each sign, and cancels. We
-# use it from now on.
+# In the central difference, the part with `3 * x * eps` comes once with each sign, and cancels.
+# From now on we use the central one.
 
 # %% [markdown]
 # ## Predict
 #
-# A smaller eps should be better. Which eps gives the smallest error, the distance from 12: `1e-2`,
-# `1e-5`, `1e-8` or `1e-12`? Write down your answer, and what you think the error is with this eps.
+# By the two formulas, a smaller eps is better. On a computer, which eps gives the smallest error
+# (the distance from 12): `1e-2`, `1e-5`, `1e-8` or `1e-12`? Write down your answer, and how large
+# you think the error is with it.
 
 # %%
 errors = {}
@@ -85,10 +97,11 @@ claim("with the smallest eps the error is large", errors[max(errors)] > 1e-5)
 # times `eps * eps`. For `x * x * x` the constant is 1, as you saw. With a tenth of the eps, a
 # hundredth of this error is left.
 #
-# The **rounding error**: a computer keeps only so many digits of a number. In **float64**, which
-# Python uses, the next number after 1 is larger by 2.2e-16. In **float32**, which most networks
-# use, it is larger by 1.2e-7. This distance is the **machine epsilon**. Each f is off by about that
-# share of its size, and the division by `2 eps` makes this error large where eps is small.
+# The **rounding error**: a computer keeps a limited number of digits. In **float64**, which Python
+# uses, the next number after 1 is larger by 2.2e-16. In **float32**, which networks often use, it
+# is larger by 1.2e-7. This distance is the **machine epsilon**. Each value of our f is off by up to
+# about that share of its size, and the division by `2 eps` makes this error large where eps is
+# small.
 
 # %%
 epsilon64, epsilon32 = np.finfo(np.float64).eps, np.finfo(np.float32).eps
@@ -107,17 +120,17 @@ measured("its cube root, float32", np.cbrt(epsilon32), "4.9e-3")
 # The sum is smallest where both parts are about the same: where `eps * eps * eps` is the machine
 # epsilon, up to a constant. So the best eps is near the cube root of the machine epsilon: 6.1e-6 in
 # float64, and 4.9e-3 in float32. The error that is left is about the square of that, times such
-# constants: a few `1e-10` in the table above.
+# constants; in the table above it is below `1e-9`.
 
 # %% [markdown]
 # ## A whole gradient
 #
-# A convolution has many weights. We move one after another. And its output is no single number: so
-# multiply each number of the output by a fixed random one of an array u, and add up. This is
-# `L = (u * output).sum()`. The derivative of L with respect to the output is u, so u is what
+# A convolution has many weights. We change them one at a time. Its output is not a single number:
+# multiply each number of the output by a fixed random one, from an array u, and add up. This gives
+# `L = (u * output).sum()`. The derivative of L with respect to the output is u, which is what
 # tutorial 03 called the upstream gradient.
 #
-# Our function is a convolution with a **sigmoid** after it: `1 / (1 + exp(-x))`, which squeezes any
+# Our function is a convolution followed by a **sigmoid**: `1 / (1 + exp(-x))`, which squeezes any
 # number into the range from 0 to 1, along a curve. A convolution alone is a straight line in each
 # weight; you will see below what that changes. `F.conv2d` is the `kernels.conv2d` of tutorial 02
 # for Tensors: it remembers, and has a backward.
@@ -152,7 +165,7 @@ numeric = numeric_gradient(lambda w: (u * curved(tensor(w), tensor(image)).data)
 # ```
 #
 # Why not element by element? Where one element happens to be tiny, you would divide by almost
-# nothing, and see rounding only.
+# nothing, and see nothing but rounding.
 
 
 # %%
@@ -172,11 +185,11 @@ claim("the two gradients agree", norm_relative(numeric, analytic) < 1e-8)
 # ## Error against eps
 #
 # `difference_errors` does what you did, for many values of eps, in float64 or float32: it moves the
-# elements of the first array, here of the weight, and returns the norm-relative errors. Both axes
-# of the picture are logarithmic. There `eps * eps` and `1 / eps` are straight lines: one rises by
-# two powers of ten for each one of eps, the other falls by one. The dashed lines are these two,
-# each times the constant that fits the points. The dotted lines belong to `gradcheck`, which comes
-# below.
+# elements of the first array, here the weight, and returns the norm-relative errors. Both axes of
+# the picture are logarithmic. There `eps * eps` and `1 / eps` are straight lines: for each power of
+# ten of eps, one rises by two powers of ten and the other falls by one. The dashed lines are these
+# two, each times the constant that fits the points. The dotted lines belong to `gradcheck`, which
+# comes below.
 
 # %%
 steps = np.logspace(-11, 0, 34)  # from 1e-11 to 1
@@ -187,25 +200,26 @@ show(out / "error_against_eps.png")
 k = np.abs(np.log10(steps) + 5).argmin()  # the place of eps = 1e-5
 measured("float32, eps = 1e-5", curves["float32"][k], "0.02", within=0.01)
 claim("in float64, eps = 1e-5 has an error below 1e-9", curves["float64"][k] < 1e-9)
+measured("float32, smallest eps", curves["float32"][0], "1")
 claim("float32 never gets below 1e-6", 1e-6 < curves["float32"].min() < 1e-3)
 for dtype, values in curves.items():
     times = steps[values.argmin()] / np.cbrt(np.finfo(dtype).eps)
     claim(f"the best eps of {dtype} is near the formula's", 0.1 < times < 10)
 
 # %% [markdown]
-# Each dtype makes a V. The right arm, truncation, is the same for both. The left arm, rounding,
-# is higher for float32. With `eps = 1e-5`, a right gradient shows an error below `1e-9` in float64,
-# and of about 0.02 in float32. With this eps, a check in float32 cannot tell a right gradient from
-# one that is wrong by a hundredth. So one checks in float64.
+# Each format makes a V, whose bottom is within a factor of ten of the formula's eps. The right arm,
+# truncation, is the same for both. The left arm, rounding, is higher for float32. A right gradient
+# shows, with `eps = 1e-5`, an error below `1e-9` in float64, and one of 0.02 in float32, give or
+# take a hundredth. With this eps, a check in float32 cannot tell a right gradient from one that is
+# wrong by a hundredth. Check in float64.
 #
-# At the far left, float32 has lost everything: `x + eps` rounds to x, so the numeric gradient is 0,
+# At the far left, float32 has lost everything: `x + eps` rounds to x, the numeric gradient is 0,
 # and its error is 1.
 
 # %% [markdown]
 # ## Change one thing: no curve
 #
-# Leave the sigmoid out, and take float64 only. Before you run the cell: what happens to the right
-# arm?
+# Leave out the sigmoid, and use float64. Before you run the cell: what happens to the right arm?
 
 
 # %%
@@ -219,17 +233,17 @@ show(out / "straight.png")
 claim("a straight function has no error at the largest eps", arm["float64"][-1] < 1e-13)
 
 # %% [markdown]
-# It is gone, and even with `eps = 1` nothing but rounding is left. The output of a convolution is a
+# It is gone: even with `eps = 1`, nothing but rounding is left. The output of a convolution is a
 # straight line in each of its weights, and a straight line has the same slope at any distance.
 
 # %% [markdown]
 # ## The check of the package
 #
-# To hold backward against finite differences is a **gradient check**. `gradcheck` does it as you
-# did: in float64, with a random upstream gradient and `eps = 1e-5`. The norm-relative error of each
-# input must be at most `1e-7`: far above what a right gradient shows, and far below what a mistake
-# makes. It takes a function, the Tensors to call it with, and their names. Here for a convolution
-# with stride, padding, dilation and a bias:
+# Comparing backward with finite differences is called a **gradient check**. `gradcheck` does it as
+# you did: in float64, with a random upstream gradient and `eps = 1e-5`. The norm-relative error of
+# each input must be at most `1e-7`: more than a hundred times what the right gradient showed above,
+# and far less than the mistakes below make. It takes a function, the Tensors to call it with, and
+# their names. Here it checks a convolution with stride, padding, dilation and a bias:
 
 # %%
 arguments = [rng.standard_normal(shape) for shape in ((2, 2, 6, 6), (3, 2, 3, 3), (3,))]
@@ -242,7 +256,8 @@ print(gradcheck(convolution, inputs, names=["input", "weight", "bias"]))
 # ## An operation of your own
 #
 # Write a convolution yourself: images x of one channel, a kernel w of 3 x 3, stride 1, no padding.
-# With h for the row, v for the column, g for the upstream gradient, dx and dw for the gradients:
+# With h for the row, v for the column, g for the upstream gradient, and dx and dw for the gradients
+# of x and w:
 #
 # ```
 # y[h, v] = sum over i, j of  w[i, j] * x[h + i, v + j]
@@ -251,9 +266,9 @@ print(gradcheck(convolution, inputs, names=["input", "weight", "bias"]))
 # ```
 #
 # The last two are the chain rule: w[i, j] multiplies x[h, v] in the output at [h - i, v - j], and
-# it is shared by all outputs. In dx the signs of i and j are turned around. So slide the
-# **flipped** kernel, reversed in both axes, over g. Put 2 zeros on each side of g first: g is 0
-# where there was no output, and the result gets the size of x.
+# it is shared by all outputs. In dx, i and j are subtracted where y adds them: that is the
+# **flipped** kernel, reversed in both axes, sliding over g. Put 2 zeros on each side of g first: g
+# is 0 where there was no output, and the result gets the size of x.
 
 
 # %%
@@ -275,10 +290,10 @@ def to_weight(g, x):
 
 
 # %% [markdown]
-# The function `record` makes a Tensor that remembers. It takes a name, the output, and for each
-# input a pair: the input, and a function from the upstream gradient to the gradient of that input.
-# `Tensor(array)` wraps an array; `tensor(array)` copies it first. The argument `to_image` lets us
-# put a wrong function there later.
+# The function `record` makes a Tensor that remembers. It takes a name, the output, and a pair for
+# each input: the input, and a function from the upstream gradient to the gradient of that input.
+# `Tensor(array)` wraps an array; `tensor(array)` copies it first. Through the argument `to_image`
+# we can put in a wrong function later.
 
 
 # %%
@@ -289,7 +304,7 @@ def my_conv(x, w, to_image=to_image):
 
 
 # %% [markdown]
-# Check it. The function below prints what `gradcheck` says, also where it raises an error.
+# Now check it. The function below prints what `gradcheck` says, even where it raises an error.
 
 
 # %%
@@ -322,9 +337,9 @@ said = check(lambda x, w: my_conv(x, w, not_flipped), x=x, w=w)
 claim("the cause is named", "the kernel is not flipped" in said)
 
 # %% [markdown]
-# `gradcheck` says which gradient is wrong, where the two differ most, and the likely cause.
-# For the cause, it tries out common mistakes on the numbers. Here it mirrored the upstream
-# gradient, and then the wrong backward gave the mirror image of the right gradient.
+# `gradcheck` says which gradient is wrong, where the two differ most, and what the likely cause is.
+# To find the cause, it tries out common mistakes on the numbers. Here it mirrored the upstream
+# gradient, and the wrong backward then gave the mirror image of the right gradient.
 
 # %% [markdown]
 # ## Why the upstream gradient is random
@@ -342,14 +357,14 @@ for name, g in (("ones", ones), ("random", random)):
 
 # %% [markdown]
 # With ones, the gradient of an inner pixel is the sum of the nine weights, in whatever order they
-# come. The mistake is invisible there: only rounding is left. With random numbers each weight has
-# its own factor.
+# come. There the mistake is invisible: what is left is rounding. With random numbers each weight
+# has a factor of its own.
 
 # %% [markdown]
 # ## Bug 2: a mean where a sum belongs
 #
-# A bias b, a row of numbers, is added to each of the 4 rows of x. Tutorial 03: what was repeated is
-# summed. Somebody takes the mean.
+# A bias b, a row of numbers, is added to each of the 4 rows of x. As tutorial 03 says, what was
+# repeated is summed. Somebody takes the mean.
 
 
 # %%
@@ -368,15 +383,16 @@ claim("the cause is named", "a mean is taken where a sum belongs" in said)
 # %% [markdown]
 # ## Bug 3: overwritten instead of added
 #
-# Another way to get the gradient of x: each output pixel sends its g, times the kernel, back to its
-# window, like a stamp. Windows overlap, so what they send must be added. Somebody writes `=`.
+# Here is another way to get the gradient of x: each output pixel sends its g, times the kernel,
+# back to its window, like a stamp. Windows overlap, so what they send must be added. Somebody
+# writes `=`.
 
 
 # %%
 def stamped(g, w, add=True):
     dx = np.zeros((len(g), g.shape[1] + 2, g.shape[2] + 2))
     for h, v in np.ndindex(g.shape[1:]):
-        window = dx[:, h : h + 3, v : v + 3]  # a view: what is written into it, is in dx
+        window = dx[:, h : h + 3, v : v + 3]  # a view: what is written into it is in dx
         sent = g[:, h, v, None, None] * w  # for each image a number times the kernel
         window[:] = (window + sent) if add else sent
     return dx
@@ -387,16 +403,17 @@ said = check(lambda x, w: my_conv(x, w, lambda g, w: stamped(g, w, add=False)), 
 claim("the cause is named", "windows must be added up, not overwritten" in said)
 
 # %% [markdown]
-# Stamping and sliding the flipped kernel give the same, and you will meet both again in tutorial
-# 09. The bug is the one that you saw in tutorial 03, at a shared value.
+# Stamping, and sliding the flipped kernel, give the same. You will meet both again in tutorial 09.
+# The bug is the one that you saw in tutorial 03, at a shared value.
 
 # %% [markdown]
 # ## Kinks
 #
 # At 0, relu has a **kink**: slope 0 on the left, 1 on the right, and no derivative. The central
 # difference takes one step to each side and gets 0.5. Our backward says 0, as in tutorial 03.
-# Neither is wrong. `gradcheck` sees that the left and the right slope differ. It moves the element
-# a little, checks there, and says which one it moved.
+# There is no right number to decide between them. `gradcheck` notices that the slopes on the left
+# and on the right differ. It moves the element a little, checks there, and says which element it
+# moved.
 
 # %%
 relu = lambda x: max(x, 0.0)
@@ -410,7 +427,7 @@ claim("the number at the kink was moved", report.moved == [("x", (1,))])
 # %% [markdown]
 # ## What no gradient check can see
 #
-# Here the kernel is transposed, by mistake, before it is used. Does the check find it?
+# Here the kernel is transposed by mistake before it is used. Does the check find that?
 
 
 # %%
@@ -423,8 +440,8 @@ claim("the check does not find it", "WRONG" not in said)
 
 # %% [markdown]
 # It passes. The function is wrong, and its gradient is the right gradient of the wrong function. A
-# gradient check compares backward with forward, and nothing else. So hold the forward pass against
-# the definition too, in loops so plain that you can read the formula in them.
+# gradient check compares backward with forward, and nothing else. Compare the forward pass with the
+# definition too, in plain loops that read like the formula.
 
 
 # %%
@@ -447,19 +464,20 @@ claim("the comparison finds the mistake", apart > 0.01)
 #
 # 1. Write `my_square(x)`, which is `x * x`, with `record`, and forget the factor 2 in its backward.
 #    What will `check` say? Write it down, run it, then repair it. You are done when it says `ok`.
-# 2. Write `my_share(x)`, which is `x / x.sum()`, with `record`. Its numbers always sum to 1. Give
-#    it a backward that returns zeros. Show with `numeric_gradient` that a check with an upstream
+# 2. Write `my_share(x)`, which is `x / x.sum()`, with `record`. Its numbers sum to 1. Give it a
+#    backward that returns zeros. Show with `numeric_gradient` that a check with an upstream
 #    gradient of ones would pass it: all that comes out is rounding, below `1e-9`. Then show that
 #    `check` says `WRONG`. Use `rng.uniform(1, 2, 5)` for x.
-# 3. You must check in float32. Read an eps and a tolerance from the first picture, so that a right
-#    gradient passes and one that is wrong by one part in a hundred fails. Then run
+# 3. Suppose you have to check in float32. Read off the first picture an eps and a tolerance with
+#    which a right gradient passes, and one that is wrong by one part in a hundred fails. Then run
 #    `difference_errors(curved, [weight, image], [eps], "float32", seed=seed)` for five seeds, which
-#    choose u. You are right when all errors are below your tolerance, and that is below `0.01`.
+#    choose u. You are right if all errors are below your tolerance, and your tolerance below
+#    `0.01`.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 
 # %% [markdown]
 # ## Next
 #
-# You can trust the gradients now. The next tutorial uses them: it follows them downhill, step by
-# step, until a network has learned something.
+# Now you know how a gradient earns trust. The next tutorial uses gradients: it follows them
+# downhill, step by step, until a network has learned something.

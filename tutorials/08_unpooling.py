@@ -1,14 +1,21 @@
 # %% [markdown]
 # # 08. Can pooling be undone?
 #
-# **Time:** 30 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
+# **Time:** 35 minutes; the code runs in 2 seconds. **Before:** 02, 03, 04, 05, 07.
 #
-# You will pool a grid of numbers by hand, and go back in three ways. You will see when pooling
-# after going back changes nothing, what is lost for good, and that "going back" is something you
-# know already: it is what a gradient does when it goes backward through a max pooling.
+# ```
+# image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling [08] 09 10 > mask 01
+#                          skips 12, and their crops 13, lead from features to upsampling
+# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# ```
 #
-# A network for segmentation has to come back to the size of the image. So this question decides
-# how such networks are built.
+# You will pool a grid of numbers by hand, and go back in three ways. You will see when going back
+# and pooling again changes nothing, what is lost for good, and that one of the ways back is
+# something you know already: it is what a gradient does when it goes backward through a max
+# pooling.
+#
+# A network for segmentation that pools has to come back to the size of the image. How it does that
+# is one of the choices in building it.
 
 # %%
 import numpy as np
@@ -96,8 +103,8 @@ show(out / "ways_back.png")
 # they differ in what they keep. After nearest or nails, nobody can tell where in its window a value
 # was. Switches keep both the value and its place.
 #
-# Which of the three comes closest to the input, if it is an image? We pool the red values of 20
-# scenes, divided by 255, so from 0 to 1. The error of a pixel is the size of the difference.
+# Which of the three comes closest to the input, if it is one of our scenes? We pool the red values
+# of 20 scenes, divided by 255, so from 0 to 1. The error of a pixel is the size of the difference.
 
 # %%
 red = np.stack([image[:, :, 0] for image, _ in (Shapes("val")[i] for i in range(20))])
@@ -111,12 +118,17 @@ measured("mean error of nearest", np.abs(red_nearest - red).mean(), "0.05")
 measured("mean error of nails", np.abs(red_nails - red).mean(), "0.36")
 measured("mean error of switches", np.abs(red_switches - red).mean(), "0.33")
 
+winners = np.zeros(red.shape, bool)
+np.put_along_axis(winners.reshape(20, -1), s.numpy().reshape(20, -1), True, axis=1)
+at_zeros = np.abs(red_switches - red)[~winners].sum() / np.abs(red_switches - red).sum()
+measured("share of the error of switches at its zeros", at_zeros, "100 %")
+
 # %% [markdown]
-# As a picture, nearest is far better: its mean error is about 0.05. That of nails is about 0.36 and
-# that of switches about 0.33, because of all the zeros. So what comes from switches is no picture
-# of the input, and is not meant to be one. SegNet (Badrinarayanan et al., 2015), a network that
-# unpools with switches, has convolutions after each unpooling, which fill the holes. What it gets
-# from the switches is where things were.
+# As a picture, nearest is far better: its mean error is 0.05. That of nails is 0.36 and that of
+# switches 0.33, and 100 % of this error is where switches leave zeros: the winners are exactly
+# right. What comes from switches is no picture of the input, and is not meant to be one. SegNet
+# (Badrinarayanan et al., 2017), a network that unpools with switches, has convolutions after each
+# unpooling, which fill the holes. What it gets from the switches is where each value was.
 #
 # ## Pool what was unpooled
 #
@@ -134,7 +146,7 @@ measured("values that come back", same, "50 %")
 equal("pool(unpool(y)), and relu(y)", again, np.maximum(y.numpy(), 0))
 
 # %% [markdown]
-# Only 50 % of the values come back: those that are not negative. Where a value is negative, the
+# Half of the values come back, 50 %: those that are not negative. Where a value is negative, the
 # zeros beside it are larger, and 0 wins the window. With relu from tutorial 03:
 #
 # ```
@@ -157,7 +169,8 @@ measured("windows of nothing but zeros", (y.numpy() == 0).mean(), "50 %")
 # %% [markdown]
 # They do, all of them. In 50 % of the windows this is not clear at once: after the relu they hold
 # nothing but zeros. When several numbers of a window are the largest, this is a **tie**. In a tie
-# the first place wins, row by row from the left, here and in PyTorch. So it wins both times.
+# the first place wins, row by row from the left, here and (on a CPU) in PyTorch. So it wins both
+# times.
 #
 # There is one more place where zeros could win: the border. A convolution pads with zeros (tutorial
 # 02). A max pooling pads with `-inf`, which is less than every number, so padding never wins.
@@ -171,9 +184,9 @@ equal("with padding", by_hand[None, None], F.max_pool2d(tensor(x), 2, padding=1)
 # ## Gather and scatter
 #
 # Once the switches are known, pooling takes the numbers at these places. This is called **gather**.
-# Unpooling puts numbers at these places: **scatter**. Write x and y in one row each, of 16 places
-# and of 4 values. Then gather is a matrix G. It has a row for each value and a column for each
-# place, with a 1 at the switch. Its transpose G^T has rows and columns exchanged:
+# Unpooling puts numbers at these places: **scatter**. Write x and y as one column each, of 16
+# places and of 4 values. Then gather is a matrix G. It has a row for each value and a column for
+# each place, with a 1 at the switch. Its transpose G^T has rows and columns exchanged:
 #
 # ```
 # gather(x) = G x        unpool(y) = G^T y
@@ -249,14 +262,14 @@ equal("<gather(x), g> and <x, added>", left, (x.ravel() * added).sum())
 print("<x, overwritten> is", (x.ravel() * overwritten).sum(), "instead of", left)
 
 # %% [markdown]
-# The sum, 450. Only with it are the two sides equal: nine values took their number from this place,
-# so nine values go back there. If the last one overwrites the others, 90 is left, and this is not
-# the adjoint. (PyTorch's `max_unpool2d` keeps one of the values, and does not promise which. As
-# long as windows do not overlap there is no difference.)
+# The sum, 450. With it the two sides are equal: nine values took their number from this place, and
+# nine values go back there. If the last one overwrites the others, 90 is left, and this is not the
+# adjoint. (PyTorch's `max_unpool2d` keeps one of the values, and does not promise which. As long as
+# windows do not overlap there is no difference.)
 #
 # But with the sum, pooling again does not give back y. With overlapping windows
-# `pool(unpool(y)) = y` is not true, not even without negative numbers: here y is 7 everywhere, and
-# it comes back as 9 * 7 = 63.
+# `pool(unpool(y)) = y` need not be true, not even without negative numbers: here y is 7 everywhere,
+# and it comes back as 9 * 7 = 63.
 
 # %%
 again = F.max_pool2d(F.max_unpool2d(y, s, 3, stride=1), 3, stride=1)
@@ -280,8 +293,9 @@ unpooled = F.max_unpool2d(g, s, 3, stride=2)
 equal("gradient of x, and unpooled gradient of y", x.grad, unpooled, within=0)
 
 # %% [markdown]
-# And by a finite difference, as in tutorial 04, for one winner. The single number that changes is
-# `L = <y, g>`: g is its gradient with respect to y.
+# And by a finite difference (tutorial 04), for one winner: make it larger by a small step eps, and
+# divide the change of the result by eps. The result, a single number, is `L = <y, g>`: g is its
+# gradient with respect to y.
 
 # %%
 eps = 1e-6  # so small that no window gets another winner
@@ -312,8 +326,8 @@ equal("<R p, g> and <p, gradient of p>", left, right)
 
 # %% [markdown]
 # In a tie, the gradient goes to the first place only. At four equal numbers the maximum has a kink
-# (tutorial 04), so no slope is right for steps up and for steps down. Some choice has to be made,
-# and it has to be the same each time.
+# (tutorial 04), so no slope is right for steps up and for steps down. Some choice has to be made.
+# This one sends the gradient where the forward pass has found its winner.
 
 # %%
 x = tensor(np.full((1, 1, 2, 2), 5.0), requires_grad=True)
@@ -321,7 +335,7 @@ F.max_pool2d(x, 2).sum().backward()
 equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], within=0)
 
 # %% [markdown]
-# ## So, can pooling be undone?
+# ## Can it be undone, then?
 #
 # No. With 2 x 2 windows, three of four numbers are lost. With switches, the largest of each window
 # returns to its place; nothing returns the others. What one can do is to fill the holes with a good
@@ -335,14 +349,15 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 # 2. Does `pool(nearest(p)) = p` hold for negative numbers too? And `pool(nails(p)) = p`? Predict,
 #    then compute both for the p of exercise 1. Where the answer is no, find what comes back
 #    instead: `equal` accepts it.
-# 3. SegNet needs the switches of every pooling on the way back, so it has to keep them. For 64
-#    channels of 224 x 224 numbers and 2 x 2 windows: how many bytes do the switches take as int64,
-#    and how many if you keep only which of the four places won? You are right if the second number
-#    is the first, divided by 32.
+# 3. With windows that overlap, pooling did not give back what was unpooled. Mend it: divide
+#    `unpool(y)` by an array of counts, which you get from the switches with one more call of the
+#    package. Take 3 x 3 windows with stride 1 on a random x of 9 x 9 without negative numbers. You
+#    are right if `equal` accepts y and the pooling of your quotient. (Divide by 1 where a place won
+#    nothing.) Predict, then test: is your mended unpooling still the adjoint of gather?
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
 # ## Next
 #
-# Unpooling leaves holes, and convolutions after it fill them. Tutorial 09 does both in one step,
-# with numbers that are learned: the transposed convolution.
+# Nails and switches leave holes, and convolutions after them fill these. For nails, tutorial 09
+# does both in one step, with weights that can be learned: the transposed convolution.

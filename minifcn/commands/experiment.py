@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             help=f"about how long to train, on two cores; default: {minutes}",
         )
         _add_outputs(own)
-    summary = "where in a photo a pretrained classifier sees its classes"
+    summary = "where in a photo a pretrained classifier's scores are high"
     _add_heatmap(names.add_parser("heatmap", help=summary, description=f"Draw {summary}."))
 
 

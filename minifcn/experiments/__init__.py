@@ -79,7 +79,7 @@ def run(
 def run_heatmap(
     image: str, out: Path, model: str, classes: Sequence[str] = (), size: int | None = None
 ) -> tuple[Result, dict[str, Any]]:
-    """Draw where a pretrained network sees its classes; write what `run` writes.
+    """Draw where a pretrained network's scores are high; write what `run` writes.
 
     See `heatmap.heatmap` for the arguments and errors.
     """

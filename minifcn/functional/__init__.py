@@ -1,4 +1,8 @@
-"""Differentiable operations, with PyTorch's names, signatures and meanings; imported as F."""
+"""Differentiable operations, imported as F, with PyTorch's names, and its meanings but for a few.
+
+Some of PyTorch's arguments are missing. dropout takes a `generator`; max_unpool2d adds up values
+with equal indices; the loss of labels that are all `ignore_index` is 0, not NaN.
+"""
 
 from minifcn.functional.activation import (
     dropout,

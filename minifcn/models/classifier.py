@@ -7,7 +7,8 @@ layer can change places,
     logit_c = b_c + sum_k w_ck mean_ij f_kij = mean_ij (b_c + sum_k w_ck f_kij),
 
 and what stands inside the last mean is a 1x1 convolution: a map of scores for each class, whose
-mean is the classifier's logit. So the classifier has said where all along.
+mean is the classifier's logit. The identity fixes this mean and no more: how well the map says
+where a class is has to be measured, as the experiment `classifier` does.
 
 Sources: Zhou et al. (2016), Learning Deep Features for Discriminative Localization (class
 activation mapping; without the bias there); Lin et al. (2014), Network In Network, section 3.2

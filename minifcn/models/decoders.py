@@ -8,7 +8,8 @@ All but the first learn one kernel a stage, and differ only in how a value reach
 - transposed_k3: with k = 3, s = 2, so that pixels sum over 1, 2 or 4 windows: a checkerboard that
   the weights have to undo (Odena, Dumoulin and Olah 2016, "Deconvolution and Checkerboard
   Artifacts").
-- nearest_convolution, bilinear_convolution: resize, then convolve (the remedy of that article).
+- nearest_convolution, bilinear_convolution: resize, then convolve (what that article recommends; it
+  keeps constants even, and can learn patterns all the same).
 - unpooling: values go back to where the encoder's pooling took them from, its "switches", zeros
   elsewhere; then a convolution (Badrinarayanan et al. 2017, SegNet, section 3).
 - bed_of_nails: the same without switches, values go to the upper left pixel of each 2 x 2. With

@@ -1,7 +1,8 @@
 """Layers: the functions of `minifcn.functional` together with their parameters and settings.
 
-Names, arguments and state are PyTorch's, with two differences: a layer that draws its initial
-weights takes the `generator` to draw them from, and convolutions start from He's initialisation.
+Names, state and most arguments are PyTorch's. What draws random numbers, initial weights or
+dropout, takes the `generator` to draw them from; weights start from He's initialisation, but those
+of a transposed convolution without a generator bilinear.
 """
 
 from __future__ import annotations

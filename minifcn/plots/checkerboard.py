@@ -175,7 +175,8 @@ class OutputRow(NamedTuple):
     """A line of the picture: an input, and under each output a few words.
 
     input: (H, W); outputs: planes of (fH, fW), f a whole number for each; captions: one for each
-    output; from_zero: whether black is 0 or the plane's lowest value.
+    output; from_zero: whether black is 0 or the plane's lowest value (it is 0 for an input without
+    negative values in any case).
     """
 
     title: str
@@ -187,17 +188,28 @@ class OutputRow(NamedTuple):
 
 # A panel's side in dots: a multiple of 14 and 112, so that each pixel is drawn as large as others.
 _SIDE, _GAP, _TITLE, _CAPTION = 224, 24, 38, 28
+_SECOND_LINE = 22
+"""What a second line of a caption adds."""
+
+_SCALE = (
+    "Black is 0 and the lightest grey the highest value of each picture; with Gaussian kernels"
+    " black is its lowest value."
+)
 
 
 def plot_outputs(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Sequence[OutputRow]
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Sequence[OutputRow],
+    note: str = _SCALE,
 ) -> None:
     """Draw inputs and, right of each, what several layers make of it, in grey.
 
     Args:
         path: the PNG to write.
         columns: the names of the layers.
-        rows: inputs and outputs.
+        rows: inputs and outputs; a caption has one line or two.
+        note: what the grey levels mean, below all.
 
     Raises:
         ValueError: if there are no rows, a row has another number of outputs or captions than
@@ -211,7 +223,8 @@ def plot_outputs(
                 f"rows must have {len(columns)} outputs and captions, as there are columns;"
                 f" got {len(row.outputs)} and {len(row.captions)}"
             )
-    line = _TITLE + _SIDE + _CAPTION
+    below = _CAPTION + _SECOND_LINE * any("\n" in text for row in rows for text in row.captions)
+    line = _TITLE + _SIDE + below
     width = _GAP + (len(columns) + 1) * (_SIDE + _GAP)
     height = _TITLE + len(rows) * line + 2 * _CAPTION
     with figure_file(path, width / DPI, height / DPI) as figure:
@@ -220,21 +233,23 @@ def plot_outputs(
                 figure, (_panel_left(n) + _SIDE / 2, _TITLE / 2), name, weight="bold", fontsize=8
             )
         for n, row in enumerate(rows):
-            _draw_outputs(figure, row, _TITLE + n * line)
-        _write_scale(figure, _TITLE + len(rows) * line)
+            _draw_outputs(figure, row, _TITLE + n * line, below)
+        foot = _TITLE + len(rows) * line + _CAPTION
+        _write(figure, (_GAP, foot), note, horizontalalignment="left")
 
 
 def _panel_left(column: int) -> int:
     return _GAP + column * (_SIDE + _GAP)
 
 
-def _draw_outputs(figure: Figure, row: OutputRow, top: int) -> None:
+def _draw_outputs(figure: Figure, row: OutputRow, top: int, below: int) -> None:
     _write(figure, (_GAP, top + _TITLE / 2), row.title, horizontalalignment="left")
     for n, plane in enumerate((row.input, *row.outputs)):
-        _draw_plane(figure, plane, (_panel_left(n), top + _TITLE), row.from_zero or n == 0, n == 0)
+        from_zero = row.from_zero or (n == 0 and plane.min() >= 0)
+        _draw_plane(figure, plane, (_panel_left(n), top + _TITLE), from_zero, n == 0)
     for n, caption in enumerate(row.captions, 1):
-        below = top + _TITLE + _SIDE + _CAPTION / 2
-        _write(figure, (_panel_left(n) + _SIDE / 2, below), caption)
+        middle = top + _TITLE + _SIDE + below / 2
+        _write(figure, (_panel_left(n) + _SIDE / 2, middle), caption)
 
 
 def _draw_plane(
@@ -253,9 +268,3 @@ def _write(figure: Figure, place: tuple[float, float], text: str, **appearance: 
     width, height = figure.get_size_inches() * DPI
     settings = {"horizontalalignment": "center", "verticalalignment": "center", "fontsize": 8.5}
     figure.text(place[0] / width, 1 - place[1] / height, text, **{**settings, **appearance})
-
-
-def _write_scale(figure: Figure, top: float) -> None:
-    note = "Black is 0 and the lightest grey the highest value of each picture; with Gaussian"
-    note += " kernels black is its lowest value."
-    _write(figure, (_GAP, top + _CAPTION), note, horizontalalignment="left")

@@ -67,12 +67,12 @@ def test_the_command_lists_all_with_their_times(capsys):
     assert main(["tutorials"]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = find_tutorials()
-    assert [line[:2] for line in lines[1:13]] == [f"{n:02}" for n in range(1, 13)]
+    assert [line[:2] for line in lines[1:15]] == [f"{n:02}" for n in range(1, 15)]
     for line, tutorial in zip(lines[1:], found, strict=False):
         assert tutorial.question in line
         assert line.endswith(f"{tutorial.minutes} min  {tutorial.seconds:3} s")
     assert main(["tutorials", "--json"]) == 0
-    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 13))
+    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 15))
 
 
 def test_a_notebook_installs_on_colab_and_has_no_answers(script):
@@ -140,7 +140,7 @@ def test_the_command_writes_answers_that_run_anywhere(tmp_path, cli):
     result = cli("tutorials", "--answers", folder)
     assert result.code == 0
     paths = result.out.splitlines()
-    assert [path[-11:] for path in paths] == ["_answers.py"] * 12
+    assert [path[-11:] for path in paths] == ["_answers.py"] * 14
     assert json.loads(cli("tutorials", "--answers", folder, "--json").out) == paths
     done = subprocess.run(
         [sys.executable, paths[1]],
@@ -148,15 +148,15 @@ def test_the_command_writes_answers_that_run_anywhere(tmp_path, cli):
     )  # fmt: skip
     first, *_, last = done.stdout.splitlines()
     assert first.startswith("moved to the left: exactly equal")
-    assert last.startswith("multiplications: 576 for one number")
+    assert last.startswith("the box: exactly equal, 9 numbers")
 
 
 def test_answers_and_notebooks_in_one_call(tmp_path, cli):
     pytest.importorskip("jupytext")
     result = cli("tutorials", "--answers", tmp_path / "a", "--notebooks", tmp_path / "b")
     assert result.code == 0
-    assert len(result.out.splitlines()) == 24
-    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 12
+    assert len(result.out.splitlines()) == 28
+    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 14
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_command_writes_notebooks(tmp_path, capsys):
     ]
     assert main(arguments) == 0
     paths = capsys.readouterr().out.splitlines()
-    assert len(paths) == 12
+    assert len(paths) == 14
     for path in paths:
         book = nbformat.read(path, as_version=4)
         nbformat.validate(book)

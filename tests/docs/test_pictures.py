@@ -92,3 +92,4 @@ def test_skips_shows_the_scenes_that_the_experiment_draws(same):
 
 def test_checkerboard_is_what_the_experiment_draws(same):
     same("checkerboard.png", lambda path: pictures.draw_outputs(path, range(10)), lambda axes: True)
+    same("checkerboard_ramp.png", pictures.draw_counterexamples, lambda axes: True)

@@ -8,7 +8,7 @@ from minifcn.experiments import checkerboard
 from minifcn.experiments.checkerboard import findings, layers, pictures, tables
 from minifcn.experiments.checkerboard.layers import KERNELS, Downsampling, Upsampling
 from minifcn.experiments.experiment import Settings
-from minifcn.metrics.phases import phase_share
+from minifcn.metrics.phases import bilinear_ideal, phase_error, phase_share, phase_unevenness
 from minifcn.nn.init import bilinear_kernel
 
 SIZES = [(2, 2), (3, 2), (4, 2), (5, 2), (4, 3), (5, 3), (6, 3), (7, 4)]  # k, s
@@ -132,6 +132,7 @@ def test_images():
     features = layers.features(rng(), 20)
     np.testing.assert_array_equal(features, np.maximum(layers.noise(rng(), 20), 0))
     assert (features == 0).mean() == pytest.approx(0.5, abs=0.05)
+    assert layers.ramp(3).tolist() == [[[[0, 1, 2]] * 3]]
     disc = layers.disc(18)
     assert disc.shape == (1, 1, 18, 18)
     assert 0.3 <= disc.min() < 0.31 < 0.98 < disc.max() <= 1
@@ -215,10 +216,17 @@ def test_stacks_of_ones_compound_as_by_hand():
 
 def test_measures_are_means_over_seeds():
     layer = Upsampling("transposed", 4)
-    shares = [tables.share_of_noise([layer], "Gaussian", seed) for seed in (0, 1, 2)]
+    measured = [tables.measures_of_noise([layer], "Gaussian", seed) for seed in (0, 1, 2)]
+    shares = [own["Q"] for own in measured]
     row = tables.output_row(layer, "Gaussian", (0, 1, 2))
+    stack = tables.stack_row(layer, "Gaussian", 1, (0, 1, 2))
     assert row["CV"] is None
-    assert row["Q"] == pytest.approx(np.mean(shares))
+    for name in ("Q", "V", "U", "E"):
+        mean = np.mean([own[name] for own in measured])
+        assert row[name] == pytest.approx(mean)
+        assert stack[name] == pytest.approx(mean)
+    assert len({row[name] for name in ("Q", "V", "U", "E")}) == 4
+    assert row["highest U"] == stack["highest U"] == max(own["U"] for own in measured)
     assert (row["lowest Q"], row["highest Q"]) == (min(shares), max(shares))
     assert len(set(shares)) == 3
     variations = [tables._mean_variation([layer], "positive", (seed,)) for seed in (0, 1)]
@@ -233,8 +241,44 @@ def test_the_share_is_that_of_the_upsampled_features():
     y = layers.upsample(x, [layer], KERNELS["positive"], generator)
     inner = y[0, :, 8:-8, 8:-8]
     means = np.stack([inner[:, a::2, b::2].mean(axis=(1, 2)) for a in (0, 1) for b in (0, 1)])
-    expected = (means.var(axis=0) / inner.var(axis=(1, 2))).mean()
-    assert tables.share_of_noise([layer], "positive", 4) == pytest.approx(expected)
+    parts = np.stack([inner[:, a::2, b::2] for a in (0, 1) for b in (0, 1)])
+    between, spreads = means.var(axis=0), parts.std(axis=(2, 3)).var(axis=0)
+    found = tables.measures_of_noise([layer], "positive", 4)
+    assert found["Q"] == pytest.approx((between / inner.var(axis=(1, 2))).mean())
+    assert found["V"] == pytest.approx((spreads / inner.var(axis=(1, 2))).mean())
+    assert found["U"] == pytest.approx(found["Q"] + found["V"])
+    error = phase_error(y, bilinear_ideal(y, 2), 2, 8).mean()
+    assert found["E"] == pytest.approx(error)
+
+
+def counterexamples():
+    table = tables.counterexample_table()
+    return {(row["middle row"], row["resizing"], row["image"]): row for row in table.rows}
+
+
+def test_what_resizing_keeps_and_what_it_does_not():
+    rows = counterexamples()
+    assert len(rows) == 16
+    for (middle_row, resizing, image), row in rows.items():
+        assert row["phase sums"] == sum(map(float, middle_row.split(", ")))
+        if image == "constant" or (middle_row, resizing) == ("0, 1, 0", "nearest"):
+            assert row["U"] < 1e-4
+    row = rows["-1, 1, 0", "nearest", "ramp"]
+    assert (row["pixels"], row["Q"], row["V"]) == ("1.00 0.00 1.00 0.00", 1, 0)
+    assert row["E"] == pytest.approx(1)
+    row = rows["-1, 1, 0", "bilinear", "ramp"]
+    assert (row["pixels"], row["U"], row["E"]) == ("0.50 0.50 0.50 0.50", 0, 0)
+    row = rows["-1, 1, 0", "nearest", "noise"]
+    assert row["pixels"].split()[1::2] == ["0.00", "0.00"]
+    assert row["Q"] < 1e-4
+    assert row["V"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_convolving_what_was_resized_by_hand():
+    image = rng().random((3, 4))
+    copies = np.pad(np.kron(image, np.ones((2, 2))), 1, mode="edge")
+    expected = 2 * copies[1:-1, :-2] - copies[1:-1, 1:-1] + 5 * copies[1:-1, 2:]
+    np.testing.assert_allclose(layers.convolve_resized(image, "nearest", (2, -1, 5)), expected)
 
 
 def test_gradients():
@@ -307,15 +351,44 @@ def test_the_trap_is_judged_by_the_spread_of_the_seeds(other, words):
 
 
 def test_the_extremes_of_both_ways_of_upsampling():
-    rows = [
-        {"kernel": "positive", "layer": "nearest", "lowest Q": 0.1, "highest Q": 0.3},
-        {"kernel": "Gaussian", "layer": "bilinear", "lowest Q": 0.0, "highest Q": 0.4},
-        {"kernel": "Gaussian", "layer": "transposed", "lowest Q": 0.2, "highest Q": 0.9},
-        {"kernel": "ones", "layer": "transposed", "lowest Q": 0.0, "highest Q": 0.0},
+    numbers = [
+        ("positive", "nearest", 0.1, 0.3, 0.6),
+        ("Gaussian", "bilinear", 0.0, 0.4, 0.5),
+        ("Gaussian", "transposed", 0.2, 0.9, 1.0),
+        ("ones", "transposed", 0.0, 0.0, 0.0),
     ]
+    names = ("kernel", "layer", "lowest Q", "highest Q", "highest U")
+    rows = [dict(zip(names, row, strict=True)) for row in numbers]
     found = findings.resize_finding(rows)
     assert "at most 0.4000 for resize-convolutions" in found
     assert "at least 0.2000 for transposed convolutions" in found
+    assert found.endswith("U is at most 0.6000 for resize-convolutions.")
+
+
+def test_the_most_uneven_stack_of_resize_convolutions_is_told():
+    names = ("kernel", "layer", "layers", "Q", "U", "highest U")
+    numbers = [
+        ("Gaussian", "nearest", 2, 0.01, 0.2, 0.3),
+        ("positive", "bilinear", 3, 0.02, 0.1, 0.2),
+        ("Gaussian", "transposed", 3, 0.6, 0.7, 0.8),
+        ("ones", "nearest", 3, 0.6, 0.7, 0.8),
+    ]
+    found = findings.resized_stack_finding([dict(zip(names, row, strict=True)) for row in numbers])
+    assert found.endswith(
+        "2 of nearest with Gaussian kernels reach the highest U, 0.3000 in a seed"
+        " (mean 0.2000, while Q is 0.0100)."
+    )
+
+
+def test_counterexamples_are_told():
+    rows = list(counterexamples().values())
+    found = findings.counterexample_finding(rows)
+    assert "nearest and (-1, 1, 0) 1.00 0.00 1.00 0.00, U 1.000" in found
+    assert "bilinear and (-1, 1, 0) 0.50 0.50 0.50 0.50, U 0.000" in found
+    assert found.count("U ") == 4
+    found = findings.blind_finding(rows)
+    assert found.startswith("Of noise, nearest and the middle row (-1, 1, 0) make pixels such as ")
+    assert "have 0.0000 of the variance (Q), their spreads 0.5000 (V)" in found
 
 
 def test_growth_is_told_only_where_there_is_some():
@@ -353,8 +426,8 @@ def test_what_is_drawn_of_the_outputs():
     assert row.input.shape == (14, 14)
     assert [plane.shape for plane in row.outputs] == [(28, 28)] * 4
     assert row.from_zero
-    assert re.fullmatch(r"Q 0\.[3-9]\d\d", row.captions[0])
-    assert row.captions[1:] == ["Q 0.000"] * 3
+    assert re.fullmatch(r"Q 0\.[3-9]\d\d\nU 0\.[3-9]\d\d", row.captions[0])
+    assert row.captions[1:] == ["Q 0.000\nU 0.000"] * 3
     row = pictures.output_row("Constant", np.ones((1, 1, 18, 18)), "ones")
     assert row.captions == ["CV 0.484", "CV 0.000", "CV 0.000", "CV 0.000"]
     row = pictures.output_row("Disc", layers.disc(18), "Gaussian", 3)
@@ -366,7 +439,7 @@ def test_what_is_drawn_of_the_outputs():
 @pytest.mark.parametrize("layer", pictures.SHOWN[:2], ids=lambda layer: layer.name)
 def test_the_seed_that_is_drawn_is_the_one_nearest_to_the_mean(layer, kind, depth):
     seeds, image = range(2, 9), np.repeat(layers.disc(18), layers.CHANNELS, axis=1)
-    plane, values = pictures.typical_output(image, [layer] * depth, kind, seeds)
+    plane, values, uneven = pictures.typical_output(image, [layer] * depth, kind, seeds)
     border, shares, planes = 2 * 2**depth, {}, {}
     for seed in seeds:
         y = layers.upsample(image, [layer] * depth, KERNELS[kind], rng(seed))
@@ -378,16 +451,21 @@ def test_the_seed_that_is_drawn_is_the_one_nearest_to_the_mean(layer, kind, dept
     assert values[0] == shares[nearest]
     assert sorted(values) == sorted(shares.values())
     row = pictures.output_row("Disc", image, kind, depth, seeds)
-    assert f"Q {shares[nearest]:.3f}, mean {mean:.3f}" in row.captions
+    own = {seed: phase_unevenness(planes[seed], 2**depth) for seed in seeds}
+    assert uneven[0] == own[nearest]
+    assert sorted(uneven) == sorted(own.values())
+    caption = f"Q {shares[nearest]:.3f}, mean {mean:.3f}\nU {own[nearest]:.3f}, mean"
+    assert f"{caption} {np.mean(uneven):.3f}" in row.captions
 
 
 def test_of_a_constant_image_the_variation_decides():
     image = np.ones((1, layers.CHANNELS, 18, 18))
     stack = [Upsampling("transposed", 4)]
-    plane, values = pictures.typical_output(image, stack, "positive", range(5))
+    plane, values, uneven = pictures.typical_output(image, stack, "positive", range(5))
+    assert uneven == []
     assert values[0] == pytest.approx(window(plane, 4, 2).std() / window(plane, 4, 2).mean())
     assert len(set(values)) == 5
-    assert pictures.caption(values, True) == f"CV {values[0]:.3f}, mean {np.mean(values):.3f}"
+    assert pictures.caption(values, []) == f"CV {values[0]:.3f}, mean {np.mean(values):.3f}"
 
 
 def test_the_picture_shows_what_the_table_says(monkeypatch, tmp_path):
@@ -400,8 +478,10 @@ def test_the_picture_shows_what_the_table_says(monkeypatch, tmp_path):
     for layer, plane, text in zip(pictures.SHOWN, row.outputs, row.captions, strict=True):
         share = phase_share(plane, 2)
         table = tables.output_row(layer, "positive", range(10))["Q"]
-        mean = float(text.rpartition(" ")[2])
-        assert text == f"Q {share:.3f}, mean {mean:.3f}"
+        first, second = text.splitlines()
+        mean = float(first.rpartition(" ")[2])
+        assert first == f"Q {share:.3f}, mean {mean:.3f}"
+        assert second.startswith(f"U {phase_unevenness(plane, 2):.3f}, mean ")
         assert abs(mean - table) < 0.1
         assert abs(share - table) < 0.1
 
@@ -430,7 +510,7 @@ def result(tmp_path_factory):
 
 
 def test_the_tables(result):
-    assert [len(table.rows) for table in result.tables.values()] == [18, 8, 33, 45, 20]
+    assert [len(table.rows) for table in result.tables.values()] == [18, 8, 33, 45, 16, 20]
     stacks = result.tables["stacks"].rows
     assert all(0 <= row["Q"] <= 1 for row in stacks)
     resized = [row["Q"] for row in stacks if "transposed" not in row["layer"]]
@@ -438,27 +518,29 @@ def test_the_tables(result):
         row["Q"] for row in stacks if "transposed" in row["layer"] and row["kernel"] != "ones"
     ]
     assert max(resized) < 0.02 < min(stamped)
-    assert all("CV" in row for table in list(result.tables.values())[2:] for row in table.rows)
+    with_cv = [result.tables[name] for name in ("outputs", "stacks", "gradients")]
+    assert all("CV" in row for table in with_cv for row in table.rows)
     assert "Odena, Dumoulin and Olah (2016)" in " ".join(result.text().split())
 
 
 def test_the_findings(result):
-    assert len(result.findings) == 8
+    assert len(result.findings) == 11
     assert "even exactly where s divides k" in result.findings[0]
     assert "k=63 s=32" in result.findings[1].partition(".")[0]
     assert "k=3 s=2 (0.484)" in result.findings[2].partition("not")[2]
     assert "with random positive kernels" in result.findings[3]
-    assert "within 0.0e+00 (4 compared)" in result.findings[6]
+    assert "within 0.0e+00 (4 compared)" in result.findings[9]
 
 
 def test_two_runs_give_the_same(result, tmp_path):
     said = []
     again = checkerboard.run(Settings(tmp_path, (0, 1), say=said.append))
-    assert said == ["5 tables measured with 2 seeds"]
+    assert said == ["6 tables measured with 2 seeds"]
     assert again.to_json()["tables"] == result.to_json()["tables"]
     assert again.findings == result.findings
     assert [path.name for path in again.pictures] == [
-        f"checkerboard_{name}.png" for name in ("stamps", "counts", "outputs", "gradients")
+        f"checkerboard_{name}.png"
+        for name in ("stamps", "counts", "outputs", "counterexamples", "gradients")
     ]
     for first, second in zip(result.pictures, again.pictures, strict=True):
         assert first.read_bytes() == second.read_bytes()

@@ -273,6 +273,8 @@ def test_the_verdict_says_what_training_moved_and_how_far_seeds_differ():
     sentence = findings.verdict(found)
     assert "shapes at stage 5 by +0.500 (+0.250 to +0.750 over the seeds)" in sentence
     assert "colours at stage 5 by -0.500 (-0.750 to -0.250 over the seeds)" in sentence
+    for name, stage in (("colours", 1), ("edges", 2), ("shapes", 5)):
+        assert f"for {name} at stage {stage} by +0.500 (+0.250 to +0.750" in sentence
 
 
 def test_the_stage_of_the_mean_says_how_many_seeds_agree():

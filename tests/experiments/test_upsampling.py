@@ -12,10 +12,10 @@ from minifcn.experiments import upsampling
 from minifcn.experiments.experiment import Settings
 from minifcn.experiments.scenes import read
 from minifcn.experiments.upsampling import measures
-from minifcn.experiments.upsampling.findings import conclude, overlap, switches, twins
+from minifcn.experiments.upsampling.findings import conclude, overlap, spreads, switches, twins
 from minifcn.experiments.upsampling.measures import HeldOut, Outcome
 from minifcn.metrics.boundaries import BoundaryIU, trimap
-from minifcn.metrics.phases import phase_share
+from minifcn.metrics.phases import bilinear_ideal, phase_error, phase_share, phase_unevenness
 from minifcn.models.decoders import DECODERS
 
 
@@ -86,6 +86,7 @@ def test_two_runs_agree_in_every_number_and_picture(tmp_path):
     assert [p.name for p in first.pictures] == [
         "upsampling-decoders.png",
         "upsampling-checkerboards.png",
+        "upsampling-unevenness.png",
         "upsampling-unpool.png",
     ]
     for one, other in zip(first.pictures, second.pictures, strict=True):
@@ -153,6 +154,10 @@ def test_every_number_of_an_outcome_is_of_its_own_network_and_scenes(held_out, t
         "start_8": measures.checkerboard(before, 8),
         "trained_2": measures.checkerboard(after, 2),
         "trained_8": measures.checkerboard(after, 8),
+        "equal_u8": measures.unevenness(equal, 8),
+        "start_u8": measures.unevenness(before, 8),
+        "trained_u8": measures.unevenness(after, 8),
+        "trained_e8": measures.error(after, 8),
         "grey": measures.grey_ripple(model) / ripple,
         "ties": measures.ties(model, images),
         "iu_without_switches": measures.mean_iu(truths, blind),
@@ -204,6 +209,7 @@ def test_the_table_of_decoders_shows_each_number_in_its_column(numbered, held_ou
                     "band IU": "band_iu",
                     "boundary IU": "boundary_iu",
                     "Q trained": "trained_8",
+                    "U trained": "trained_u8",
                     "seconds": "seconds",
                 },
             ),
@@ -214,6 +220,7 @@ def test_the_table_of_checkerboards_shows_each_number_in_its_column(numbered, he
     *rows, truth = upsampling.checkerboard_table(numbered, held_out).rows
     states = ("equal", "start", "trained")
     columns = {f"{state} Q{period}": f"{state}_{period}" for state in states for period in (2, 8)}
+    columns |= {f"{state} U8": f"{state}_u8" for state in states} | {"trained E8": "trained_e8"}
     for row, (decoder, own) in zip(rows, numbered.items(), strict=True):
         assert row == {
             "decoder": upsampling.LABELS[decoder],
@@ -221,6 +228,9 @@ def test_the_table_of_checkerboards_shows_each_number_in_its_column(numbered, he
         }
     for period in (2, 8):
         assert truth[f"trained Q{period}"] == measures.checkerboard(held_out.one_hot(), period)
+    assert truth["trained U8"] == measures.unevenness(held_out.one_hot(), 8)
+    assert truth["trained E8"] == measures.error(held_out.one_hot(), 8)
+    assert truth["start U8"] is None
 
 
 def test_the_table_of_switches_shows_each_number_in_its_column(numbered):
@@ -267,6 +277,10 @@ def test_checkerboard_is_the_mean_share_of_what_varies():
     for period in (2, 8):
         expected = np.mean([phase_share(plane, period, measures.MARGIN) for plane in planes])
         assert measures.checkerboard(y, period) == pytest.approx(expected, rel=1e-12)
+        uneven = np.mean([phase_unevenness(p, period, measures.MARGIN) for p in planes])
+        assert measures.unevenness(y, period) == pytest.approx(uneven, rel=1e-12)
+        errors = [phase_error(p, bilinear_ideal(p, period), period, 8) for p in planes]
+        assert measures.error(y, period) == pytest.approx(np.mean(errors), rel=1e-12)
     rows, columns = np.indices((32, 32))
     assert measures.checkerboard(((rows + columns) % 2)[None, None], 2) == pytest.approx(1)
 
@@ -405,3 +419,30 @@ def test_findings_follow_the_numbers(held_out):
     quiet = outcomes(**{d: [{"trained_8": 0.0}] * 2 for d in DECODERS if d != "transposed_k3"})
     above = conclude(quiet, held_out, upsampling.LABELS)[5]
     assert above.endswith("above it: transposed k3 s2, random start (0.500).")
+
+
+def test_spreads_are_told_with_the_means(held_out):
+    quiet = {d: [{"trained_u8": 0.0, "trained_e8": 0.2}] * 2 for d in DECODERS}
+    quiet["transposed_k4"] = [{"trained_u8": 0.8, "trained_e8": 0.5}] * 2
+    quiet["bilinear"] = [{"trained_u8": 0.0, "trained_e8": 0.1}] * 2
+    said = spreads(outcomes(**quiet), held_out, upsampling.LABELS)
+    assert f"truth itself has {measures.unevenness(held_out.one_hot(), 8):.3f};" in said
+    assert "above it: transposed k4 s2, random start (0.800)." in said
+    assert said.endswith(
+        "fixed bilinear has least (0.1000), transposed k4 s2, random start most (0.5000)."
+    )
+
+
+def test_the_numbers_beside_a_picture():
+    made = outcome(mean_iu=0.25, start_8=0.1, trained_8=0.2, start_u8=0.3, trained_u8=0.4)
+    assert upsampling.numbers(made) == ("mean IU 0.250\nQ 0.100, then 0.200\nU 0.300, then 0.400")
+
+
+def test_the_pictures_show_each_measure_by_state_and_decoder(numbered):
+    shown = upsampling.by_state(numbered, "u8")
+    assert list(shown) == ["equal", "start", "trained"]
+    for state, own in shown.items():
+        assert own == {
+            upsampling.LABELS[d]: [getattr(o, f"{state}_u8") for o in made]
+            for d, made in numbered.items()
+        }

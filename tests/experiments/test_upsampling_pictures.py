@@ -112,6 +112,9 @@ def test_checkerboards_show_means_seeds_and_the_truth(tmp_path, drawn):
     assert 0 < low < 0.0003
     assert high >= 1
     assert inside(drawn[0])
+    assert left.get_xlabel().startswith("checkerboard Q of the logits, period 8")
+    plot_checkerboards(tmp_path / "b.png", shares, scores, 0.012, "unevenness U")
+    assert drawn[1].axes[0].get_xlabel().startswith("unevenness U of the logits, period 8")
 
 
 def test_unpooling_shows_one_piece_of_four_planes(tmp_path, drawn):

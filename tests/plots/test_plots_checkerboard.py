@@ -150,6 +150,8 @@ def test_what_may_be_negative_is_drawn_from_its_lowest_value(tmp_path, drawn):
     low, high = row.outputs[0].min(), row.outputs[0].max()
     assert limits[0] == (0, pytest.approx(1.1 * row.input.max()))
     assert limits[1] == limits[2] == (low, pytest.approx(low + 1.1 * (high - low)))
+    plot_outputs(tmp_path / "x.png", ["one", "two"], [row._replace(input=row.input - 1.5)])
+    assert drawn[1].axes[0].images[0].get_clim()[0] == row.input.min() - 1.5
 
 
 def test_names_and_captions(tmp_path, drawn):
@@ -158,8 +160,22 @@ def test_names_and_captions(tmp_path, drawn):
     assert texts[:3] == ["input", "one", "two"]
     assert texts.count("a row") == 2
     assert {"A", "B", "C", "D"} <= set(texts)
+    assert texts[-1].startswith("Black is 0 and the lightest grey the highest value")
+    plot_outputs(tmp_path / "x.png", ["one", "two"], [make_row()], "a note")
+    assert drawn[1].texts[-1].get_text() == "a note"
     frames = [axes.spines["left"].get_linewidth() for axes in drawn[0].axes]
     assert [frame > 2 for frame in frames] == [True, False, False] * 2
+
+
+def test_captions_of_two_lines_have_room_of_their_own(tmp_path, drawn):
+    two = make_row(captions=("C\nD", "E"))
+    plot_outputs(tmp_path / "x.png", ["one", "two"], [make_row(), make_row()])
+    plot_outputs(tmp_path / "x.png", ["one", "two"], [make_row(), two])
+    assert drawn[1].get_size_inches()[1] > drawn[0].get_size_inches()[1]
+    renderer = drawn[1].canvas.get_renderer()
+    (caption,) = [text for text in drawn[1].texts if text.get_text() == "C\nD"]
+    box = caption.get_window_extent(renderer)
+    assert not any(box.overlaps(axes.get_window_extent(renderer)) for axes in drawn[1].axes)
 
 
 @pytest.mark.parametrize("value", [0, 1])
@@ -188,7 +204,9 @@ def test_wrong_rows(rows, message, tmp_path):
     [
         lambda path: plot_stamps(path, [(3, 2), (6, 3), (4, 2)]),
         lambda path: plot_counts(path, [MAP] * 3, ["A note."]),
-        lambda path: plot_outputs(path, list("ABCD"), [make_row(14, (1, 2, 4, 8), list("abcd"))]),
+        lambda path: plot_outputs(
+            path, list("ABCD"), [make_row(14, (1, 2, 4, 8), ["a\nb", "c", "d", "e\nf"])]
+        ),
     ],
     ids=["stamps", "counts", "outputs"],
 )

@@ -20,8 +20,10 @@ CHANGES = {
     "08_unpooling": ("default_rng(0)", "default_rng(1)"),
     "09_transposed_convolution": ("for k in (2, 3, 4):", "for k in (2, 3, 5):"),
     "10_checkerboards": ("for k, s in [(3, 2), (4, 2)]:", "for k, s in [(5, 2), (5, 3)]:"),
-    "11_skips": ("steps=350", "steps=20"),
-    "12_the_whole_job": ("iterations = 240", "iterations = 10"),
+    "11_features": ("steps=300", "steps=20"),
+    "12_skips": ("steps=200", "steps=10"),
+    "13_crops": ("conv(Fraction(0), k=3, p=100)", "conv(Fraction(0), k=3, p=90)"),
+    "14_the_whole_job": ("iterations = 240", "iterations = 10"),
 }
 
 

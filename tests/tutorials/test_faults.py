@@ -78,6 +78,12 @@ FAULTS = {
         "    return right(*arguments) / 2\n"
         "replace('conv_transpose2d', wrong)",
     ),
+    "a transposed convolution writes one column further right": (
+        "13",
+        "def wrong(right, *arguments):\n"
+        "    return np.roll(right(*arguments), 1, axis=3)\n"
+        "replace('conv_transpose2d', wrong)",
+    ),
 }
 
 PLANT = """

@@ -36,3 +36,35 @@ def test_the_course_uses_each_tutorial_once():
     sections = re.findall(r"^\| \d .*? \| ([\d, ]+) \|", PAGE, re.M)
     used = [int(number) for cell in sections for number in cell.split(", ")]
     assert used == [tutorial.number for tutorial in TUTORIALS.values()]
+
+
+def test_each_lesson_ends_at_a_heading_of_its_tutorial():
+    lessons = re.findall(r'^\| (\d\d) \| [^|]*\? \| "(.*?)"(?:,.*)? \|$', PAGE, re.M)
+    names = {name[:2]: name for name in TUTORIALS}
+    assert [number for number, _ in lessons] == sorted(set(names) - {"04", "07", "13"})
+    for number, heading in lessons:
+        text = TUTORIALS[names[number]].path.read_text(encoding="utf-8")
+        assert f"\n# ## {heading}\n" in text, heading
+
+
+def test_a_row_names_the_section_of_the_course():
+    rows = re.findall(r"\*\*\[(\d\d)\..*section (\d [\w ]+?) \|", PAGE)
+    sections = re.findall(r"^\| (\d [\w ]+?) \| ([\d, ]+) \|", PAGE, re.M)
+    course = {number: section for section, cell in sections for number in cell.split(", ")}
+    wrong = {number: course[number] for number, section in rows if section != course[number]}
+    assert not wrong, f"these rows should name these sections: {wrong}"
+
+
+def test_the_short_path_says_its_time():
+    cell, minutes = re.search(r"\*\*In a weekend\*\*: ([\d, ]+) take (\d+) minutes", PAGE).groups()
+    numbers = [int(number) for number in cell.split(", ")]
+    assert len(numbers) == 7
+    assert numbers == sorted(numbers)
+    assert int(minutes) == sum(t.minutes for t in TUTORIALS.values() if t.number in numbers)
+
+
+def test_the_page_counts_the_tutorials():
+    counts = {12: "Twelve", 13: "Thirteen", 14: "Fourteen"}
+    assert f"{counts[len(TUTORIALS)]} questions" in PAGE
+    front = (ROOT.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{counts[len(TUTORIALS)]} tutorials" in front

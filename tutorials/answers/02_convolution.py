@@ -26,8 +26,14 @@ moved = kernels.conv2d(x[None, None], moving, padding=1)[0, 0]
 equal("moved to the left", moved, np.pad(x[:, 1:], [(0, 0), (0, 1)]), within=0)
 
 # %%
-# 3. One product for each weight of a kernel: C * KH * KW; and that for each number of the output.
-each = 64 * 3 * 3
-whole = each * 64 * 96 * 96
-claim("as the exercise says", each == 576 and whole % 1000 == 624)
-print(f"multiplications: {each} for one number, {whole:,} for the whole output")
+# 3. A row of zeros with a single 1 at place h gives the weight that meets h in each output. For all
+#    h together this is a table. Its row o has the weights at h = s * o - p + d * i: they stand d
+#    apart, they begin s further right in the next row, and row 0 would begin at -p.
+table = np.stack([box(single) for single in np.eye(30)], axis=1)
+places, next_places = np.flatnonzero(table[5]), np.flatnonzero(table[6])
+s, d = next_places[0] - places[0], places[1] - places[0]
+p = 5 * s - places[0]
+weights = table[5, places]
+print(f"weights {weights}, stride {s}, padding {p}, dilation {d}")
+x = generator.standard_normal(30)
+equal("the box", along_row(x, weights, int(s), int(p), int(d)), box(x), within=0)

@@ -26,8 +26,8 @@ equal("two linear layers, and two convolutions", slid, both)
 
 # %%
 # 2. 35 positions add the bias, and the sum keeps them all: each may add b / 35 only.
-summed = f.sum(axis=(2, 3)) @ W.T + b
-shared_out = scores + (b / 35)[:, None, None]
+summed = gap_f.sum(axis=(2, 3)) @ gap_W.T + gap_b
+shared_out = gap_scores + (gap_b / 35)[:, None, None]
 equal("sum then linear, and 1x1 then sum", summed, shared_out.sum(axis=(2, 3)))
 
 # %%
@@ -35,12 +35,12 @@ equal("sum then linear, and 1x1 then sum", summed, shared_out.sum(axis=(2, 3)))
 #    "shift-and-stitch". It costs as much as four images: what pooling has left out must be
 #    computed after all.
 part, whole = images[:1, :, :96, :96], fully_convolutional(network)
-places = range(0, 96 - 32 + 1, 2)
-windows = np.stack([part[0, :, y : y + 32, x : x + 32] for y in places for x in places])
+starts = range(0, 96 - 32 + 1, 2)
+moved_by_2 = np.stack([part[0, :, y : y + 32, x : x + 32] for y in starts for x in starts])
 stitched = np.empty((1, 3, 33, 33), np.float32)
 with no_grad():
-    by_window = network(tensor(windows)).data.T.reshape(1, 3, 33, 33)
+    at_each = network(tensor(moved_by_2)).data.T.reshape(1, 3, 33, 33)
     for y in (0, 2):
         for x in (0, 2):
             stitched[:, :, y // 2 :: 2, x // 2 :: 2] = whole(tensor(part[:, :, y:, x:])).data
-equal("windows at every 2 pixels, and shift and stitch", by_window, stitched, within=1e-4)
+equal("windows at every 2 pixels, and shift and stitch", at_each, stitched, within=1e-4)

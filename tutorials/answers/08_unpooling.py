@@ -28,7 +28,19 @@ nailed[:, :, ::2, ::2] = p
 equal("pool(nails(p)), and relu(p)", F.max_pool2d(tensor(nailed), 2), np.maximum(p, 0), within=0)
 
 # %%
-# 3. One switch for each window: 64 * 112 * 112. As int64 8 bytes each; one of four is 2 bits.
-windows = 64 * 112 * 112
-print(f"int64: {8 * windows:,} bytes; two bits: {2 * windows // 8:,} bytes")
-claim("32 times as much", 8 * windows == 32 * (2 * windows // 8))
+# 3. Unpooled ones count how many windows each place has won. A place that won n times holds n times
+#    its number, so division gives the number back. It then wins its windows again: what it beat is
+#    0 now, or another winner, and smaller. The division changes the matrix: no longer the adjoint.
+x = np.abs(generator.standard_normal((1, 1, 9, 9)))
+y, s = F.max_pool2d(tensor(x), 3, stride=1, return_indices=True)
+counts = F.max_unpool2d(tensor(np.ones(y.shape)), s, 3, stride=1).numpy()
+
+
+def mended(y):
+    return F.max_unpool2d(tensor(y), s, 3, stride=1).numpy() / np.maximum(counts, 1)
+
+
+equal("pool(mended(y)), and y", F.max_pool2d(tensor(mended(y.numpy())), 3, stride=1), y)
+x, g = generator.standard_normal(x.shape), generator.standard_normal(y.shape)
+left, right = (kernels.gather(x, s.numpy()) * g).sum(), (x * mended(g)).sum()
+claim("it is not the adjoint", abs(left - right) > 0.1)

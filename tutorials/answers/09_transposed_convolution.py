@@ -10,8 +10,15 @@ from minifcn.course.notebooks import run_tutorial
 globals().update(run_tutorial(9))  # runs tutorial 09 first; its output is not shown
 
 # %%
-# 1. 8 times as large: s = 8, k = 16. 8 * 11 + 16 - 2p = 96 gives p = 4.
-equal("size", transposed_size(12, kernel=16, stride=8, padding=4), 96)
+# 1. The pattern repeats every 3 numbers, so s = 3. A 2 stands where two stamps meet, two in a row:
+#    k - s = 2, so k = 5. And 14 = 3 (i - 1) + 5 gives i = 4. In the second row, the first number is
+#    AX and the last BZ: X = 3, Z = 2. With s = 2 there are 3 weights, and 1 = AY gives Y = 1. Then
+#    AZ + BX = 2 + 6 = 8 fits.
+ones = kernels.conv_transpose2d(np.ones((1, 1, 1, 4)), np.ones((1, 1, 1, 5)), stride=(1, 3))
+equal("row of ones", ones[0, 0, 0], [1, 1, 1, 2, 2, 1, 2, 2, 1, 2, 2, 1, 1, 1], within=0)
+y, weight = np.array([1.0, 2])[None, None, None], np.array([3.0, 1, 2])[None, None, None]
+inferred = kernels.conv_transpose2d(y, weight, stride=(1, 2))
+equal("row of letters", inferred[0, 0, 0], [3, 1, 8, 2, 4], within=0)
 
 # %%
 # 2. All ones, 2 x 2: each pixel stamps its number onto a block of its own.

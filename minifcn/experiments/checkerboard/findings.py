@@ -28,6 +28,9 @@ def conclude(tables: Mapping[str, Table]) -> list[str]:
         random_finding(rows["outputs"]),
         resize_finding(rows["outputs"]),
         stack_finding(rows["stacks"]),
+        resized_stack_finding(rows["stacks"]),
+        counterexample_finding(rows["counterexamples"]),
+        blind_finding(rows["counterexamples"]),
         gradient_finding(rows["gradients"], rows["overlaps"]),
         pooling_finding(rows["gradients"]),
     ]
@@ -87,7 +90,48 @@ def resize_finding(rows: Sequence[Row]) -> str:
     stamped = min(row["lowest Q"] for row in random if "transposed" in row["layer"])
     return (
         f"Over all random kernels and seeds Q is at most {resized:.4f} for resize-convolutions and"
-        f" at least {stamped:.4f} for transposed convolutions."
+        f" at least {stamped:.4f} for transposed convolutions. Q sees the phases' means alone;"
+        f" with their spreads, U is at most {_most_uneven(random):.4f} for resize-convolutions."
+    )
+
+
+def _most_uneven(rows: Sequence[Row]) -> float:
+    """The highest U of a resize-convolution in any seed."""
+    return max(row["highest U"] for row in rows if "transposed" not in row["layer"])
+
+
+def resized_stack_finding(rows: Sequence[Row]) -> str:
+    """How uneven stacks of resize-convolutions with random kernels become."""
+    random = [row for row in rows if row["kernel"] != "ones"]
+    resized = [row for row in random if "transposed" not in row["layer"]]
+    worst = max(resized, key=lambda row: float(row["highest U"]))
+    return (
+        f"Resize-convolutions are not free of it: of their stacks, {worst['layers']} of"
+        f" {worst['layer']} with {worst['kernel']} kernels reach the highest U,"
+        f" {worst['highest U']:.4f} in a seed (mean {worst['U']:.4f}, while Q is {worst['Q']:.4f})."
+    )
+
+
+def counterexample_finding(rows: Sequence[Row]) -> str:
+    """What resize-convolutions, whose phase sums are equal, make of a ramp."""
+    ramps = [row for row in rows if row["image"] == "ramp"]
+    parts = [
+        f"{row['resizing']} and ({row['middle row']}) {row['pixels']}, U {row['U']:.3f}"
+        for row in ramps
+    ]
+    return (
+        "After resizing, all phase sums are equal. What becomes of a ramp, by resizing and the"
+        f" kernel's middle row: {_and(parts)}."
+    )
+
+
+def blind_finding(rows: Sequence[Row]) -> str:
+    """Where the phases' means are alike, and their spreads are not."""
+    row = max((row for row in rows if row["image"] == "noise"), key=lambda row: float(row["V"]))
+    return (
+        f"Of noise, {row['resizing']} and the middle row ({row['middle row']}) make pixels such as"
+        f" {row['pixels']}. The phases' means have {row['Q']:.4f} of the variance (Q), their"
+        f" spreads {row['V']:.4f} (V)."
     )
 
 

@@ -61,6 +61,10 @@ KERNELS: dict[str, Kernel] = {
 }
 """Kinds of kernels: all ones; uniform from 0 to 1; normal with mean 0."""
 
+MIDDLE_ROWS = {"0, 1, 0": (0.0, 1.0, 0.0), "-1, 1, 0": (-1.0, 1.0, 0.0)}
+"""Of 3x3 kernels with zeros around: one that keeps the image, and one that subtracts from each
+pixel its neighbour on the left."""
+
 
 def upsample(
     x: np.ndarray, layers: Sequence[Upsampling], kernel: Kernel, generator: np.random.Generator
@@ -78,6 +82,13 @@ def upsample(
         weight /= 2.0 ** round(math.log2(weight[0].size))
         y = layer(F.relu(y) if n else y, tensor(weight))
     return y.numpy()
+
+
+def convolve_resized(x: np.ndarray, mode: str, middle_row: Sequence[float]) -> np.ndarray:
+    """Make an image (H, W) twice as large, then convolve with a kernel of one row: (2H, 2W)."""
+    weight = np.zeros((1, 1, 3, 3))
+    weight[0, 0, 1] = middle_row
+    return Upsampling(mode, 3)(tensor(x[None, None]), tensor(weight)).numpy()[0, 0]
 
 
 def overlap_map(kernel: int, stride: int, cells: int = 4) -> np.ndarray:
@@ -152,6 +163,11 @@ def noise(generator: np.random.Generator, size: int, channels: int = CHANNELS) -
 def features(generator: np.random.Generator, size: int) -> np.ndarray:
     """The same after a ReLU, as a layer's features are: (1, CHANNELS, size, size)."""
     return F.relu(tensor(noise(generator, size))).numpy()
+
+
+def ramp(size: int) -> np.ndarray:
+    """Brighter by 1 from column to column: (1, 1, size, size), values 0 to size - 1."""
+    return np.broadcast_to(np.arange(float(size)), (1, 1, size, size)).copy()
 
 
 def disc(size: int) -> np.ndarray:

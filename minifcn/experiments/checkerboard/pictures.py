@@ -11,15 +11,18 @@ import numpy as np
 from minifcn.experiments.checkerboard.layers import (
     CHANNELS,
     KERNELS,
+    MIDDLE_ROWS,
     Downsampling,
     Upsampling,
+    convolve_resized,
     disc,
     input_gradient,
     noise,
     overlap_map,
+    ramp,
     upsample,
 )
-from minifcn.metrics.phases import phase_share, phase_sums, phase_variation
+from minifcn.metrics.phases import phase_share, phase_sums, phase_unevenness, phase_variation
 from minifcn.plots.checkerboard import CountMap, OutputRow, plot_counts, plot_outputs, plot_stamps
 
 CASES = ((3, 2), (2, 2), (5, 2), (4, 2), (4, 3), (6, 3))
@@ -106,34 +109,80 @@ def output_row(
     title: str, image: np.ndarray, kind: str, depth: int = 1, seeds: Sequence[int] = (0,)
 ) -> OutputRow:
     """Upsample an image (1, C, H, W) by each of SHOWN; show the most typical seed's output."""
-    constant = image.min() == image.max()
     typical = [typical_output(image, [layer] * depth, kind, seeds) for layer in SHOWN]
-    outputs = [plane for plane, _ in typical]
-    captions = [caption(values, constant) for _, values in typical]
+    outputs = [plane for plane, *_ in typical]
+    captions = [caption(values, unevenness) for _, values, unevenness in typical]
     return OutputRow(title, _inner(image, 1), outputs, captions, kind != "Gaussian")
 
 
 def typical_output(
     image: np.ndarray, layers: Sequence[Upsampling], kind: str, seeds: Sequence[int]
-) -> tuple[np.ndarray, list[float]]:
+) -> tuple[np.ndarray, list[float], list[float]]:
     """Upsample an image (1, C, H, W) with the kernels of each seed, and look at channel 0.
 
     Returns the plane whose measure is nearest to the mean over the seeds, and the measures, its own
-    first: CV for a constant image, Q for one with content.
+    first: CV for a constant image; for one with content Q, and, in the same order, U.
     """
     scale = 2 ** len(layers)
-    measure = phase_variation if image.min() == image.max() else phase_share
+    constant = image.min() == image.max()
+    measure = phase_variation if constant else phase_share
     generators = [np.random.default_rng(seed) for seed in seeds]
     planes = [_inner(upsample(image, layers, KERNELS[kind], own), scale) for own in generators]
     values = [float(measure(plane, scale)) for plane in planes]
     order = np.argsort(np.abs(np.array(values) - np.mean(values)), kind="stable")
-    return planes[order[0]], [values[i] for i in order]
+    uneven = [] if constant else [float(phase_unevenness(planes[i], scale)) for i in order]
+    return planes[order[0]], [values[i] for i in order], uneven
 
 
-def caption(values: Sequence[float], constant: bool) -> str:
-    """Write the measure of what is shown and, where there are several seeds, their mean."""
-    shown = f"{'CV' if constant else 'Q'} {values[0]:.3f}"
+def caption(values: Sequence[float], unevenness: Sequence[float]) -> str:
+    """Write what is measured on what is shown and, where there are several seeds, their mean.
+
+    values are Q, with the unevenness U in a second line; where there is none, they are CV.
+    """
+    if not unevenness:
+        return _with_mean("CV", values)
+    return "\n".join((_with_mean("Q", values), _with_mean("U", unevenness)))
+
+
+def _with_mean(name: str, values: Sequence[float]) -> str:
+    shown = f"{name} {values[0]:.3f}"
     return shown if len(values) == 1 else f"{shown}, mean {np.mean(values):.3f}"
+
+
+def draw_counterexamples(path: Path) -> None:
+    """Draw resize-convolutions with equal phase sums that keep an image, and that paint."""
+    size = INNER + 2 * BORDER
+    noisy = noise(np.random.default_rng(0), size, channels=1)
+    rows = [
+        counterexample_row("A constant image", np.ones((1, 1, size, size))),
+        counterexample_row("A ramp: each column is brighter by 1 than the one before", ramp(size)),
+        counterexample_row("Noise", noisy, from_zero=False),
+        counterexample_row("A disc", disc(size), from_zero=False),
+    ]
+    columns = [f"{mode}, ({row})" for row in MIDDLE_ROWS for mode in ("nearest", "bilinear")]
+    note = (
+        "On top: the resizing and the kernel's middle row. Black is 0; for noise and what becomes"
+        " of the disc it is the lowest value."
+    )
+    plot_outputs(path, columns, rows, note)
+
+
+def counterexample_row(title: str, image: np.ndarray, from_zero: bool = True) -> OutputRow:
+    """Resize an image (1, 1, H, W) in two ways, and convolve with each of MIDDLE_ROWS."""
+    planes = [
+        convolve_resized(image[0, 0], mode, row)
+        for row in MIDDLE_ROWS.values() for mode in ("nearest", "bilinear")
+    ]  # fmt: skip
+    outputs = [_inner(plane[None, None], 2) for plane in planes]
+    captions = [_caption_or_constant(y) for y in outputs]
+    return OutputRow(title, _inner(image, 1), outputs, captions, from_zero)
+
+
+def _caption_or_constant(y: np.ndarray) -> str:
+    """Say where there is no variance to share."""
+    if y.min() == y.max():
+        return "constant: 0/0"
+    return caption([float(phase_share(y, 2))], [float(phase_unevenness(y, 2))])
 
 
 def _inner(y: np.ndarray, scale: int) -> np.ndarray:
@@ -153,6 +202,7 @@ def draw_all(out: Path, seeds: Sequence[int]) -> list[Path]:
         "stamps": draw_stamps,
         "counts": draw_counts,
         "outputs": partial(draw_outputs, seeds=seeds),
+        "counterexamples": draw_counterexamples,
         "gradients": draw_gradients,
     }
     paths = {name: out / f"checkerboard_{name}.png" for name in pictures}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,18 +10,31 @@ import numpy as np
 from minifcn.experiments.checkerboard.layers import (
     CHANNELS,
     KERNELS,
+    MIDDLE_ROWS,
     Downsampling,
     Upsampling,
     bilinear_map,
+    convolve_resized,
+    disc,
     features,
     input_gradient,
     noise,
     overlap_line,
     overlap_map,
+    ramp,
     upsample,
 )
 from minifcn.experiments.experiment import Table
-from minifcn.metrics.phases import phase_means, phase_share, phase_sums, phase_variation
+from minifcn.metrics.phases import (
+    bilinear_ideal,
+    phase_error,
+    phase_means,
+    phase_share,
+    phase_spread,
+    phase_sums,
+    phase_unevenness,
+    phase_variation,
+)
 
 Row = dict[str, Any]
 
@@ -45,6 +58,20 @@ CONVOLUTIONS = tuple(Downsampling("conv", k, s) for k, s in
 POOLINGS = tuple(Downsampling(kind, k, 2) for kind in ("average", "max") for k in (2, 3))
 IMAGES = {"noise": noise, "ReLU(noise)": features}
 """What is pooled: a ReLU's zeros are ties, of which max-pooling takes the first."""
+
+SIMPLE_IMAGES: dict[str, Callable[[], np.ndarray]] = {
+    "constant": lambda: np.ones((SIZE, SIZE)),
+    "ramp": lambda: ramp(SIZE)[0, 0],
+    "noise": lambda: noise(np.random.default_rng(0), SIZE, 1)[0, 0],
+    "disc": lambda: disc(SIZE)[0, 0],
+}
+"""What resize-convolutions are shown that have equal phase sums."""
+
+MEASURES = (
+    "Q: the phase means' share of the variance, V: the phase spreads'; U = Q + V. E: the same of"
+    " what differs from the mean of each period, resized bilinearly, as a share of the output's"
+    " variance."
+)
 
 SIZE = 32
 """Of the images that the measures are taken on: 32x32 before upsampling, 128x128 for gradients."""
@@ -111,22 +138,28 @@ def output_table(seeds: Sequence[int]) -> Table:
     """Measure single layers with each kind of kernel."""
     rows = [output_row(layer, kind, seeds) for kind in KERNELS for layer in UPSAMPLINGS]
     note = f"{CHANNELS} channels, {len(seeds)} seeds. CV: phases of a constant image's output; not"
-    note += "\ndefined for kernels whose mean is near 0. Q: the phases' share of the variance, for"
-    note += "\nrandom features (normal noise after a ReLU); lowest and highest over the seeds."
+    note += "\ndefined for kernels whose mean is near 0. The others are of random features (normal"
+    note += f"\nnoise after a ReLU); lowest and highest over the seeds.\n{MEASURES}"
     return Table("One layer", rows, note=note)
 
 
 def output_row(layer: Upsampling, kind: str, seeds: Sequence[int]) -> Row:
-    """Average CV on a constant image and Q on random features over the seeds."""
-    shares = [share_of_noise([layer], kind, seed) for seed in seeds]
+    """Average CV on a constant image, and Q, V, U, E on random features, over the seeds."""
+    measured = [measures_of_noise([layer], kind, seed) for seed in seeds]
     return {
         "kernel": kind,
         "layer": layer.name,
         "CV": None if kind == "Gaussian" else _mean_variation([layer], kind, seeds),
-        "Q": float(np.mean(shares)),
-        "lowest Q": min(shares),
-        "highest Q": max(shares),
+        "Q": _mean(measured, "Q"),
+        "lowest Q": min(own["Q"] for own in measured),
+        "highest Q": max(own["Q"] for own in measured),
+        **{name: _mean(measured, name) for name in ("V", "U", "E")},
+        "highest U": max(own["U"] for own in measured),
     }
+
+
+def _mean(rows: Sequence[Row], name: str) -> float:
+    return float(np.mean([row[name] for row in rows]))
 
 
 def stack_table(seeds: Sequence[int]) -> Table:
@@ -145,6 +178,7 @@ def stack_table(seeds: Sequence[int]) -> Table:
 def stack_row(layer: Upsampling, kind: str, depth: int, seeds: Sequence[int]) -> Row:
     """Average the measures of a stack over the seeds."""
     layers = [layer] * depth
+    measured = [measures_of_noise(layers, kind, seed) for seed in seeds]
     signed = kind == "Gaussian"
     return {
         "kernel": kind,
@@ -152,7 +186,8 @@ def stack_row(layer: Upsampling, kind: str, depth: int, seeds: Sequence[int]) ->
         "layers": depth,
         "CV": None if signed else _mean_variation(layers, kind, seeds),
         "largest / smallest": None if signed else _mean_ratio(layers, kind, seeds),
-        "Q": float(np.mean([share_of_noise(layers, kind, seed) for seed in seeds])),
+        **{name: _mean(measured, name) for name in ("Q", "V", "U", "E")},
+        "highest U": max(own["U"] for own in measured),
     }
 
 
@@ -175,15 +210,50 @@ def _mean_ratio(layers: Sequence[Upsampling], kind: str, seeds: Sequence[int]) -
     return float((means.max(axis=(-2, -1)) / means.min(axis=(-2, -1))).mean())
 
 
-def share_of_noise(layers: Sequence[Upsampling], kind: str, seed: int) -> float:
-    """Return Q, averaged over the channels, of random features upsampled by layers."""
+def measures_of_noise(layers: Sequence[Upsampling], kind: str, seed: int) -> Row:
+    """Return Q, V, U and E, averaged over the channels, of random features upsampled by layers."""
     generator, period = np.random.default_rng(seed), _period(layers)
     y = upsample(features(generator, SIZE), layers, KERNELS[kind], generator)
-    return float(phase_share(y, period, 4 * period).mean())
+    return measures_of(y, period, 4 * period)
+
+
+def measures_of(y: np.ndarray, period: int, margin: int) -> Row:
+    """Return Q, V, U and E by name, averaged over the planes of y (..., H, W)."""
+    return {
+        "Q": float(phase_share(y, period, margin).mean()),
+        "V": float(phase_spread(y, period, margin).mean()),
+        "U": float(phase_unevenness(y, period, margin).mean()),
+        "E": float(phase_error(y, bilinear_ideal(y, period), period, margin).mean()),
+    }
 
 
 def _period(layers: Sequence[Upsampling]) -> int:
     return int(np.prod([layer.stride for layer in layers]))
+
+
+def counterexample_table() -> Table:
+    """Measure resize-convolutions whose phase sums are equal, and that paint all the same."""
+    rows = [
+        counterexample_row(name, mode, image)
+        for name in MIDDLE_ROWS for mode in ("nearest", "bilinear") for image in SIMPLE_IMAGES
+    ]  # fmt: skip
+    note = "Twice as large, then a 3x3 kernel that has only a middle row. Pixels: four neighbours"
+    note += " in a row,\nfrom an even column on. A constant output has no variance to share: its"
+    note += f" measures are 0/0, said to be 0.\n{MEASURES}"
+    return Table("Equal phase sums, and what they do not rule out", rows, note=note)
+
+
+def counterexample_row(name: str, mode: str, image: str) -> Row:
+    """Resize an image and convolve it with a middle row; all phase sums are its sum."""
+    y = convolve_resized(SIMPLE_IMAGES[image](), mode, MIDDLE_ROWS[name])
+    return {
+        "middle row": name,
+        "resizing": mode,
+        "image": image,
+        "phase sums": float(sum(MIDDLE_ROWS[name])),
+        "pixels": " ".join(f"{value:.2f}" for value in y[SIZE, SIZE // 2 :][:4]),
+        **measures_of(y, 2, 8),
+    }
 
 
 def gradient_table(seeds: Sequence[int]) -> Table:

@@ -1,4 +1,4 @@
-"""Score maps of a classifier beside images and masks: where it sees what it names."""
+"""Score maps of a classifier beside images and masks."""
 
 from __future__ import annotations
 

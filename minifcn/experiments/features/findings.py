@@ -56,13 +56,17 @@ def verdict(scores: np.ndarray) -> str:
         f"{claim}: in {holds[p].sum()} of {count} (stage {', '.join(map(str, stages[:, p]))})"
         for p, (claim, _) in enumerate(claims)
     )
-    moved, shape = scores[:, 1] - scores[:, 0], best_stage(scores[:, 1, 2].mean(0))
+    moved = scores[:, 1] - scores[:, 0]
+    added = ", ".join(
+        f"for {name} at stage {best} by {_mean_and_range(moved[:, p, best])}"
+        for p, name in enumerate(("colours", "edges", "shapes"))
+        for best in [best_stage(scores[:, 1, p].mean(0))]
+    )
     return (
         f'"Early = edges and colours, late = meaning" holds in {holds.all(0).sum()} of {count}'
-        f" seeds here: {listed}. Training moved the score for shapes at stage {shape} by"
-        f" {_mean_and_range(moved[:, 2, shape])}, and that for colours at stage 5 by"
-        f" {_mean_and_range(moved[:, 0, 5])}; what the untrained network shows, too, is not learnt"
-        " but the architecture's doing."
+        f" seeds here: {listed}. There each is read best. Training moved the score {added},"
+        f" and that for colours at stage 5 by {_mean_and_range(moved[:, 0, 5])}. What the untrained"
+        " network shows, too, is not learnt but the architecture's doing."
     )
 
 

@@ -1,7 +1,8 @@
-"""Where in a photograph does a classifier see its classes? Score maps of pretrained networks.
+"""Where in a photograph are a classifier's scores high? Score maps of pretrained networks.
 
 The networks have only ever been told what is in an image. Their last layer, as a 1x1 convolution,
-says it for every cell, at any size of the image.
+scores every cell, at any size of the image. Training judged only the mean of these scores: whether
+they are high where the object is has to be measured, as tutorial 14 does with masks.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def heatmap(
     classes: Sequence[str] = (),
     size: int | None = None,
 ) -> Result:
-    """Classify a photo, and draw where in it the network sees its classes.
+    """Classify a photo, and draw where in it the scores of its classes are high.
 
     The network is shown the photo three times: a square from its middle, as it was trained, which
     ranks the classes; the whole photo at the same scale; and the whole photo at a size of choice.

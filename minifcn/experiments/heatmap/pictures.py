@@ -1,4 +1,4 @@
-"""Heatmaps over a photo: where a classifier sees its classes, at two sizes of the photo."""
+"""Heatmaps over a photo: where the scores of a class are high, at two sizes of the photo."""
 
 from __future__ import annotations
 

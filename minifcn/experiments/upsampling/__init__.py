@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -126,6 +127,7 @@ def decoder_table(outcomes: dict[str, list[Outcome]], held_out: HeldOut) -> Tabl
             "band IU": mean(own, "band_iu"),
             "boundary IU": mean(own, "boundary_iu"),
             "Q trained": mean(own, "trained_8"),
+            "U trained": mean(own, "trained_u8"),
             "parameters": own[0].parameters,
             "seconds": mean(own, "seconds"),
         }
@@ -136,8 +138,8 @@ def decoder_table(outcomes: dict[str, list[Outcome]], held_out: HeldOut) -> Tabl
         f" Background everywhere has mean IU {held_out.baseline():.3f}.\n"
         f"Band IU: mean IU of the pixels within {measures.RADIUS} of a true boundary. Boundary IU:"
         f" of rims {measures.RADIUS} pixels wide.\n"
-        "Q trained: the checkerboard's share of the logits' variance, period 8. Parameters: of the"
-        " decoder."
+        "Q trained: the phase means' share of the logits' variance, period 8; U: that of their"
+        " means and spreads. Parameters: of the decoder."
     )
     return Table("One encoder, eight decoders", rows, {"seconds": ".1f"}, note)
 
@@ -152,23 +154,37 @@ def checkerboard_table(outcomes: dict[str, list[Outcome]], held_out: HeldOut) ->
                 for state in ("equal", "start", "trained")
                 for period in (2, 8)
             },
+            **{f"{state} U8": mean(own, f"{state}_u8") for state in ("equal", "start", "trained")},
+            "trained E8": mean(own, "trained_e8"),
             "grey": mean(own, "grey"),
         }
         for decoder, own in outcomes.items()
     ]
-    q2, q8 = (measures.checkerboard(held_out.one_hot(), period) for period in (2, 8))
-    truth = dict.fromkeys(rows[0]) | {"decoder": "the truth itself (content only)"}
-    rows.append(truth | {"trained Q2": q2, "trained Q8": q8})
+    rows.append(dict.fromkeys(rows[0]) | truth_row(held_out))
     note = (
         "Q: the variance of the phase means over the variance of the logits, by scene and class;"
-        " Q2: of a\nperiod of 2 pixels (the last stage), Q8: of 8 (all three). Equal: the decoder's"
-        " weights are all alike,\nso that what shows is how windows overlap; start: as drawn;"
-        " trained. Grey: how much the trained network's\nlogits vary inside an image of one colour,"
-        " where all variation is the decoder's, over how much they do\non scenes; both the root of"
-        " the mean, over scenes and classes, of the variance within a plane."
+        " Q2: of a\nperiod of 2 pixels (the last stage), Q8: of 8 (all three). U8: the same with"
+        " the variance of the phases'\nstandard deviations added to that of their means. E8: such a"
+        " share of what differs from the means of\n8 x 8 pixels, resized bilinearly. Equal: the"
+        " decoder's weights are all alike, so that what shows is\nhow windows overlap; start: as"
+        " drawn; trained. Grey: how much the trained network's logits vary inside\nan image of one"
+        " colour, where all variation is the decoder's, over how much they do on scenes; both\nthe"
+        " root of the mean, over scenes and classes, of the variance within a plane."
     )
     formats = {name: ".4f" for name in rows[0] if name != "decoder"}
     return Table("Checkerboards in the logits", rows, formats, note)
+
+
+def truth_row(held_out: HeldOut) -> dict[str, Any]:
+    """What the scenes themselves have, as logits of 0 and 1: where a trained network aims."""
+    truth = held_out.one_hot()
+    return {
+        "decoder": "the truth itself (content only)",
+        "trained Q2": measures.checkerboard(truth, 2),
+        "trained Q8": measures.checkerboard(truth, 8),
+        "trained U8": measures.unevenness(truth, 8),
+        "trained E8": measures.error(truth, 8),
+    }
 
 
 def switch_table(outcomes: dict[str, list[Outcome]]) -> Table:
@@ -201,7 +217,8 @@ def draw(
     folder: Path, outcomes: dict[str, list[Outcome]], shown: dict[str, Shown], held_out: HeldOut
 ) -> list[Path]:
     """Draw the held-out scene with most classes, the first of those, as the first seed sees it."""
-    paths = [folder / f"upsampling-{name}.png" for name in ("decoders", "checkerboards", "unpool")]
+    names = ("decoders", "checkerboards", "unevenness", "unpool")
+    paths = [folder / f"upsampling-{name}.png" for name in names]
     scene = held_out.most_varied()
     image, truth = denormalise(held_out.images[scene]), held_out.truths[scene]
     drawn = [
@@ -209,22 +226,32 @@ def draw(
         for decoder, own in shown.items()
     ]
     plot_decoders(paths[0], image, truth, drawn, Shapes.classes, Shapes.palette)
-    states = {
-        state: {LABELS[d]: [getattr(o, f"{state}_8") for o in own] for d, own in outcomes.items()}
-        for state in ("equal", "start", "trained")
-    }
-    scores = {LABELS[d]: [o.mean_iu for o in own] for d, own in outcomes.items()}
-    floor = measures.checkerboard(held_out.one_hot(), 8)
-    plot_checkerboards(paths[1], states, scores, floor)
+    scores = by_decoder(outcomes, "mean_iu")
+    floor = truth_row(held_out)
+    plot_checkerboards(paths[1], by_state(outcomes, "8"), scores, floor["trained Q8"])
+    uneven = by_state(outcomes, "u8")
+    plot_checkerboards(paths[2], uneven, scores, floor["trained U8"], "unevenness U")
     maps = measures.unpooled(shown["unpooling"].model, held_out.images[scene])
-    plot_unpooling(paths[2], image, *maps)
+    plot_unpooling(paths[3], image, *maps)
     return paths
+
+
+def by_state(outcomes: dict[str, list[Outcome]], measure: str) -> dict[str, dict[str, list[float]]]:
+    """Return a measure of each seed, by state and by the decoder's label."""
+    states = ("equal", "start", "trained")
+    return {state: by_decoder(outcomes, f"{state}_{measure}") for state in states}
+
+
+def by_decoder(outcomes: dict[str, list[Outcome]], name: str) -> dict[str, list[float]]:
+    """Return one number of each seed, by the decoder's label."""
+    return {LABELS[d]: [getattr(o, name) for o in own] for d, own in outcomes.items()}
 
 
 def numbers(outcome: Outcome) -> str:
     """Write the numbers that stand beside a decoder's pictures."""
     checkerboards = f"Q {outcome.start_8:.3f}, then {outcome.trained_8:.3f}"
-    return f"mean IU {outcome.mean_iu:.3f}\n{checkerboards}"
+    unevenness = f"U {outcome.start_u8:.3f}, then {outcome.trained_u8:.3f}"
+    return f"mean IU {outcome.mean_iu:.3f}\n{checkerboards}\n{unevenness}"
 
 
 EXPERIMENT = Experiment(

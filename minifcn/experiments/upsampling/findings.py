@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from minifcn.experiments.upsampling.measures import HeldOut, Outcome, checkerboard, mean
+from minifcn.experiments.upsampling.measures import (
+    HeldOut,
+    Outcome,
+    checkerboard,
+    mean,
+    unevenness,
+)
 
 Outcomes = Mapping[str, Sequence[Outcome]]
 
@@ -33,6 +39,7 @@ def conclude(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -
         boundaries(outcomes, labels),
         *(overlap(outcomes, state, labels) for state in STATES),
         content(outcomes, held_out, labels),
+        spreads(outcomes, held_out, labels),
         twins(outcomes),
         switches(outcomes),
     ]
@@ -83,6 +90,21 @@ def content(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) ->
     return (
         f"The truth itself, as logits of 0 and 1, has Q {floor:.3f}: content alone. Trained"
         f" decoders above it: {'; '.join(above) or 'none'}."
+    )
+
+
+def spreads(outcomes: Outcomes, held_out: HeldOut, labels: Mapping[str, str]) -> str:
+    """Say which decoders' U, of means and spreads, is larger than the scenes' own; and E of all."""
+    floor = unevenness(held_out.one_hot(), 8)
+    means = {decoder: mean(outcomes[decoder], "trained_u8") for decoder in outcomes}
+    above = [f"{labels[decoder]} ({u:.3f})" for decoder, u in means.items() if u > floor]
+    errors = {decoder: mean(outcomes[decoder], "trained_e8") for decoder in outcomes}
+    least, most = min(errors, key=errors.__getitem__), max(errors, key=errors.__getitem__)
+    return (
+        f"With the phases' spreads (U), the truth itself has {floor:.3f}; trained decoders above"
+        f" it: {'; '.join(above) or 'none'}. Of what bilinear resizing does not explain (E),"
+        f" {labels[least]} has least ({errors[least]:.4f}), {labels[most]} most"
+        f" ({errors[most]:.4f})."
     )
 
 

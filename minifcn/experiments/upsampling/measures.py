@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from minifcn.data import VOID, Shapes
 from minifcn.experiments.scenes import read
 from minifcn.metrics import ConfusionMatrix
 from minifcn.metrics.boundaries import BoundaryIU, trimap
-from minifcn.metrics.phases import phase_share
+from minifcn.metrics.phases import bilinear_ideal, phase_error, phase_share, phase_unevenness
 from minifcn.models.decoders import corners
 from minifcn.models.segnet import EncoderDecoder
 from minifcn.tensor import Tensor
@@ -65,9 +65,10 @@ class HeldOut:
 class Outcome:
     """The numbers of one network.
 
-    `equal`, `start` and `trained` are its checkerboards Q for periods of 2 and 8 pixels; `grey` is
-    the `variation` inside a grey image, over that on the scenes; `ties` is the share of the first
-    pooling's windows in which all pixels are 0, so that the switch means nothing.
+    `equal`, `start` and `trained` are its checkerboards Q for periods of 2 and 8 pixels, with `_u8`
+    the unevenness U and with `_e8` the error E for a period of 8; `grey` is the `variation` inside
+    a grey image, over that on the scenes; `ties` is the share of the first pooling's windows in
+    which all pixels are 0, so that the switch means nothing.
     """
 
     mean_iu: float
@@ -79,6 +80,10 @@ class Outcome:
     start_8: float
     trained_2: float
     trained_8: float
+    equal_u8: float
+    start_u8: float
+    trained_u8: float
+    trained_e8: float
     grey: float
     ties: float
     iu_without_switches: float
@@ -117,6 +122,8 @@ def outcome(
             for state, y in states.items()
             for period in (2, 8)
         },
+        **{f"{state}_u8": unevenness(y, 8) for state, y in states.items()},
+        trained_e8=error(after, 8),
         grey=grey_ripple(model) / variation(after),
         ties=ties(model, held_out.images),
         iu_without_switches=mean_iu(truths, blind),
@@ -159,13 +166,33 @@ def boundary_iu(truths: np.ndarray, logits: np.ndarray) -> float:
 
 
 def checkerboard(logits: np.ndarray, period: int) -> float:
-    """Return Q, the share of variance between the phases, averaged over scenes and classes.
+    """Return Q, the phase means' share of the variance, averaged over scenes and classes.
 
     Planes that are constant but for the margin, as the truth's of an absent class, have no Q.
     """
+    return _mean_of_what_varies(phase_share, logits, period)
+
+
+def unevenness(logits: np.ndarray, period: int) -> float:
+    """Return U, the share of the phases' means and spreads, averaged likewise."""
+    return _mean_of_what_varies(phase_unevenness, logits, period)
+
+
+def error(logits: np.ndarray, period: int) -> float:
+    """Return E, the same of what differs from period means resized bilinearly, likewise."""
+
+    def own_error(y: np.ndarray, period: int, margin: int) -> np.ndarray:
+        return phase_error(y, bilinear_ideal(y, period), period, margin)
+
+    return _mean_of_what_varies(own_error, logits, period)
+
+
+def _mean_of_what_varies(
+    measure: Callable[[np.ndarray, int, int], np.ndarray], logits: np.ndarray, period: int
+) -> float:
     inner = logits[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
     varies = inner.max((-1, -2)) > inner.min((-1, -2))
-    return float(phase_share(logits, period, MARGIN)[varies].mean())
+    return float(measure(logits, period, MARGIN)[varies].mean())
 
 
 def variation(logits: np.ndarray) -> float:

@@ -179,14 +179,17 @@ def plot_checkerboards(
     shares: Mapping[str, Mapping[str, Sequence[float]]],
     scores: Mapping[str, Sequence[float]],
     floor: float,
+    measure: str = "checkerboard Q",
 ) -> None:
-    """Draw every decoder's checkerboard Q, equal weights, before and after training, and mean IU.
+    """Draw every decoder's checkerboard, equal weights, before and after training, and mean IU.
 
     Args:
         path: the PNG to write.
-        shares: Q of each seed, more than 0, by state ("equal", "start", "trained") and decoder.
+        shares: Q, or another measure, of each seed, more than 0, by state ("equal", "start",
+            "trained") and decoder.
         scores: mean IU of each seed, by decoder.
-        floor: Q of the truth, a line.
+        floor: the same of the truth, a line.
+        measure: its name.
     """
     labels = list(scores)
     with figure_file(path, WIDTH, 1.2 + 0.42 * len(labels), layout="constrained") as figure:
@@ -194,6 +197,7 @@ def plot_checkerboards(
         right.set_xlim(0, 1.1 * max(map(max, scores.values())))
         right.tick_params(axis="y", length=0)
         _draw_shares(left, labels, shares, floor)
+        left.set_xlabel(f"{measure} of the logits, period 8\n(marks: mean; ticks: seeds)")
         for place, label in enumerate(labels):
             values = scores[label]
             right.barh(place, np.mean(values), 0.6, color="0.8", edgecolor="0.4", linewidth=0.5)
@@ -226,7 +230,6 @@ def _draw_shares(
     axis.set_xlim(min(0.001, smallest / 2), 1.3)
     axis.grid(axis="x", which="major", color="0.9")
     axis.set_axisbelow(True)
-    axis.set_xlabel("checkerboard Q of the logits, period 8\n(marks: mean; ticks: seeds)")
 
 
 def plot_unpooling(
