@@ -248,7 +248,7 @@ def _grade(choices: argparse.Namespace) -> int:
 
 
 def _seed(choices: argparse.Namespace) -> int:
-    """The seed that was given, or else one that nobody knows before; kept in the results' folder."""
+    """The seed that was given; or one that nobody knew before, kept in the results' folder."""
     from minifcn.system.files import read_json, write_atomically
 
     path = choices.out / "seed.json"
