@@ -44,8 +44,10 @@ def outcomes_with(function: Function, switch: Switch, seed: int = 0) -> list[Out
     cases = [*function.cases(generator), *function.naming(generator)]
     several = len(function.parts) > 1
     return [
-        Raised("ValueError") if isinstance(one, str) else Returned(one if several else one[0])
-        for one in outcomes_of(function, [switch.id], cases)
+        Raised("ValueError")
+        if isinstance(one, str)
+        else Returned(one if several else one[0], function.changes(case.arguments, [switch.id]))
+        for one, case in zip(outcomes_of(function, [switch.id], cases), cases, strict=True)
     ]
 
 

@@ -32,7 +32,7 @@ def class_page(results: Sequence[Result], title: str) -> str:
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{len(results)} students, {len(names)} exercises, {passed} passed in all.</p>",
-        '<div class="wide"><table><caption>Points; the darker, the more of them</caption>',
+        '<div class="wide"><table><caption>Points, the darker the more; – is not written</caption>',
         _head(names),
         "<tbody>",
         *(_row(result) for result in results),
@@ -70,7 +70,7 @@ def _cell(record: Record) -> str:
     said = ", ".join(dict.fromkeys(mistakes)) or record["status"]
     return (
         f'<td style="background:{colour};color:{ink}" title="{escape(said)}">'
-        f"{record['points']:g}</td>"
+        f"{'–' if record['status'] == 'not-written' else format(record['points'], 'g')}</td>"
     )
 
 

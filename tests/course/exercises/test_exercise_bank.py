@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from minifcn.course.exercises import find_exercise
 from minifcn.course.exercises.checker import check, judge
 from minifcn.course.exercises.exercise import copied
 from minifcn.course.exercises.naming import outcomes_of, same
-from minifcn.course.exercises.runner import Raised, Returned
+from minifcn.course.exercises.proof import outcomes_with
+from minifcn.course.exercises.runner import Returned
 
 FOLDER = Path(exercises.__file__).parent
 WRITTEN = [name for name in exercises.NAMES if (FOLDER / "bank" / f"{name}.py").exists()]
@@ -38,17 +40,6 @@ TWINS = [
 def cases_of(function, seed=0):
     generator = np.random.default_rng(seed)
     return [*function.cases(generator), *function.naming(generator)]
-
-
-def outcomes_with(function, switch, cases):
-    """What a student would give who made this mistake."""
-    several = len(function.parts) > 1
-    return [
-        Raised("ValueError")
-        if isinstance(one, str)
-        else Returned(one if several else one[0], function.changes(case.arguments, [switch.id]))
-        for one, case in zip(outcomes_of(function, [switch.id], cases), cases, strict=True)
-    ]
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -94,7 +85,7 @@ def test_ids_and_case_names_differ_and_arguments_come_back(exercise, function):
 @pytest.mark.parametrize(("exercise", "function", "switch"), MUTANTS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_mutant_is_killed_and_named_as_itself(exercise, function, switch, seed):
-    outcomes = outcomes_with(function, switch, cases_of(function, seed))
+    outcomes = outcomes_with(function, switch, seed)
     wrong = [part for part in judge(exercise, function, outcomes, seed) if part.status != "pass"]
     assert wrong, "it survives"
     for part in wrong:
@@ -122,3 +113,14 @@ def test_no_answer_or_stub_imports_more_than_numpy_and_the_standard_library():
             if isinstance(node, ast.Import):
                 assert {alias.name for alias in node.names} <= {"numpy", "math"}
             assert not isinstance(node, ast.ImportFrom) or node.module in ("math",)
+
+
+def test_the_page_counts_the_mistakes_that_are_known():
+    page = (FOLDER.parents[2] / "docs" / "EXERCISES.md").read_text(encoding="utf-8")
+    rows = {name: int(count) for name, count in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.M)}
+    known = {
+        name: sum(len(function.switches) for function in find_exercise(name).functions)
+        for name in WRITTEN
+    }
+    assert rows == known
+    assert f"{sum(known.values())} in all" in page
