@@ -227,7 +227,7 @@ if drawn is not None:
     claim("little of the ground is called an object", (mask[drawn == 0] > 0).mean() < 0.1)
     claim(
         "the ring, where it is found, is mostly ring",
-        np.bincount(mask[drawn == 3])[1:].argmax() == 2,
+        np.bincount(mask[drawn == 3], minlength=6)[1:].argmax() == 2,
     )
     claim("hardly half of the square is called a square", (mask[drawn == 2] == 2).mean() < 0.6)
 
