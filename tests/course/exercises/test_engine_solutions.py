@@ -1,9 +1,7 @@
 """Solutions of engine as students write them: right ones pass, wrong ones get the right name."""
 
 import pytest
-
-from minifcn.course.exercises import find_exercise
-from minifcn.course.exercises.checker import check_function
+from solution_checks import assert_named, assert_passes, part_checked
 
 HEAD = """
 import numpy as np
@@ -301,24 +299,19 @@ def topological_order(output):
 
 
 def part_of(source):
-    order, backward, total = find_exercise("engine").functions
-    function = order if "topological_order" in source else total
-    function = backward if "def backward" in source else function
-    (part,) = check_function(find_exercise("engine"), function, HEAD + source, seed=0)
-    return part
+    function = "topological_order" if "topological_order" in source else "sum_to_shape"
+    function = "backward" if "def backward" in source else function
+    return part_checked("engine", function, HEAD + source)
 
 
 @pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
 def test_a_right_solution_passes(source):
-    part = part_of(source)
-    assert (part.status, part.problem) == ("pass", "")
+    assert_passes(part_of(source))
 
 
 @pytest.mark.parametrize(("source", "name"), WRONG.values(), ids=WRONG)
 def test_a_wrong_solution_is_named(source, name):
-    part = part_of(source)
-    assert part.status == "fail"
-    assert " + ".join(switch.id for switch in part.name.switches) == name, part.problem
+    assert_named(part_of(source), name)
 
 
 def test_depth_is_said_when_it_was_the_problem():

@@ -1,9 +1,7 @@
 """Solutions of gradient_check as students write them: right ones pass, wrong ones are named."""
 
 import pytest
-
-from minifcn.course.exercises import find_exercise
-from minifcn.course.exercises.checker import check_function
+from solution_checks import assert_named, assert_passes, part_checked
 
 HEAD = "import numpy as np\n"
 
@@ -132,23 +130,18 @@ WRONG = {
 
 
 def part_of(source):
-    gradient, error = find_exercise("gradient_check").functions
-    function = gradient if "numeric_gradient" in source else error
-    (part,) = check_function(find_exercise("gradient_check"), function, HEAD + source, seed=0)
-    return part
+    function = "numeric_gradient" if "numeric_gradient" in source else "relative_error"
+    return part_checked("gradient_check", function, HEAD + source)
 
 
 @pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
 def test_a_right_solution_passes(source):
-    part = part_of(source)
-    assert (part.status, part.problem) == ("pass", "")
+    assert_passes(part_of(source))
 
 
 @pytest.mark.parametrize(("source", "name"), WRONG.values(), ids=WRONG)
 def test_a_wrong_solution_is_named(source, name):
-    part = part_of(source)
-    assert part.status == "fail"
-    assert [switch.id for switch in part.name.switches] == ([name] if name else []), part.problem
+    assert_named(part_of(source), name)
 
 
 def test_x_changed_in_place_is_said():

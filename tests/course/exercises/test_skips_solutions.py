@@ -1,9 +1,7 @@
 """Solutions of skips as students write them: right ones pass, wrong ones get the right name."""
 
 import pytest
-
-from minifcn.course.exercises import find_exercise
-from minifcn.course.exercises.checker import check_function
+from solution_checks import assert_named, assert_passes, part_checked
 
 HEAD = "import numpy as np\n"
 
@@ -104,20 +102,15 @@ WRONG = {
 
 
 def part_of(source):
-    offset, fuse = find_exercise("skips").functions
-    function = offset if "crop_offset" in source else fuse
-    (part,) = check_function(find_exercise("skips"), function, HEAD + source, seed=0)
-    return part
+    function = "crop_offset" if "crop_offset" in source else "fuse"
+    return part_checked("skips", function, HEAD + source)
 
 
 @pytest.mark.parametrize("source", RIGHT.values(), ids=RIGHT)
 def test_a_right_solution_passes(source):
-    part = part_of(source)
-    assert (part.status, part.problem) == ("pass", "")
+    assert_passes(part_of(source))
 
 
 @pytest.mark.parametrize(("source", "name"), WRONG.values(), ids=WRONG)
 def test_a_wrong_solution_is_named(source, name):
-    part = part_of(source)
-    assert part.status == "fail"
-    assert " + ".join(switch.id for switch in part.name.switches) == name, part.problem
+    assert_named(part_of(source), name)

@@ -4,6 +4,29 @@ from __future__ import annotations
 
 from minifcn.course.exercises.exercise import asked
 
+_WINDOWS = (
+    *asked(
+        "Where does the window (1, 1) begin, and where does its pixel (i, j) lie?",
+        (
+            "im2col.stride_pos/none",
+            "the windows begin at (oh, ow): the stride is not in their places",
+        ),
+        (
+            "im2col.stride_pos/kernel",
+            "each window begins where the one before it ends, whatever the stride is",
+        ),
+        (
+            "im2col.stride_pos/taps",
+            "the stride lies between the pixels of a window, not between the windows",
+        ),
+    ),
+    *asked(
+        "Which pixel of the window is columns[n, c, 0, 0, oh, ow]?",
+        ("conv.flip/both", "the windows are turned by 180 degrees"),
+    ),
+)
+"""Of laying windows out, and of adding them up again."""
+
 SWITCHES = (
     *asked(
         "In which order do the arguments come?",
@@ -27,25 +50,7 @@ SWITCHES = (
             "the number of windows across is computed with the kernel's height",
         ),
     ),
-    *asked(
-        "Where does the window (1, 1) begin, and where does its pixel (i, j) lie?",
-        (
-            "im2col.stride_pos/none",
-            "the windows begin at (oh, ow): the stride is not in their places",
-        ),
-        (
-            "im2col.stride_pos/kernel",
-            "each window begins where the one before it ends, whatever the stride is",
-        ),
-        (
-            "im2col.stride_pos/taps",
-            "the stride lies between the pixels of a window, not between the windows",
-        ),
-    ),
-    *asked(
-        "Which pixel of the window is columns[n, c, 0, 0, oh, ow]?",
-        ("conv.flip/both", "the windows are turned by 180 degrees"),
-    ),
+    *_WINDOWS,
     *asked(
         "What does each of the six axes of columns count?",
         ("im2col.order/windows_first", "the axes are in the order N, C, OH, OW, KH, KW"),
@@ -140,25 +145,7 @@ BACK_SWITCHES = (
         ("conv.pad_hw/both", "the padding of the height is used for the width, too"),
         ("size.swap_hw/size", "height and width of the image are exchanged"),
     ),
-    *asked(
-        "Where does the window (1, 1) begin, and where does its pixel (i, j) lie?",
-        (
-            "im2col.stride_pos/none",
-            "the windows begin at (oh, ow): the stride is not in their places",
-        ),
-        (
-            "im2col.stride_pos/kernel",
-            "each window begins where the one before it ends, whatever the stride is",
-        ),
-        (
-            "im2col.stride_pos/taps",
-            "the stride lies between the pixels of a window, not between the windows",
-        ),
-    ),
-    *asked(
-        "Which pixel of the window is columns[n, c, 0, 0, oh, ow]?",
-        ("conv.flip/both", "the windows are turned by 180 degrees"),
-    ),
+    *_WINDOWS,
     *asked(
         "What does each of the six axes of columns count?",
         ("im2col.order/windows_first", "columns is read as (N, C, OH, OW, KH, KW)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn.course.exercises.bank.drawing import integers, normal
+from minifcn.course.exercises.bank.places import few_places, places_of
 from minifcn.course.exercises.exercise import Case, Exercise, Function, Has, Part, Switch
 
 Pair = tuple[int, int]
@@ -110,19 +111,7 @@ def max_pool2d_backward(
 ) -> np.ndarray:
     """The reference: all gradients are added where they belong."""
     result = np.zeros((*gradient.shape[:2], *size))
-    places = np.indices(indices.shape)
-    n, c = places[0], places[1]
-    row, column = np.divmod(indices, size[1])
-    if has("unpool.xy/height"):
-        row, column = np.divmod(indices, size[0])
-    if has("unpool.xy/swapped"):
-        row, column = column, row
-    if has("unpool.pooled_width"):
-        row, column = np.divmod(indices, indices.shape[3])
-    if has("unpool.no_batch/all") or has("unpool.no_batch/channel"):
-        c[...] = 0
-    if has("unpool.no_batch/all") or has("unpool.no_batch/image"):
-        n[...] = 0
+    n, c, row, column = places_of(has, indices, size)
     if has("pool.return_in_loop/image"):
         gradient = gradient * (n == 0)
     if has("pool.return_in_loop/channel"):
@@ -184,12 +173,6 @@ def backward_cases(generator: np.random.Generator) -> list[Case]:
         case("overlapping windows", (3, 2, 7, 6), (3, 3), (2, 1), (0, 0)),
         case("more columns than rows, and padding", (2, 4, 5, 8), (3, 4), (1, 2), (1, 2)),
     ]
-
-
-def few_places(generator: np.random.Generator) -> np.ndarray:
-    """Indices (2, 3, 2, 3) in a plane of 6 x 5 whose row and column many a wrong formula finds."""
-    allowed = [index for index in range(18) if index % 6 < 5]
-    return generator.choice(allowed, (2, 3, 2, 3)).astype(np.int64)
 
 
 def backward_naming(generator: np.random.Generator) -> list[Case]:

@@ -4,6 +4,44 @@ from __future__ import annotations
 
 from minifcn.course.exercises.exercise import asked
 
+_BOTH = (
+    *asked(
+        "In the sum of row and column, how often is a pixel counted that is in both?",
+        ("iou.no_intersection/sum", "the union counts the pixels that are in both twice"),
+        ("iou.no_intersection/twice", "the union leaves out the pixels that are in both"),
+        (
+            "iou.no_intersection/trace",
+            "the union is reduced by the right pixels of all classes, not of this one",
+        ),
+        ("iou.no_intersection/total", "the union is taken to be all pixels"),
+        (
+            "iou.no_intersection/dice",
+            "this is another score: Dice, twice the intersection by the sum of both",
+        ),
+    ),
+    *asked(
+        "Which pixels does the score of a class not see, if you divide by this?",
+        ("iou.pixel_acc/rows", "it is divided by the row alone: this is the accuracy of the class"),
+        (
+            "iou.pixel_acc/columns",
+            "it is divided by the column alone: this is the precision of the class",
+        ),
+    ),
+    *asked(
+        "Does the background count as a class?",
+        ("iou.void/no_background", "class 0 is left out"),
+    ),
+    *asked(
+        "Which line of yours writes into an array that you were given?",
+        ("conv.mutates_input/matrix", "the matrix itself is changed"),
+    ),
+    *asked(
+        "How many digits does a float32 keep?",
+        ("conv.dtype/float32", "the result is float32"),
+    ),
+)
+"""Of the scores of the classes, and so of their mean."""
+
 MATRIX_SWITCHES = (
     *asked(
         "Which pixels count, whatever number void is?",
@@ -109,40 +147,7 @@ IU_SWITCHES = (
             "a class that is not in the truth has no place in the result",
         ),
     ),
-    *asked(
-        "In the sum of row and column, how often is a pixel counted that is in both?",
-        ("iou.no_intersection/sum", "the union counts the pixels that are in both twice"),
-        ("iou.no_intersection/twice", "the union leaves out the pixels that are in both"),
-        (
-            "iou.no_intersection/trace",
-            "the union is reduced by the right pixels of all classes, not of this one",
-        ),
-        ("iou.no_intersection/total", "the union is taken to be all pixels"),
-        (
-            "iou.no_intersection/dice",
-            "this is another score: Dice, twice the intersection by the sum of both",
-        ),
-    ),
-    *asked(
-        "Which pixels does the score of a class not see, if you divide by this?",
-        ("iou.pixel_acc/rows", "it is divided by the row alone: this is the accuracy of the class"),
-        (
-            "iou.pixel_acc/columns",
-            "it is divided by the column alone: this is the precision of the class",
-        ),
-    ),
-    *asked(
-        "Does the background count as a class?",
-        ("iou.void/no_background", "class 0 is left out"),
-    ),
-    *asked(
-        "Which line of yours writes into an array that you were given?",
-        ("conv.mutates_input/matrix", "the matrix itself is changed"),
-    ),
-    *asked(
-        "How many digits does a float32 keep?",
-        ("conv.dtype/float32", "the result is float32"),
-    ),
+    *_BOTH,
 )
 MEAN_SWITCHES = (
     *asked(
@@ -177,40 +182,7 @@ MEAN_SWITCHES = (
             "each class without a right pixel gets no score; those in one of both have 0",
         ),
     ),
-    *asked(
-        "In the sum of row and column, how often is a pixel counted that is in both?",
-        ("iou.no_intersection/sum", "the union counts the pixels that are in both twice"),
-        ("iou.no_intersection/twice", "the union leaves out the pixels that are in both"),
-        (
-            "iou.no_intersection/trace",
-            "the union is reduced by the right pixels of all classes, not of this one",
-        ),
-        ("iou.no_intersection/total", "the union is taken to be all pixels"),
-        (
-            "iou.no_intersection/dice",
-            "this is another score: Dice, twice the intersection by the sum of both",
-        ),
-    ),
-    *asked(
-        "Which pixels does the score of a class not see, if you divide by this?",
-        ("iou.pixel_acc/rows", "it is divided by the row alone: this is the accuracy of the class"),
-        (
-            "iou.pixel_acc/columns",
-            "it is divided by the column alone: this is the precision of the class",
-        ),
-    ),
-    *asked(
-        "Does the background count as a class?",
-        ("iou.void/no_background", "class 0 is left out"),
-    ),
-    *asked(
-        "Which line of yours writes into an array that you were given?",
-        ("conv.mutates_input/matrix", "the matrix itself is changed"),
-    ),
-    *asked(
-        "How many digits does a float32 keep?",
-        ("conv.dtype/float32", "the result is float32"),
-    ),
+    *_BOTH,
     *asked(
         "What is the weight of a rare class in the mean?",
         ("iou.pixel_acc/pixels", "this is the share of the pixels that are right"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn.course.exercises.bank.drawing import integers, normal
-from minifcn.course.exercises.bank.pooling import few_places, pooled
+from minifcn.course.exercises.bank.places import few_places, places_of
+from minifcn.course.exercises.bank.pooling import pooled
 from minifcn.course.exercises.exercise import Case, Exercise, Function, Has, Part, Switch
 
 Pair = tuple[int, int]
@@ -23,19 +24,7 @@ def max_unpool2d(has: Has, y: np.ndarray, indices: np.ndarray, size: Pair) -> np
     if has("unpool.size"):
         size = (2 * y.shape[2], 2 * y.shape[3])
     result = np.zeros((*y.shape[:2], *size), dtype)
-    places = np.indices(y.shape)
-    n, c = places[0], places[1]
-    row, column = np.divmod(indices, size[1])
-    if has("unpool.xy/height"):
-        row, column = np.divmod(indices, size[0])
-    if has("unpool.xy/swapped"):
-        row, column = column, row
-    if has("unpool.pooled_width"):
-        row, column = np.divmod(indices, y.shape[3])
-    if has("unpool.no_batch/all") or has("unpool.no_batch/channel"):
-        c[...] = 0
-    if has("unpool.no_batch/all") or has("unpool.no_batch/image"):
-        n[...] = 0
+    n, c, row, column = places_of(has, indices, size)
     if has("unpool.return_in_loop/image"):
         y = y * (n == 0)
     if has("unpool.return_in_loop/channel"):
