@@ -3,6 +3,7 @@
 The fonts of the machine are replaced by those that come with matplotlib.
 """
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ def machine(monkeypatch):
     """Give the machine these fonts, by family, and nothing found yet."""
 
     def has(**families):
+        manager = font_manager.fontManager  # its list may lack them: it is kept between processes
+        monkeypatch.setattr(manager, "ttflist", list(manager.ttflist))
+        for path in families.values():
+            with contextlib.suppress(OSError, RuntimeError):
+                manager.addfont(path)
         monkeypatch.setattr(fonts, "_system_fonts", lambda: families)
         monkeypatch.setattr(fonts, "_found", [])
         fonts._family_with.cache_clear()

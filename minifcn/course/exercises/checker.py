@@ -210,6 +210,8 @@ def _raised(report: PartReport, outcome: Raised) -> PartReport:
     if outcome.type in ("SyntaxError", "IndentationError", "ImportError", "NameError",
                         "ModuleNotFoundError", "PermissionError", "SystemExit"):  # fmt: skip
         report.status = "error"
+    if outcome.type in ("SyntaxError", "IndentationError"):
+        report.case = None  # it has nothing to do with the arguments
     if outcome.type == "RecursionError":
         report.problem += " (it calls itself too many levels deep)"
     return report

@@ -132,10 +132,11 @@ def _fits(
 def _matters(
     function: Function, part: int, switch: Switch, cases: Sequence[Case], right: Sequence[Any]
 ) -> bool:
-    """Whether a switch alone changes a part in some case."""
+    """Whether a switch alone changes a part in some case; `right` is in its form."""
+    formed = _former(function, part)
     for case, expected in zip(cases, right, strict=True):
         (outcome,) = outcomes_of(function, [switch.id], [case])
-        if isinstance(outcome, str) or not same(outcome[part], expected):
+        if isinstance(outcome, str) or not same(formed(outcome[part], case), expected):
             return True
     return False
 

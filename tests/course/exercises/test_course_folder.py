@@ -154,6 +154,11 @@ def test_what_is_said_of_other_faults(said):
     assert json.dumps(record(checking.check(find_exercise("convolution"), SOURCES[said])))
 
 
+def test_a_file_that_cannot_be_read_is_no_matter_of_a_case():
+    (part,) = checking.check(find_exercise("convolution"), "def").parts
+    assert message(part).count("\n") == 0
+
+
 def test_a_notebook_checks_functions(capsys):
     def conv2d(x, weight, bias, stride, padding):
         raise NotImplementedError

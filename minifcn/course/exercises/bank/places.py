@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from minifcn.course.exercises.exercise import Has
+from minifcn.course.exercises.exercise import Has, Switch
 
 Pair = tuple[int, int]
 
@@ -32,3 +32,18 @@ def few_places(generator: np.random.Generator) -> np.ndarray:
     """Indices (2, 3, 2, 3) in a plane of 6 x 5 whose row and column many a wrong formula finds."""
     allowed = [index for index in range(18) if index % 6 < 5]
     return generator.choice(allowed, (2, 3, 2, 3)).astype(np.int64)
+
+
+ROW_AND_COLUMN = (
+    Switch(
+        "unpool.xy/height",
+        "the index is divided by the height, not the width",
+        "How many pixels are in one row?",
+    ),
+    Switch(
+        "unpool.xy/swapped",
+        "row and column of an index are exchanged",
+        "Of the quotient and the remainder of index / W, which one is the row?",
+    ),
+)
+"""Mistakes of `places_of` that are called the same, whatever is put there."""

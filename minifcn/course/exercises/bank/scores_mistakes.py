@@ -4,6 +4,26 @@ from __future__ import annotations
 
 from minifcn.course.exercises.exercise import asked
 
+_NEITHER = (
+    *asked(
+        "A class is in neither, truth and prediction: is its score good, bad, or is there none?",
+        ("iou.absent_zero", "a class that is in neither gets 0"),
+        ("iou.absent_one", "a class that is in neither gets 1"),
+        (
+            "iou.float_eps/both_1e-6",
+            "1e-6 is added to both sides of the fraction, so a class that is in neither gets 1",
+        ),
+        ("iou.float_eps/1e-6", "1e-6 is added to the union, so a class that is in neither gets 0"),
+        (
+            "iou.float_eps/both_1e-7",
+            "1e-7 is added to both sides of the fraction, so a class that is in neither gets 1",
+        ),
+        ("iou.float_eps/1e-7", "1e-7 is added to the union, so a class that is in neither gets 0"),
+        ("iou.float_eps/both_1", "1 is added to both sides of the fraction"),
+    ),
+)
+"""Of a class that nobody has named."""
+
 _BOTH = (
     *asked(
         "In the sum of row and column, how often is a pixel counted that is in both?",
@@ -110,22 +130,10 @@ MATRIX_SWITCHES = (
     ),
 )
 IU_SWITCHES = (
+    *_NEITHER,
     *asked(
         "A class is in neither, truth and prediction: is its score good, bad, or is there none?",
-        ("iou.absent_zero", "a class that is in neither gets 0"),
-        ("iou.absent_one", "a class that is in neither gets 1"),
         ("iou.absent_dropped", "a class that is in neither has no place in the result"),
-        (
-            "iou.float_eps/both_1e-6",
-            "1e-6 is added to both sides of the fraction, so a class that is in neither gets 1",
-        ),
-        ("iou.float_eps/1e-6", "1e-6 is added to the union, so a class that is in neither gets 0"),
-        (
-            "iou.float_eps/both_1e-7",
-            "1e-7 is added to both sides of the fraction, so a class that is in neither gets 1",
-        ),
-        ("iou.float_eps/1e-7", "1e-7 is added to the union, so a class that is in neither gets 0"),
-        ("iou.float_eps/both_1", "1 is added to both sides of the fraction"),
     ),
     *asked(
         "A class is in the prediction, but not in the truth: how large is its union, and what is "
@@ -150,22 +158,7 @@ IU_SWITCHES = (
     *_BOTH,
 )
 MEAN_SWITCHES = (
-    *asked(
-        "A class is in neither, truth and prediction: is its score good, bad, or is there none?",
-        ("iou.absent_zero", "a class that is in neither gets 0"),
-        ("iou.absent_one", "a class that is in neither gets 1"),
-        (
-            "iou.float_eps/both_1e-6",
-            "1e-6 is added to both sides of the fraction, so a class that is in neither gets 1",
-        ),
-        ("iou.float_eps/1e-6", "1e-6 is added to the union, so a class that is in neither gets 0"),
-        (
-            "iou.float_eps/both_1e-7",
-            "1e-7 is added to both sides of the fraction, so a class that is in neither gets 1",
-        ),
-        ("iou.float_eps/1e-7", "1e-7 is added to the union, so a class that is in neither gets 0"),
-        ("iou.float_eps/both_1", "1 is added to both sides of the fraction"),
-    ),
+    *_NEITHER,
     *asked(
         "A class is in the prediction, but not in the truth: how large is its union, and what is "
         "its score?",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from minifcn.course.exercises.bank.drawing import integers, normal
-from minifcn.course.exercises.bank.places import few_places, places_of
+from minifcn.course.exercises.bank.places import ROW_AND_COLUMN, few_places, places_of
 from minifcn.course.exercises.bank.pooling import pooled
 from minifcn.course.exercises.exercise import Case, Exercise, Function, Has, Part, Switch
 
@@ -99,16 +99,7 @@ SWITCHES = (
         "only the first channel of the first image is filled",
         "Which planes do the loops reach before the function returns?",
     ),
-    Switch(
-        "unpool.xy/height",
-        "the index is divided by the height, not the width",
-        "How many pixels are in one row?",
-    ),
-    Switch(
-        "unpool.xy/swapped",
-        "row and column of an index are exchanged",
-        "Of the quotient and the remainder of index / W, which one is the row?",
-    ),
+    *ROW_AND_COLUMN,
     Switch(
         "unpool.pooled_width",
         "the index is divided by the width of y, not of the plane",
