@@ -1,6 +1,6 @@
 """Exercises that are checked: each piece of FCN-8s, written by a student, and the mistake named.
 
-`EXERCISES` has them in the order of the tutorials; the bank of mistakes is in bank/, one file each.
+`NAMES` has them in the order of the tutorials; the bank of mistakes is in bank/, one file each.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from importlib import import_module
 from minifcn.course.exercises.exercise import Exercise
 
 NAMES = (
-    "sizes",
     "scores",
+    "sizes",
     "columns",
     "convolution",
-    "convolution_backward",
+    "engine",
+    "gradient_check",
+    "loss",
     "one_by_one",
+    "resizing",
     "pooling",
     "unpooling",
     "transposed",
-    "resizing",
+    "convolution_backward",
     "bilinear_kernel",
-    "loss",
-    "engine",
-    "gradient_check",
     "batch_norm",
     "skips",
 )
-"""The files that a student writes."""
+"""The files that a student writes, in the order of the tutorials that explain them."""
 
 
 def find_exercise(name: str) -> Exercise:

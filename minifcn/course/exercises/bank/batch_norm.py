@@ -275,12 +275,12 @@ EXERCISE = Exercise(
     hints=(
         "Forward: how many means are there in a batch? Backward: by how many ways does one number"
         " of x change y?",
-        "Tutorial 03, 'The graph' and 'Arrays: what was repeated is summed': write forward as small"
-        " steps (mean, difference, variance, root, quotient) and go back through them one by one."
-        " Tutorial 12, 'FCN-8s by hand', uses it.",
+        "Tutorial 12, 'FCN-8s by hand'; for backward tutorial 03, 'The graph' and 'Arrays: what was"
+        " repeated is summed': write forward as small steps (mean, difference, variance, root,"
+        " quotient) and go back through them one by one.",
         "z = (x - m) / sqrt(v + eps), y = weight * z + bias, with m and v of each channel over"
         " (N, H, W). dbias = sum of g, dweight = sum of g * z. With h = g * weight: dx ="
         " (h - mean(h) - z * mean(h * z)) / sqrt(v + eps), sums and means over (N, H, W).",
     ),
-    tutorial=3,
+    tutorial=12,
 )

@@ -296,7 +296,8 @@ EXERCISE = Exercise(
     hints=(
         "Through one convolution: in which output does the pixel x of the input lie in the middle?"
         " Through a transposed one: where is the middle of what the pixel x puts down?",
-        "Tutorial 12, 'Where is a cell?', 'Why crop by 19?' and 'FCN-8s by hand'.",
+        "Tutorial 12, 'The idea' and 'FCN-8s by hand'; for crop_offset tutorial 13, 'Where is"
+        " a cell?'.",
         "conv: x -> (x + padding - (kernel - 1) / 2) / stride. transposed: x -> stride * x +"
         " (kernel - 1) / 2 - padding. From x = 0, layer by layer. fuse: upsample(upsample("
         "upsample(top, 2) + pool4, 2) + pool3, 8).",
