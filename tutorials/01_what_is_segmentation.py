@@ -358,6 +358,11 @@ show(out / "map.png")
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write it yourself, checked: `scores` (`minifcn course start my-course`, then
+# `minifcn course check my-course scores`). The first command writes stubs, which say what your
+# functions get and give. The second says which part is wrong, and which mistake it is, if it knows
+# that one. Later tutorials name more of these exercises; docs/EXERCISES.md describes them.
+#
 # ## Next
 #
 # Now you know what we want, and how to measure it. The next tutorial takes apart the operation that

@@ -395,6 +395,7 @@ print("from 30 numbers to", len(box(np.ones(30))))
 #
 # 1. Which padding keeps the size, for stride 1, a kernel of odd size k and dilation d? Find the
 #    formula, and check it: `conv_output_size(50, k, 1, p, d)` is 50 for odd k up to 11, d up to 4.
+#    (You write this function yourself in `sizes`, below.)
 # 2. Find a 3 x 3 kernel whose output is the input moved one pixel to the left:
 #    `y[h, w] = x[h, w + 1]`, and 0 in the last column. Which padding does it need? Check the result
 #    of `kernels.conv2d` with `equal` against `np.pad(x[:, 1:], [(0, 0), (0, 1)])`, for a random x
@@ -404,6 +405,16 @@ print("from 30 numbers to", len(box(np.ones(30))))
 #    `equal("the box", along_row(x, weights, s, p, d), box(x))` for a random x of 30 numbers.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
+# Write them yourself, checked: `sizes`, `columns` and `convolution`
+# (`minifcn course start my-course`, then
+# `minifcn course check my-course sizes columns convolution`). Tutorial 09 explains the way back, in
+# `sizes` and `columns`.
+#
+# In a notebook, write the function into a cell, under the name and with the arguments that its stub
+# says. Then `from minifcn.course import check` and `check(conv2d)` check it. It is run in another
+# process, which knows NumPy as `np` and nothing else of your notebook: give the functions that it
+# calls along, as in `check(conv2d, pad)`.
 #
 # ## Next
 #

@@ -421,6 +421,9 @@ measured("derivative of dL/da in b", mixed, "4")
 #    try `y + x` too.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
+# Write it yourself, checked: `engine` (`minifcn course check my-course engine`): the order of a
+# graph, the backward pass through it, and the sum over what was repeated.
 
 # %% [markdown]
 # ## Next

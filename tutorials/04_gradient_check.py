@@ -475,6 +475,9 @@ claim("the comparison finds the mistake", apart > 0.01)
 #    `0.01`.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
+# Write it yourself, checked: `gradient_check` (`minifcn course check my-course gradient_check`): a
+# gradient by differences, and how far two gradients are apart.
 
 # %% [markdown]
 # ## Next

@@ -448,6 +448,9 @@ measured("accuracy on held-out images, 8 images learned", from_few, "20 %", with
 #    and check `claim("my number", (mine != usual[0, :20]).argmax() == number)`, counted from 0.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
+# Write it yourself, checked: `loss` (`minifcn course check my-course loss`): the cross-entropy of
+# masks with void (tutorial 01), and its gradient.
 
 # %% [markdown]
 # ## Next

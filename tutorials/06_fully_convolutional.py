@@ -610,7 +610,7 @@ measured("corrected mean IU", corrected.mean_iu, "0.6", within=0.1)
 # 1. A classifier has two linear layers at its end: 128 features (8 x 4 x 4) to 10 numbers, relu
 #    (`F.relu`), and 10 to 3. Make both convolutions, with random weights and biases. On random
 #    features of 7 x 9, your 4 x 6 scores are right if `equal` accepts them against a loop over the
-#    places, as for `slid`.
+#    places, as for `slid`. (In `one_by_one`, below, you write this step as a function.)
 # 2. Somebody pools with a sum, not a mean: `gap_f.sum(axis=(2, 3)) @ gap_W.T + gap_b`, then
 #    compares it with the sum over the positions of the 1x1 convolution. Which bias does that
 #    convolution need now, for features of 5 x 7? Take `gap_f`, `gap_W`, `gap_b` and `gap_scores`
@@ -622,6 +622,9 @@ measured("corrected mean IU", corrected.mean_iu, "0.6", within=0.1)
 #    what `network` says of the windows at every 2 pixels.
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
+#
+# Write it yourself, checked: `one_by_one` (`minifcn course check my-course one_by_one`): the 1x1
+# convolution, and the weights of a linear layer as those of a convolution.
 
 # %% [markdown]
 # ## Next

@@ -412,6 +412,9 @@ measured("everything twice as large, mean IU at stride 16", at_16.mean_iu, "0.65
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write it yourself, checked: `resizing` (`minifcn course check my-course resizing`): bilinear, and
+# nearest, which tutorial 08 explains.
+#
 # ## Next
 #
 # The five poolings make the grid coarse: each keeps one number of four. Tutorial 08 asks whether

@@ -357,6 +357,9 @@ equal("gradient in a tie", x.grad, np.array([[1.0, 0], [0, 0]])[None, None], wit
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write them yourself, checked: `pooling` and `unpooling`
+# (`minifcn course check my-course pooling unpooling`).
+#
 # ## Next
 #
 # Nails and switches leave holes, and convolutions after them fill these. For nails, tutorial 09

@@ -455,6 +455,10 @@ claim("each relationship has more than 10 cases", min(cases.values()) > 10)
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write them yourself, checked: `transposed` and `convolution_backward`
+# (`minifcn course check my-course transposed convolution_backward`). `col2im` is in the exercise
+# `columns` of tutorial 02, and the size of a transposed convolution's output in `sizes`.
+#
 # ## Next
 #
 # With k = 3 and s = 2 some pixels get four stamps and others one. The next tutorial shows what this

@@ -668,6 +668,9 @@ show(out / "trained.png")
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write it yourself, checked: `bilinear_kernel` (`minifcn course check my-course bilinear_kernel`):
+# the kernel, and the weight made of it for several channels.
+#
 # ## Next
 #
 # Upsampling, even or not, does not bring back what a stride of 32 has lost. The finer layers still

@@ -511,6 +511,10 @@ measured("ground of another name with the other band", renamed, "100 %", within=
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# Write them yourself, checked: `batch_norm` and `skips`
+# (`minifcn course check my-course batch_norm skips`). The first has a backward, too. Tutorial 13
+# explains `crop_offset`, in the second.
+#
 # ## Next
 #
 # A sum of two scores makes sense if both are about the same place. In our networks they are. Those

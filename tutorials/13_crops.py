@@ -322,6 +322,9 @@ show(out / "wrong.png")
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# You write `crop_offset` yourself in the exercise `skips` of tutorial 12
+# (`minifcn course check my-course skips`).
+#
 # ## Next
 #
 # You have now met every part on the map. The last tutorial does with them what one does in

@@ -542,6 +542,10 @@ else:
 #
 # `minifcn tutorials --answers DIR` writes the answers into a folder: look after you have tried.
 #
+# If you have written kernels in the checked exercises (docs/EXERCISES.md),
+# `minifcn train --kernels my-course` trains an FCN-8s on them, and says which are yours and which
+# are the reference's.
+#
 # ## Next
 #
 # You have come from the class of one pixel to a trained network. In a terminal,
