@@ -1,6 +1,7 @@
 """A student's folder, what is said of it, and the command."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -167,3 +168,29 @@ def test_a_notebook_checks_functions(capsys):
     assert capsys.readouterr().out == "conv2d, output is not written yet.\n"
     with pytest.raises(ValueError, match="functions must be of an exercise"):
         check(np.pad)
+    with pytest.raises(ValueError, match="cannot be found; define it with def"):
+        check(partial(conv2d, padding=(0, 0)))
+
+
+def test_a_notebook_hears_of_lines_by_their_function(capsys):
+    def conv_output_size(size, kernel_size, stride, padding, dilation):
+        reach = reach_of(kernel_size, dilation)
+        return (size + 2 * padding - reach) // stride + 1
+
+    def reach_of(kernel_size, dilation):
+        # A comment, so that the mistake stands in the third line.
+        return {}[kernel_size]
+
+    check(conv_output_size)
+    assert "raised NameError in line 2 of conv_output_size: " in capsys.readouterr().out
+    for functions in ((conv_output_size, reach_of), (reach_of, conv_output_size)):
+        check(*functions)
+        assert "raised KeyError in line 3 of reach_of: " in capsys.readouterr().out
+
+
+def test_a_notebook_leaves_a_line_of_another_text_as_it_is(capsys):
+    def conv_output_size(size, kernel_size, stride, padding, dilation):
+        raise SyntaxError("of a text of its own", ("text", 1000, 1, "text"))
+
+    check(conv_output_size)
+    assert "raised SyntaxError in line 1000: " in capsys.readouterr().out
