@@ -41,7 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     options.add_json(check, "a JSON record a line")
     check.add_argument("--gradescope", type=options.path, metavar="FILE", help="write results.json")
     check.add_argument("--classroom50", type=options.path, metavar="FILE", help="write result.json")
-    actions.add_parser("bank", help="try all mistakes that are known: are they found, and named?")
+    bank = actions.add_parser(
+        "bank", help="try all mistakes that are known: are they found, and named?"
+    )
+    bank.add_argument(
+        "exercise", nargs="?", choices=NAMES, metavar="EXERCISE", help="list its mistakes instead"
+    )
     for name, purpose in (("hint", "one hint further each time"), ("answer", "show the answer")):
         action = actions.add_parser(name, help=purpose)
         action.add_argument("exercise", choices=NAMES, metavar="EXERCISE")
@@ -196,6 +201,11 @@ def _bank(choices: argparse.Namespace) -> int:
     from minifcn.course.exercises import NAMES, find_exercise
     from minifcn.course.exercises.proof import bank_table, try_all
 
+    if choices.exercise:
+        for function in find_exercise(choices.exercise).functions:
+            for switch in function.switches:
+                print(f"{function.name}:{switch.id}  {switch.words}")
+        return 0
     print(bank_table([trial for name in NAMES for trial in try_all(find_exercise(name))]))
     return 0
 

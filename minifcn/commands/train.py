@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minifcn
-from minifcn.commands import options
+from minifcn.commands import options, own_kernels
 from minifcn.commands.progress import Progress, looking
 from minifcn.commands.terminal import say
 
@@ -31,6 +31,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
+    add("--by-heart", type=int, metavar="N", help="train and score on the first N samples: a check")
+    add("--kernels", type=options.name, metavar="DIR", help="compute by the functions of a course")
+    add(
+        "--mistake", type=options.name, metavar="ID", help="train with a known mistake, and without"
+    )
     add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
     options.add_device(parser)
     add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
@@ -54,12 +59,22 @@ def run(choices: argparse.Namespace) -> None:
     from minifcn.runs.folders import folder_for
     from minifcn.runs.run import Run
 
+    def finish(run: Run) -> None:
+        _finish(run, choices.json)
+
     if choices.resume:
-        _finish(_resumed(choices), choices.json)
+        run = _resumed(choices)
+        if own_kernels.are_used(run.config) or choices.kernels:
+            own_kernels.go_on(run, choices.kernels, finish)
+        else:
+            finish(run)
+        return
+    if choices.kernels is not None or choices.mistake is not None:
+        own_kernels.start(_config_choices(choices), choices.out, finish)
         return
     config = Config.make(**_config_choices(choices))
     with folder_for(choices.out, f"{Path(config.data).name}-{config.model}") as folder:
-        _finish(Run.start(config, folder, minifcn.__version__, looking), choices.json)
+        finish(Run.start(config, folder, minifcn.__version__, looking))
 
 
 def _finish(run: Run, as_json: bool) -> None:
@@ -105,9 +120,11 @@ def _go_on(run: Run) -> str:
 def _describe(run: Run) -> str:
     count = sum(parameter.size for parameter in run.model.parameters())
     height, width = run.config.crop or run.config.size
+    heart = f", the first {run.config.by_heart} by heart" if run.config.by_heart else ""
     return (
         f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
-        f" of {run.config.batch_size} images of {height}x{width}, on {run.device}, in {run.folder}"
+        f" of {run.config.batch_size} images of {height}x{width}{heart}, on {run.device}, in"
+        f" {run.folder}"
     )
 
 
@@ -115,13 +132,13 @@ def _resumed(choices: argparse.Namespace) -> Run:
     from minifcn.runs.run import Run
 
     given = [name for name, value in _config_choices(choices).items() if value is not None]
-    places = ("device", "data", "root")
+    places = ("device", "data", "root", "kernels")
     others = [name for name in [*given, *["out"] * bool(choices.out)] if name not in places]
     if others:
         option = "--" + others[0].replace("_", "-")
         raise ValueError(
-            "--resume takes all but --device, and --data or --root if the data was moved, from the"
-            f" run's config; got {option} too"
+            "--resume takes all but --device, and --data, --root or --kernels if those were moved,"
+            f" from the run's config; got {option} too"
         )
     return Run.resume(choices.resume, choices.device, choices.data, choices.root, looking)
 

@@ -8,7 +8,7 @@ from typing import Any
 from minifcn.data.batches import Batches
 from minifcn.data.camvid import CamVid
 from minifcn.data.classes import ClassList
-from minifcn.data.dataset import VOID, Dataset, InMemory
+from minifcn.data.dataset import VOID, Dataset, First, InMemory
 from minifcn.data.files import FilePairs, Track
 from minifcn.data.folder import Folder
 from minifcn.data.images import image_shape
@@ -24,6 +24,7 @@ __all__ = [
     "CamVid",
     "Dataset",
     "FilePairs",
+    "First",
     "Folder",
     "InMemory",
     "Shapes",

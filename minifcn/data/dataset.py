@@ -73,6 +73,29 @@ class InMemory:
         return sample
 
 
+class First:
+    """The first `count` samples of a dataset.
+
+    Raises ValueError if it has not so many.
+    """
+
+    def __init__(self, dataset: Dataset, count: int):
+        if not 1 <= count <= len(dataset):
+            raise ValueError(f"count must be from 1 to {len(dataset)}, the samples; got {count}")
+        self.dataset, self.count = dataset, count
+        self.classes, self.palette = dataset.classes, dataset.palette
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, i: int) -> Sample:
+        return self.dataset[range(self.count)[i]]
+
+    def name(self, i: int) -> str:
+        """A short name of sample `i`."""
+        return self.dataset.name(range(self.count)[i])
+
+
 def check_split(split: str, splits: Iterable[str]) -> None:
     """Raise ValueError unless `split` is one of `splits`."""
     splits = tuple(splits)

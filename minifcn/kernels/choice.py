@@ -7,39 +7,44 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from minifcn.backend import Array, device
 from minifcn.kernels import cpu
 
 NAMES = ("reference", "cpu", "gpu")
 
-_chosen: ContextVar[ModuleType | None] = ContextVar("chosen", default=None)
+_chosen: ContextVar[Any] = ContextVar("chosen", default=None)
 
 
 @contextmanager
-def use(name: str) -> Iterator[None]:
-    """Let one of the three implementations compute for arrays on the CPU, in a `with`.
+def use(implementation: str | object) -> Iterator[None]:
+    """Let one of the three implementations, or your own, compute on the CPU, in a `with`.
 
     With `use("gpu")` a whole network runs by the CUDA kernels without a GPU, and with
     `use("reference")` by plain loops: both slow, to be looked at and compared.
 
     Args:
-        name: 'reference', 'cpu' or 'gpu', the parts of minifcn.kernels.
+        implementation: 'reference', 'cpu' or 'gpu', the parts of minifcn.kernels; or any object
+            whose attributes are all those kernels.
 
     Raises:
         ValueError: there is no such implementation.
     """
-    if name not in NAMES:
-        raise ValueError(f"name must be one of {', '.join(NAMES)}; got {name!r}")
-    token = _chosen.set(_module(name))
+    if isinstance(implementation, str) and implementation not in NAMES:
+        raise ValueError(
+            f"implementation must be one of {', '.join(NAMES)}; got {implementation!r}"
+        )
+    chosen = _module(implementation) if isinstance(implementation, str) else implementation
+    token = _chosen.set(chosen)
     try:
         yield
     finally:
         _chosen.reset(token)
 
 
-def implementation(array: Array) -> ModuleType:
-    """Return the module whose kernels compute for this array."""
+def implementation(array: Array) -> Any:
+    """Return the module, or object, whose kernels compute for this array."""
     return (_chosen.get() or cpu) if device(array) == "cpu" else _module("gpu")
 
 

@@ -61,6 +61,47 @@ def plot_curves(
         _draw_iterations(axes[-1], columns["iteration"])
 
 
+def plot_beside(
+    path: str | os.PathLike[str],
+    logs: Mapping[str, Mapping[str, Sequence[float | None]]],
+    title: str,
+) -> None:
+    """Draw two trainings beside each other: loss and mean IU over the iterations.
+
+    Args:
+        path: the PNG to write.
+        logs: two logs by name, as for plot_curves; the second may have ended early.
+        title: what is to be seen.
+
+    Raises:
+        ValueError: if there are not two logs, or as plot_curves.
+    """
+    if len(logs) != 2:
+        raise ValueError(f"logs must be two, got {len(logs)}")
+    columns = {name: _columns(log) for name, log in logs.items()}
+    styles: tuple[dict[str, Any], ...] = (
+        {"color": BLUE, "linestyle": "-"},
+        {"color": VERMILION, "linestyle": "--"},
+    )
+    with figure_file(path, WIDTH, 5.2, layout="constrained") as figure:
+        upper, lower = figure.subplots(2, 1, sharex=True)
+        for (name, own), style in zip(columns.items(), styles, strict=True):
+            iteration, score = own["iteration"], own["mean_iu"]
+            window = max(len(iteration) // 20, 1)
+            upper.plot(
+                iteration, own["loss"], alpha=0.3, linewidth=0.8, **style | {"linestyle": "-"}
+            )
+            upper.plot(iteration, trailing_mean(own["loss"], window), linewidth=1.8, **style)
+            known = np.isfinite(score)
+            last = f"{name}: mean IU {score[known][-1]:.3f}" if known.any() else f"{name}: no score"
+            lower.plot(iteration[known], score[known], marker=".", label=last, **style)
+        figure.suptitle(title)
+        upper.set_ylabel("training loss")
+        lower.set(ylabel="mean IU", xlabel="iteration")
+        lower.set_ylim(0, min(1.4 * max(lower.get_ylim()[1], 0.1), 1.03))
+        lower.legend(loc="upper left", frameon=False)
+
+
 def trailing_mean(values: ArrayLike, window: int) -> NDArray[np.float64]:
     """Return the mean of the last `window` values up to each place, shape (L,) to (L,).
 

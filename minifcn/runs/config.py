@@ -25,6 +25,10 @@ MAX_PIXELS = 2**26
 """The most pixels of a batch: 64 images of 1024x1024. A config may come from somebody else."""
 
 
+_LATER = {"by_heart", "kernels", "mistake"}
+"""Choices that older runs do not have in their config.json: they were trained by the defaults."""
+
+
 @dataclass(frozen=True)
 class Config:
     """All the choices of a run. What is not given comes from the data set's recipe (`make`).
@@ -36,6 +40,8 @@ class Config:
         size: height and width that samples are resized to (or drawn in).
         crop: height and width of the random windows that are trained on; None for all.
         flip: whether to mirror half of the samples.
+        by_heart: train on the first so many samples only, and score on these; None for all. A
+            network that learns is soon right about them: a check, not a result.
         iterations, batch_size: how many steps, of how many samples.
         lr, warmup: the highest learning rate (Adam, then down a cosine), and after how many
             iterations it is reached.
@@ -46,6 +52,8 @@ class Config:
         evaluate_every, checkpoint_every: in iterations.
         classes: the name of each class, and its colour (red, green, blue) in pictures; taken from
             the data when a run starts, so that a run can be used without its data.
+        kernels: the folder of a course whose functions compute; None for minifcn's.
+        mistake: the id of a known mistake that is made on purpose; None for none.
     """
 
     data: str = "shapes"
@@ -69,12 +77,16 @@ class Config:
     evaluate_every: int = 200
     checkpoint_every: int = 50
     classes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    by_heart: int | None = None
+    kernels: str | None = None
+    mistake: str | None = None
 
     def __post_init__(self) -> None:
         for own in dataclasses.fields(self):
             _check_type(own.name, getattr(self, own.name), str(own.type))
         for name in ("iterations", "batch_size", "evaluate_every", "checkpoint_every"):
             _check_least(name, getattr(self, name), 1)
+        _check_least("by_heart", 1 if self.by_heart is None else self.by_heart, 1)
         for name in ("seed", "warmup", "weight_decay"):
             _check_least(name, getattr(self, name), 0)
         if not self.lr > 0:
@@ -108,6 +120,8 @@ class Config:
             data = os.path.abspath(data)
             if "size" not in given:
                 given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
+        if "by_heart" in given:
+            given.setdefault("flip", False)
         if "iterations" in given:  # look at the validation scores ten times, in a long run
             given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
         if "size" in given and recipe.crop:
@@ -127,8 +141,9 @@ class Config:
         if not isinstance(values, dict):
             raise ValueError(f"{path}: must hold a JSON object; got {type(values).__name__}")
         known = {own.name for own in dataclasses.fields(cls)}
-        if values.keys() - {"minifcn"} != known:
-            wrong = sorted((values.keys() - {"minifcn"}) ^ known)
+        given = values.keys() - {"minifcn"} | _LATER
+        if given != known:
+            wrong = sorted(given ^ known)
             raise ValueError(f"{path}: not the config of a run; see {', '.join(wrong[:3])}")
         values.pop("minifcn", None)
         values["classes"] = _lists_as_tuples(values["classes"])

@@ -18,7 +18,7 @@ import numpy as np
 
 from minifcn import optim
 from minifcn.backend import choose_device
-from minifcn.data import Batches, Track
+from minifcn.data import Batches, Dataset, First, Track
 from minifcn.runs.checkpoint import check_finite, generator_state, restore_generator, with_prefix
 from minifcn.runs.config import Config
 from minifcn.runs.data import RECORD, RunData, open_new, open_recorded
@@ -33,7 +33,7 @@ from minifcn.runs.folders import (
 )
 from minifcn.runs.interrupt import Interrupted, TrainingDivergedError, stop_requests
 from minifcn.runs.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
-from minifcn.runs.steps import evaluate, train_step
+from minifcn.runs.steps import cross_entropy, evaluate, train_step
 from minifcn.system.files import load_arrays, save_arrays, write_atomically
 
 
@@ -50,6 +50,7 @@ class Run:
         device: 'cpu' or 'cuda', where it computes.
         notes: what a user should be told about the data.
         iteration: how many iterations are done.
+        compute_loss: what is made small, a scalar of scores and labels (see steps.cross_entropy).
         log: a row for each iteration, with the names of LOG_COLUMNS.
     """
 
@@ -58,6 +59,8 @@ class Run:
     ) -> None:
         self.device = choose_device(device or config.device)
         self.train_data, self.val_data, self.notes = data.train, data.val, data.notes
+        if config.by_heart:
+            self.train_data = self.val_data = _by_heart(data.train, config.by_heart)
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
         _check_batch(config)
@@ -74,6 +77,7 @@ class Run:
             seed=config.seed,
         )
         self.iteration, self.best_mean_iu = 0, -1.0
+        self.compute_loss = cross_entropy
         self.log: list[dict[str, float | None]] = []
         self._undo = ExitStack()  # takes away what a start made
         self._known: tuple[tuple[int, ...], ...] = ()
@@ -203,7 +207,7 @@ class Run:
         self.optimizer.lr = self.config.lr * factor
         images, labels = self.batches.batch(self.iteration)
         try:
-            value = train_step(self.model, self.optimizer, images, labels)
+            value = train_step(self.model, self.optimizer, images, labels, self.compute_loss)
         except FloatingPointError as error:
             raise self._diverged(str(error), self.iteration + 1) from error
         row = dict.fromkeys(LOG_COLUMNS)
@@ -290,6 +294,14 @@ class Run:
             f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
             f" {self.config.lr}"
         )
+
+
+def _by_heart(dataset: Dataset, count: int) -> Dataset:
+    if count > len(dataset):
+        raise ValueError(
+            f"by_heart must be at most {len(dataset)}, the samples there are; got {count}"
+        )
+    return First(dataset, count)
 
 
 def _check_batch(config: Config) -> None:

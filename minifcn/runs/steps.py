@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -15,10 +15,19 @@ from minifcn.metrics import ConfusionMatrix
 from minifcn.tensor import Tensor, no_grad
 
 
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """The loss by default: functional.cross_entropy, a mean over the labels that are not VOID."""
+    return F.cross_entropy(scores, labels, ignore_index=VOID)
+
+
 def train_step(
-    model: nn.Module, optimizer: optim.Optimizer, images: np.ndarray, labels: np.ndarray
+    model: nn.Module,
+    optimizer: optim.Optimizer,
+    images: np.ndarray,
+    labels: np.ndarray,
+    compute_loss: Callable[[Tensor, Tensor], Tensor] = cross_entropy,
 ) -> float:
-    """Forward, loss, backward, update; return the loss, a mean over the labels that are not VOID.
+    """Forward, loss, backward, update; return the loss.
 
     Raises:
         FloatingPointError: the loss is not finite; the weights are as they were.
@@ -26,8 +35,7 @@ def train_step(
     device = next(model.parameters()).device
     with np.errstate(all="ignore"):  # what is not finite is found and named below
         scores = model(Tensor(to_device(images, device)))
-        truth = Tensor(to_device(labels, device))
-        loss = F.cross_entropy(scores, truth, ignore_index=VOID)
+        loss = compute_loss(scores, Tensor(to_device(labels, device)))
         value = loss.item()
         if not np.isfinite(value):
             raise FloatingPointError(f"loss is {value}")

@@ -1,0 +1,189 @@
+"""minifcn train --kernels and --mistake: on a student's functions, or with a mistake on purpose."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import minifcn
+from minifcn.commands.progress import Progress, looking
+from minifcn.commands.terminal import say
+
+if TYPE_CHECKING:
+    from minifcn.course.training.kernels import OwnKernels
+    from minifcn.course.training.rehearsal import Rehearsal
+    from minifcn.runs.config import Config
+    from minifcn.runs.run import Run
+
+RIGHT = "right"
+"""The folder, in that of a run with a mistake, of the run without."""
+
+Finish = Callable[["Run"], None]
+"""Trains a run to its end and shows what it has come to."""
+
+
+def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
+    """Begin a run on the functions of a course, or with a mistake, and finish it.
+
+    Raises:
+        ValueError: a folder, a mistake or a device cannot be used.
+    """
+    from minifcn.course.training.rehearsal import choose_mistake, choose_recipe
+    from minifcn.runs.folders import folder_for
+    from minifcn.runs.run import Run
+
+    if choices["device"] == "cuda":
+        raise ValueError("device must be cpu for functions of a course; got --device cuda")
+    given = choices | {"device": "cpu"}
+    if given["kernels"] is not None:
+        given["kernels"] = os.path.abspath(given["kernels"])
+    right = own = _load(given["kernels"])
+    if given["mistake"] is None:
+        config, rehearsal = choose_recipe(given, own)
+    else:
+        config, rehearsal, own = choose_mistake(given["mistake"], given, right)
+        _say_mistake(own)
+    with folder_for(out, f"{Path(config.data).name}-{config.model}-own") as folder:
+        run = Run.start(config, folder, minifcn.__version__, looking)
+        _say_cost(run, rehearsal, own)
+        _train(run, own, right, finish)
+
+
+def go_on(run: Run, folder: str | None, finish: Finish) -> None:
+    """Go on with such a run; `folder` is where the functions are now, if that was moved.
+
+    Raises:
+        ValueError: its functions are not there any more.
+    """
+    from minifcn.course.training.functions import mistaken_pieces
+    from minifcn.course.training.kernels import OwnKernels
+
+    if folder is not None and run.config.kernels is None:
+        raise ValueError(f"kernels of {run.folder} are minifcn's; got --kernels {folder}")
+    right = own = _load(folder or run.config.kernels)
+    if run.config.mistake is not None:
+        (piece,) = mistaken_pieces(run.config.mistake)
+        own = OwnKernels(right.pieces | {piece.name: piece})
+        _say_mistake(own)
+    _train(run, own, right, finish)
+
+
+def are_used(config: Config) -> bool:
+    """Whether a run computes by others than minifcn's kernels."""
+    return config.kernels is not None or config.mistake is not None
+
+
+def _load(folder: str | None) -> OwnKernels:
+    """Load the functions of a folder that pass their checks, and say which do."""
+    from minifcn.course.training.functions import load_pieces
+    from minifcn.course.training.kernels import OwnKernels
+
+    if folder is None:
+        return OwnKernels({})
+    pieces, reasons = load_pieces(Path(folder))
+    say(f"yours: {', '.join(pieces) or 'nothing yet'}")
+    for reason in dict.fromkeys(reasons.values()):
+        names = [name for name, own in reasons.items() if own == reason]
+        say(f"minifcn's: {', '.join(names)} ({reason})")
+    return OwnKernels(pieces)
+
+
+# -- Training ------------------------------------------------------------------------------------
+
+
+def _train(run: Run, own: OwnKernels, right: OwnKernels, finish: Finish) -> None:
+    """Train a run by its functions; one with a mistake after the same without it."""
+    beside = _without_mistake(run, right) if run.config.mistake else None
+    with _using(own, run):
+        finish(run)
+    for name, failure in own.failures.items():
+        say(f"{name} failed, and minifcn's has computed since: {failure}")
+    if beside is not None:
+        _compare(run, beside)
+
+
+def _using(own: OwnKernels, run: Run) -> ExitStack:
+    """Put the functions into their places."""
+    from minifcn import kernels
+
+    places = ExitStack()
+    places.enter_context(kernels.use(own))
+    run.compute_loss = own.compute_loss
+    if run.iteration == 0:
+        own.prepare(run.model)
+    return places
+
+
+def _without_mistake(run: Run, right: OwnKernels) -> Run:
+    """Train the same run without its mistake, or as much as is missing of that."""
+    from minifcn.runs.run import Run
+
+    folder = run.folder / RIGHT
+    if (folder / "config.json").exists():
+        beside = Run.resume(folder)
+    else:
+        config = dataclasses.replace(run.config, mistake=None)
+        beside = Run.start(config, folder, minifcn.__version__)
+    if beside.iteration < beside.config.iterations:
+        say(f"first without the mistake, in {folder}")
+        progress = Progress(beside.config.iterations, beside.iteration)
+        with _using(right, beside), progress:
+            beside.train(progress)
+    return beside
+
+
+def _compare(run: Run, beside: Run) -> None:
+    """Say and draw what the mistake has done."""
+    from minifcn.plots import plot_beside
+
+    logs = {"right": beside.log, "with the mistake": run.log}
+    columns = {name: {key: [row[key] for row in log] for key in log[0]}
+               for name, log in logs.items()}  # fmt: skip
+    said = [f"{name}: loss {_mean(log[:10]):.3f}, at the end {_mean(log[-10:]):.3f}; mean IU"
+            f" {log[-1]['mean_iu']:.3f}" for name, log in logs.items()]  # fmt: skip
+    trains = _mean(run.log[-10:]) < _mean(run.log[:10])
+    verdict = "this bug still trains" if trains else "this bug does not train"
+    plot_beside(run.folder / "beside.png", columns, f"{run.config.mistake}: {verdict}")
+    for line in [*said, f"{verdict}: {run.folder / 'beside.png'}"]:
+        say(line)
+
+
+def _mean(rows: list[dict[str, float | None]]) -> float:
+    return sum(float(row["loss"] or 0) for row in rows) / len(rows)
+
+
+# -- What is said before -------------------------------------------------------------------------
+
+
+def _say_mistake(own: OwnKernels) -> None:
+    for piece in own.pieces.values():
+        if piece.mistake is not None:
+            say(f"the mistake, in {piece.name}: {piece.mistake.id}: {piece.mistake.words}")
+
+
+def _say_cost(run: Run, rehearsal: Rehearsal, own: OwnKernels) -> None:
+    """Say how long all will take, and what takes most of it."""
+    seconds = rehearsal.total(run.config, len(run.val_data))
+    dear = [f"{name} {taken:.2g} s" for name, taken in list(rehearsal.shares.items())[:3]]
+    of = f", of which {', '.join(dear)}" if dear else ""
+    say(f"a step takes {rehearsal.step:.2g} s{of}; all of it {_duration(seconds)}")
+    for name in list(rehearsal.shares)[:1]:
+        piece = own.pieces.get(name)
+        if piece is not None and piece.mistake is None and (times := piece.times_slower()) >= 2:
+            from minifcn.course.exercises import find_exercise
+            from minifcn.course.training.functions import USED
+
+            number = find_exercise(USED[name]).tutorial
+            say(f"your {name} takes {float(f'{times:.2g}'):,.0f} times as long as whole arrays would take"
+                f" (tutorial {number:02})")  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    """'about 40 seconds', 'about 7 minutes'."""
+    if seconds < 90:
+        return f"about {max(round(seconds), 1)} seconds"
+    return f"about {round(seconds / 60)} minutes"
