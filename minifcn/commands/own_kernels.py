@@ -97,9 +97,16 @@ def _load(folder: str | None) -> OwnKernels:
 
 def _train(run: Run, own: OwnKernels, right: OwnKernels, finish: Finish) -> None:
     """Train a run by its functions; one with a mistake after the same without it."""
+    from minifcn.runs.interrupt import TrainingDivergedError
+
     beside = _without_mistake(run, right) if run.config.mistake else None
     with _using(own, run):
-        finish(run)
+        try:
+            finish(run)
+        except TrainingDivergedError as error:
+            if beside is None or not run.log:
+                raise
+            say(str(error))
     for name, failure in own.failures.items():
         say(f"{name} failed, and minifcn's has computed since: {failure}")
     if beside is not None:
@@ -141,18 +148,22 @@ def _compare(run: Run, beside: Run) -> None:
     from minifcn.plots import plot_beside
 
     logs = {"right": beside.log, "with the mistake": run.log}
+    for name, log in logs.items():
+        score = log[-1]["mean_iu"]
+        end = "no score" if score is None else f"mean IU {score:.3f}"
+        say(f"{name}: loss {log[0]['loss']:.3f}, at the end {_last_loss(log):.3f}; {end}")
+    whole = len(run.log) == run.config.iterations
+    trains = whole and _last_loss(run.log) < float(run.log[0]["loss"] or 0)
+    verdict = "this bug still trains" if trains else "this bug does not train"
     columns = {name: {key: [row[key] for row in log] for key in log[0]}
                for name, log in logs.items()}  # fmt: skip
-    said = [f"{name}: loss {_mean(log[:10]):.3f}, at the end {_mean(log[-10:]):.3f}; mean IU"
-            f" {log[-1]['mean_iu']:.3f}" for name, log in logs.items()]  # fmt: skip
-    trains = _mean(run.log[-10:]) < _mean(run.log[:10])
-    verdict = "this bug still trains" if trains else "this bug does not train"
     plot_beside(run.folder / "beside.png", columns, f"{run.config.mistake}: {verdict}")
-    for line in [*said, f"{verdict}: {run.folder / 'beside.png'}"]:
-        say(line)
+    say(f"{verdict}: {run.folder / 'beside.png'}")
 
 
-def _mean(rows: list[dict[str, float | None]]) -> float:
+def _last_loss(log: list[dict[str, float | None]]) -> float:
+    """The mean loss of the last ten iterations, or of the second half of fewer."""
+    rows = log[-min(10, (len(log) + 1) // 2) :]
     return sum(float(row["loss"] or 0) for row in rows) / len(rows)
 
 
@@ -178,8 +189,10 @@ def _say_cost(run: Run, rehearsal: Rehearsal, own: OwnKernels) -> None:
             from minifcn.course.training.functions import USED
 
             number = find_exercise(USED[name]).tutorial
-            say(f"your {name} takes {float(f'{times:.2g}'):,.0f} times as long as whole arrays would take"
-                f" (tutorial {number:02})")  # fmt: skip
+            say(
+                f"your {name} takes {float(f'{times:.2g}'):,.0f} times as long as with whole"
+                f" arrays (tutorial {number:02})"
+            )
 
 
 def _duration(seconds: float) -> str:

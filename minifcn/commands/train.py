@@ -33,9 +33,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
     add("--by-heart", type=int, metavar="N", help="train and score on the first N samples: a check")
     add("--kernels", type=options.name, metavar="DIR", help="compute by the functions of a course")
-    add(
-        "--mistake", type=options.name, metavar="ID", help="train with a known mistake, and without"
-    )
+    add("--mistake", metavar="ID", help="train with a known mistake, and without")
     add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
     options.add_device(parser)
     add("--evaluate-every", type=int, metavar="N", help="iterations between validations")

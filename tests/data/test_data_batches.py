@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from minifcn.data import VOID, Batches, InMemory, open_dataset
+from minifcn.data import VOID, Batches, First, InMemory, open_dataset
 from minifcn.data.transforms import denormalise
 
 
@@ -197,3 +197,25 @@ def test_in_memory_samples_cannot_be_changed():
 def test_in_memory_ends_like_a_sequence():
     with pytest.raises(IndexError):
         InMemory(Numbered(2))[2]
+
+
+# -- First ---------------------------------------------------------------------------------------
+
+
+def test_first_is_the_dataset_cut_short():
+    whole = open_dataset("shapes", "val", size=(8, 8))
+    first = First(whole, 3)
+    assert len(first) == 3
+    assert (first.classes, first.name(2)) == (whole.classes, whole.name(2))
+    for one, other in zip(first[2], whole[2], strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(first[-1][1], whole[2][1])
+    with pytest.raises(IndexError):
+        first[3]
+    assert set(Batches(first, 2).indices(7)) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("count", [0, 201])
+def test_first_has_at_least_one_and_at_most_all(count):
+    with pytest.raises(ValueError, match=f"count must be from 1 to 200, the samples; got {count}"):
+        First(open_dataset("shapes", "val", size=(8, 8)), count)

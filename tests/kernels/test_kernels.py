@@ -442,6 +442,16 @@ def test_each_implementation_can_be_asked_for(monkeypatch):
     assert kernels.relu(X) == "cpu"
 
 
+def test_an_object_with_the_kernels_can_be_asked_for():
+    class Doubling:
+        def relu(self, x):
+            return 2 * cpu.relu(x)
+
+    with kernels.use(Doubling()):
+        np.testing.assert_array_equal(kernels.relu(X), 2 * np.maximum(X, 0))
+    np.testing.assert_array_equal(kernels.relu(X), np.maximum(X, 0))
+
+
 def test_an_implementation_that_does_not_exist():
-    with pytest.raises(ValueError, match="^name must be one of reference, cpu, gpu; got 'cuda'$"):
+    with pytest.raises(ValueError, match="^implementation must be one of reference, cpu, gpu; got"):
         kernels.use("cuda").__enter__()

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from minifcn.data.palettes import default_palette
-from minifcn.plots import plot_confusion, plot_curves, plot_iou
+from minifcn.plots import plot_beside, plot_confusion, plot_curves, plot_iou
 from minifcn.plots.canvas import DPI
 from minifcn.plots.confusion import percentage, row_shares
 from minifcn.plots.runs import trailing_mean
@@ -205,3 +205,33 @@ def test_wrong_confusions_are_named(tmp_path, counts, classes, message):
 )
 def test_percentage_rounds_nothing_to_zero_or_all(share, text):
     assert percentage(share) == text
+
+
+# -- Two runs ------------------------------------------------------------------------------------
+
+
+def test_two_runs_beside_each_other_hold_both_logs(tmp_path, drawn, log):
+    short = {name: column[:30] for name, column in log.items()}
+    plot_beside(tmp_path / "a.png", {"right": log, "wrong": short}, "a bug")
+    loss, score = drawn[0].axes
+    raw, smooth, other, other_smooth = loss.lines
+    np.testing.assert_array_equal(raw.get_ydata(), log["loss"])
+    np.testing.assert_allclose(smooth.get_ydata(), trailing_mean(log["loss"], 3))
+    np.testing.assert_array_equal(other.get_ydata(), log["loss"][:30])
+    assert smooth.get_linestyle() != other_smooth.get_linestyle()
+    right, wrong = score.lines
+    np.testing.assert_allclose(right.get_xydata(), [[0, 0.2], [20, 0.4], [40, 0.6]])
+    np.testing.assert_allclose(wrong.get_xydata(), [[0, 0.2], [20, 0.4]])
+    assert labels_of(score) == ["right: mean IU 0.600", "wrong: mean IU 0.400"]
+    assert drawn[0].get_suptitle() == "a bug"
+
+
+def test_a_run_without_scores_beside_another_says_so(tmp_path, drawn, log):
+    bare = {"iteration": [1], "loss": [2.0], "mean_iu": [None]}
+    plot_beside(tmp_path / "a.png", {"right": log, "wrong": bare}, "a bug")
+    assert labels_of(drawn[0].axes[1])[1] == "wrong: no score"
+
+
+def test_one_run_has_nothing_beside_it(tmp_path, log):
+    with pytest.raises(ValueError, match="logs must be two, got 1"):
+        plot_beside(tmp_path / "a.png", {"right": log}, "a bug")

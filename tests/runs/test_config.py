@@ -18,6 +18,19 @@ def save(path, **changes):
     return path
 
 
+def test_a_config_from_before_own_kernels_is_read(tmp_path):
+    path = save(tmp_path / "config.json")
+    values = json.loads(path.read_text())
+    for name in ("by_heart", "kernels", "mistake"):
+        del values[name]
+    path.write_text(json.dumps(values))
+    assert Config.load(path) == Config(classes=CLASSES)
+    del values["lr"]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match="see lr"):
+        Config.load(path)
+
+
 # -- Recipes -------------------------------------------------------------------------------------
 
 
