@@ -111,7 +111,7 @@ def test_a_picture_shows_what_is_wrong(cli, course, tmp_path):
         (("check", "nowhere"), "nowhere is no folder"),
         (("check", "."), "has no exercises"),
         (("check", "my-course", "waves"), "exercise must be one of"),
-        (("check", "my-course", "loss"), "is not there: minifcn course start"),
+        (("check", "my-course", "convolution", "loss"), "is not there: minifcn course start"),
         (("hint", "loss"), "give --folder DIR"),
     ],
 )
@@ -125,9 +125,46 @@ def test_a_state_that_is_no_state_is_refused(refused, course):
     assert "not what minifcn wrote" in refused("course", "hint", "convolution", "--folder", course)
 
 
-def test_a_file_that_is_no_text_is_refused(refused, course):
-    (course / "convolution.py").write_bytes(b"\xff\xfe\x00")
-    assert "not a readable text file" in refused("course", "check", course)
+UNREADABLE = {
+    "UTF-16": ("\ufeff" + FLIPPED).encode("utf-16-le"),
+    "UTF-8: see line 2": "import numpy as np\n# Größe\n".encode("cp1252"),
+    "save it as UTF-8": b"# coding: no-such-encoding\n",
+}
+
+
+@pytest.mark.parametrize("said", UNREADABLE)
+def test_a_file_that_is_no_text_fails_and_the_others_are_checked(cli, course, said):
+    (course / "columns.py").write_bytes(UNREADABLE[said])
+    result = cli("course", "check", course)
+    assert result.code == 1
+    columns, convolution = result.out.splitlines()[:2]
+    assert columns.split() == ["columns", "0", "of", "2", "error"]
+    assert "conv.flip" in convolution
+    assert said in result.out
+    line, _ = cli("course", "check", course, "--json").out.splitlines()
+    assert {part["status"] for part in json.loads(line)["parts"]} == {"error"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("# Größe\n" + RIGHT).encode("utf-8-sig"),
+        ("# coding: cp1252\n# Größe\n" + RIGHT).encode("cp1252"),
+        RIGHT.replace("\n", "\r\n").encode(),
+        RIGHT.replace("    ", "\t").encode(),
+    ],
+    ids=["with a mark", "an encoding that is named", "lines of Windows", "tabs"],
+)
+def test_a_right_file_passes_however_it_was_saved(cli, course, content):
+    (course / "convolution.py").write_bytes(content)
+    assert cli("course", "check", course).code == 0
+
+
+def test_exercises_may_be_called_by_their_files(cli, refused, course):
+    assert "conv.flip" in cli("course", "check", course, "convolution.py").out
+    assert cli("course", "hint", "convolution.py", "--folder", course).code == 0
+    said = refused("course", "check", course / "convolution.py")
+    assert f"minifcn course check {course} convolution" in said
 
 
 EMPTY = "def conv2d(x, weight, bias, stride, padding):\n    "
