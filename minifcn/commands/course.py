@@ -141,7 +141,7 @@ def _exercise(name: str) -> str:
 
 
 def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
-    from minifcn.course.exercises.messages import message, record, table
+    from minifcn.course.exercises.messages import messages, record, table
 
     reports = []
     for name in names:
@@ -151,8 +151,7 @@ def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
             print(json.dumps(record(report)), flush=True)
     if not choices.json:
         print(table(reports))
-        wrong = [p for r in reports for p in r.parts if p.status not in ("pass", "not-written")]
-        for text in dict.fromkeys(map(message, wrong)):
+        for text in dict.fromkeys(text for report in reports for text in messages(report)):
             print(f"\n{text}")
     if choices.plot:
         _plot(choices.plot, reports)

@@ -252,7 +252,8 @@ def failure(error, source):
     if isinstance(error, SyntaxError):
         lines = [error.lineno]
     try:
-        text = str(error).splitlines()[0][:200] if str(error) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        text = said.splitlines()[0][:200] if said else ""
     except Exception:
         text = ""
     return {"type": type(error).__name__[:60], "message": text, "line": (lines or [None])[-1]}

@@ -9,7 +9,7 @@ from minifcn.course import check
 from minifcn.course.exercises import NAMES, find_exercise
 from minifcn.course.exercises import checker as checking
 from minifcn.course.exercises.folder import STATE
-from minifcn.course.exercises.messages import WORDS, message, record
+from minifcn.course.exercises.messages import WORDS, message, messages, record, told_apart
 
 RIGHT = """
 import numpy as np
@@ -174,7 +174,7 @@ SOURCES = {
         "return np", "return np.float32(1) * np"
     ).replace("return ", "return (").rstrip() + ").astype('f4')",
     "raised ZeroDivisionError in line 2": EMPTY + "1 / 0",
-    "is of type NoneType": EMPTY + "pass",
+    "is None (is a return missing?), expected a float64 array": EMPTY + "pass",
     "has shape (2, 4, 4, 4, 1)": RIGHT.rstrip() + "\n\nold = conv2d\n"
     "def conv2d(**all):\n    return old(**all)[..., None]",
     "raised SyntaxError in line 1": "def",
@@ -194,6 +194,68 @@ def test_what_is_said_of_other_faults(said):
 def test_a_file_that_cannot_be_read_is_no_matter_of_a_case():
     (part,) = checking.check(find_exercise("convolution"), "def").parts
     assert message(part).count("\n") == 0
+
+
+LOOP = "def max_unpool2d(**all):\n    while True: pass"
+PAIR = """
+def conv_output_size(size, kernel_size, stride, padding, dilation):
+    return (size + 2 * padding - kernel_size) // stride + 1
+
+def conv_transpose_output_size(size, kernel_size, stride, padding, output_padding, dilation):
+    return size
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def", ["sizes.py raised SyntaxError in line 1: invalid syntax."]),
+        ("import torch", ["sizes.py raised ImportError in line 1: an exercise is solved with"
+                          " NumPy alone; it imports torch."]),
+        ("", ["conv_output_size, size is not written yet: there is no function conv_output_size.",
+              "conv_transpose_output_size, size is not written yet: there is no function"
+              " conv_transpose_output_size."]),
+        (PAIR.split("def conv_transpose")[0].replace("return", "raise NotImplementedError #")
+         + "def conv_transpose_output_size(**all): 1 / 0",
+         ["conv_transpose_output_size, size raised ZeroDivisionError in line 5: division by"
+          " zero."]),
+    ],
+    ids=["a syntax error", "an import", "nothing", "one as in the stub"],
+)  # fmt: skip
+def test_what_is_the_same_for_all_of_a_file_is_said_once(source, said):
+    found = messages(checking.check(find_exercise("sizes"), source))
+    assert [" ".join(text.partition("\nSeen with")[0].split()) for text in found] == said
+
+
+def test_what_is_the_same_for_all_results_of_a_function_is_said_once():
+    exercise = find_exercise("pooling")
+    source = "def max_pool2d(**all): pass\ndef max_pool2d_backward(**all): raise ValueError('no')"
+    one, other = messages(checking.check(exercise, source))
+    assert one.startswith("max_pool2d returned None (is a return missing?), expected 2 results.\n")
+    assert other.startswith("max_pool2d_backward, gradient of x raised ValueError in line 2: no.\n")
+
+
+def test_a_call_without_an_end_is_asked_about():
+    report = checking.check(find_exercise("unpooling"), LOOP, seconds=2)
+    assert messages(report)[0].splitlines()[0].endswith("is there a loop without an end?")
+
+
+def test_a_single_number_is_not_the_first_of_several():
+    one, _ = messages(checking.check(find_exercise("sizes"), PAIR))
+    assert "\nExpected 13, got 15.\n" in one
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((1.5, 2.5), ("1.5", "2.5")),
+        ((1.73167476, 1.73166675), ("1.73167476", "1.73166675")),
+        ((1.0, 1.0 + 2e-12), ("1", "1.000000000002")),
+        ((0.0, float("nan")), ("0", "nan")),
+    ],
+)
+def test_numbers_have_as_many_digits_as_it_takes_to_tell_them_apart(numbers, said):
+    assert told_apart(*numbers) == said
 
 
 def test_a_notebook_checks_functions(capsys):

@@ -72,7 +72,10 @@ def cases(generator: np.random.Generator) -> list[Case]:
 def weight_cases(generator: np.random.Generator) -> list[Case]:
     """Even factors and odd ones, several channels and one."""
     return [
-        Case(f"{channels} channels, factor {factor}", {"channels": channels, "factor": factor})
+        Case(
+            f"{channels} channel{'s' * (channels != 1)}, factor {factor}",
+            {"channels": channels, "factor": factor},
+        )
         for channels, factor in ((3, 2), (2, 3), (4, 4), (1, 2))
     ]
 
