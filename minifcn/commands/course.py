@@ -110,6 +110,10 @@ def _start(choices: argparse.Namespace) -> int:
 
 def _check(choices: argparse.Namespace) -> int:
     names = _names(choices.folder, choices.exercises)
+    if choices.plot:
+        from minifcn.plots.canvas import check_path
+
+        check_path(choices.plot)
     if choices.watch:
         _watch(choices, names)
     return _check_once(choices, names)

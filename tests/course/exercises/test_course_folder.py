@@ -1,5 +1,6 @@
 """A student's folder, what is said of it, and the command."""
 
+import itertools
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ from minifcn.course.exercises import NAMES, find_exercise
 from minifcn.course.exercises import checker as checking
 from minifcn.course.exercises.folder import STATE
 from minifcn.course.exercises.messages import WORDS, message, messages, record, told_apart
+from minifcn.course.exercises.picture import plot_wrong
 
 RIGHT = """
 import numpy as np
@@ -103,6 +105,35 @@ def test_a_picture_shows_what_is_wrong(cli, course, tmp_path):
     (course / "convolution.py").write_text(RIGHT)
     assert "nothing to draw" in cli("course", "check", course, "--plot", tmp_path / "no.png").err
     assert not (tmp_path / "no.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("result", "title", "numbers"),
+    [
+        (np.full((2, 3), -0.0123456), "conv2d: output", 6),
+        (np.full((4, 2, 20, 9), -0.0123456), "conv2d: output [0, 1], from (8, 2) on", 48),
+        (np.float64(0), "conv2d: output", 1),
+    ],
+)
+def test_the_picture_shows_as_many_numbers_as_can_be_read(drawn, tmp_path, result, title, numbers):
+    (function,) = find_exercise("convolution").functions
+    right = result.copy()
+    where = (0, 1, 12, 5)[: right.ndim] if right.ndim == 4 else (0,) * right.ndim
+    right = np.asarray(right)
+    right[where] = 1
+    part = checking.PartReport(function, function.parts[0], "fail", where=where, expected=1.0,
+                               result=result, right=right)  # fmt: skip
+    plot_wrong(tmp_path / "wrong.png", part)
+    (figure,) = drawn
+    assert figure.get_suptitle() == title
+    yours, expected, difference = figure.axes
+    assert len(yours.texts) == numbers
+    boxes = [text.get_window_extent() for text in difference.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_checked(refused, course):
+    assert "path must end in .png or .svg" in refused("course", "check", course, "--plot", "x.txt")
 
 
 @pytest.mark.parametrize(
