@@ -131,7 +131,8 @@ def _named(report: PartReport) -> list[str]:
     if name.match == "pair":
         listed = ", and ".join(f"{one.words} [{one.mistake}]" for one in name.switches)
         return [f"Two mistakes together: {listed}.", name.switches[0].question]
-    if report.status != "fail" or report.expected is None:
+    wrong_array = report.expected is not None or report.problem.startswith("has ")
+    if report.status != "fail" or not wrong_array:
         return []
     said = f"What can be said: {name.property}. " if name.property else ""
     return [f"{said}It is no mistake that I know."]

@@ -41,7 +41,7 @@ def test_start_writes_all_stubs_and_keeps_what_is_there(cli, course):
     assert sorted(path.stem for path in course.glob("*.py")) == sorted(NAMES)
     assert (course / "convolution.py").read_text() == FLIPPED
     assert f"kept as it is: {course / 'convolution.py'}" in result.err
-    assert cli("course", "start", course).out.startswith("0 exercises")
+    assert cli("course", "start", course).out == f"all 16 exercises are in {course} already\n"
 
 
 def test_start_in_a_file_is_refused(refused, tmp_path):
@@ -206,6 +206,9 @@ SOURCES = {
     ).replace("return ", "return (").rstrip() + ").astype('f4')",
     "raised ZeroDivisionError in line 2": EMPTY + "1 / 0",
     "is None (is a return missing?), expected a float64 array": EMPTY + "pass",
+    "What can be said: all numbers are right, but the shape is not. It is no mistake that I know.":
+        RIGHT.rstrip() + "\n\nold = conv2d\n"
+    "def conv2d(**all):\n    return old(**all).transpose(0, 2, 3, 1)[:, None]",
     "has shape (2, 4, 4, 4, 1)": RIGHT.rstrip() + "\n\nold = conv2d\n"
     "def conv2d(**all):\n    return old(**all)[..., None]",
     "raised SyntaxError in line 1": "def",

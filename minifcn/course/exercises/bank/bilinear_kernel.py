@@ -20,6 +20,8 @@ def bilinear_kernel(has: Has, factor: int) -> np.ndarray:
         slope, middle = factor + 0.5, float(factor)
     if has("bil.factor/slope"):
         slope = factor + 0.5
+    if has("bil.factor/middle"):
+        slope = middle
     if has("bil.factor/size"):
         slope = 2.0 * factor
     if has("bil.size"):
@@ -109,6 +111,11 @@ SWITCHES = (
     Switch(
         "bil.factor/slope",
         "the tent is too wide by half a pixel: divided by factor + 0.5",
+        "By how much does the tent fall from one number to the next?",
+    ),
+    Switch(
+        "bil.factor/middle",
+        "the tent is too narrow by half a pixel: divided by factor - 0.5, it is 0 at both ends",
         "By how much does the tent fall from one number to the next?",
     ),
     Switch(

@@ -319,8 +319,9 @@ EXERCISE = Exercise(
         "Tutorial 03, 'An engine: numbers that remember' and 'Arrays: what was repeated is"
         " summed'.",
         "order: every node once, after all its inputs. backward: gradient of output = ones; from"
-        " the last node to the first, for each input i: gradient of it += sum_to_shape("
-        "gradients[i](gradient of the node), shape of it). sum_to_shape: sum over the axes that"
+        " the last node to the first, for each input i: gradient of it = the sum,"
+        " a new array, of what it has so far and sum_to_shape(gradients[i](gradient of the node),"
+        " shape of it). sum_to_shape: sum over the axes that"
         " are new, and over those that are 1 in shape, the latter stay as axes of 1.",
     ),
     tutorial=3,
