@@ -101,7 +101,10 @@ def _start(choices: argparse.Namespace) -> int:
     new, kept = start(choices.folder)
     for path in kept:
         say(f"kept as it is: {path}")
-    print(f"{len(new)} exercises in {choices.folder}, in the order of the tutorials:")
+    if new:
+        print(f"{len(new)} exercises in {choices.folder}, in the order of the tutorials:")
+    else:
+        print(f"all {len(kept)} exercises are in {choices.folder} already")
     for path in new:
         print(f"  {path.name}")
     say(f"check with: minifcn course check {choices.folder}")
@@ -257,6 +260,8 @@ def _hint(choices: argparse.Namespace) -> int:
 
     hint, number, count = next_hint(_folder(choices), choices.exercise)
     print(f"{number} of {count}: {hint}")
+    if number == count:
+        say(f"the last one; after it: minifcn course answer {choices.exercise} --give-up")
     return 0
 
 
