@@ -96,17 +96,18 @@ def run(choices: argparse.Namespace) -> int:
 
 
 def _start(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises import find_exercise
     from minifcn.course.exercises.folder import start
 
     new, kept = start(choices.folder)
     for path in kept:
         say(f"kept as it is: {path}")
     if new:
-        print(f"{len(new)} exercises in {choices.folder}, in the order of the tutorials:")
+        print(f"{len(new)} exercises in {choices.folder}, to be done in this order:")
     else:
         print(f"all {len(kept)} exercises are in {choices.folder} already")
     for path in new:
-        print(f"  {path.name}")
+        print(f"  {path.name:24} tutorial {find_exercise(path.stem).tutorial:02}")
     say(f"check with: minifcn course check {choices.folder}")
     return 0
 

@@ -1,6 +1,6 @@
 """Exercises that are checked: each piece of FCN-8s, written by a student, and the mistake named.
 
-`EXERCISES` has them in the order of the tutorials; the bank of mistakes is in bank/, one file each.
+`NAMES` has them in the order in which they are done; the bank of mistakes is in bank/, a file each.
 """
 
 from __future__ import annotations

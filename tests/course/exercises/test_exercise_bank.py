@@ -115,6 +115,22 @@ def test_no_answer_or_stub_imports_more_than_numpy_and_the_standard_library():
             assert not isinstance(node, ast.ImportFrom) or node.module in ("math",)
 
 
+@pytest.mark.parametrize("name", WRITTEN)
+def test_the_sections_that_a_hint_sends_to_are_there(name):
+    exercise = find_exercise(name)
+    texts = {
+        path.name[:2]: re.findall(r"^# #+ (.*)$", path.read_text(encoding="utf-8"), re.M)
+        for path in (FOLDER.parents[2] / "tutorials").glob("[0-9]*.py")
+    }
+    where = exercise.hints[1]
+    numbers = re.findall(r"[Tt]utorial (\d\d)", where)
+    assert f"{exercise.tutorial:02}" in numbers
+    titles = re.findall(r"'(.+?)'(?=[ ,;.:])", where)
+    assert titles
+    for title in titles:
+        assert any(title in texts[number] for number in numbers), title
+
+
 def test_the_page_counts_the_mistakes_that_are_known():
     page = (FOLDER.parents[2] / "docs" / "EXERCISES.md").read_text(encoding="utf-8")
     rows = {name: int(count) for name, count in re.findall(r"^\| `(\w+)` \| (\d+) \|", page, re.M)}

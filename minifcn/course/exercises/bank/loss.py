@@ -292,7 +292,7 @@ EXERCISE = Exercise(
         "What changes in p if the same number is added to all scores of a pixel? And how many"
         " pixels share the mean?",
         "Tutorial 05, 'From scores to probabilities', 'How wrong is it?' and 'Which way is down?';"
-        " for void tutorial 01, 'Void'.",
+        " for void tutorial 01, 'Void: pixels that do not count'.",
         "With s = scores - the pixel's largest: log p = s - log(sum of exp(s) over the classes);"
         " mean = sum of -log p[label] / count; gradient = (p - 1 at the label) / count; both only"
         " over pixels that count.",

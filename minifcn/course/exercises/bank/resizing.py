@@ -243,7 +243,7 @@ EXERCISE = Exercise(
     hints=(
         "A row of two pixels becomes a row of four: where among the two do the centres of the four"
         " lie?",
-        "Tutorial 07, 'What stride costs'; tutorial 10, 'Avoid it: resize, then convolve'.",
+        "Tutorial 07, 'What stride costs'; tutorial 10, 'A remedy: resize, then convolve'.",
         "s = min(max((r + 0.5) * H / OH - 0.5, 0), H - 1); low = floor(s); high = min(low + 1,"
         " H - 1); row r = (1 - (s - low)) * row low + (s - low) * row high. Then the same along the"
         " columns. nearest: y[n, c, r, q] = x[n, c, r // factor, q // factor].",

@@ -225,7 +225,8 @@ EXERCISE = Exercise(
     ),
     hints=(
         "Which pixels are counted, and in which cell? Which classes have a union at all?",
-        "Tutorial 01, 'The confusion matrix', 'Intersection over union' and 'Void'.",
+        "Tutorial 01, 'The confusion matrix', 'Intersection over union' and 'Void: pixels that do"
+        " not count'.",
         "matrix[i, j] = how many pixels have truth i, prediction j, and truth other than void;"
         " iu[i] = matrix[i, i] / (sum of row i + sum of column i - matrix[i, i]), NaN for 0 / 0;"
         " the mean is over what is not NaN.",

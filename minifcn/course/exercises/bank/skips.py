@@ -308,10 +308,10 @@ EXERCISE = Exercise(
     hints=(
         "Through one convolution: in which output does the pixel x of the input lie in the middle?"
         " Through a transposed one: where is the middle of what the pixel x puts down?",
-        "Tutorial 12, 'Where is a cell?', 'Why crop by 19?' and 'FCN-8s by hand'.",
+        "Tutorial 13, 'Where is a cell?'; for fuse tutorial 12, 'FCN-8s by hand'.",
         "conv: x -> (x + padding - (kernel - 1) / 2) / stride. transposed: x -> stride * x +"
         " (kernel - 1) / 2 - padding. From x = 0, layer by layer. fuse: upsample(upsample("
         "upsample(top, 2) + pool4, 2) + pool3, 8).",
     ),
-    tutorial=12,
+    tutorial=13,
 )
