@@ -16,6 +16,10 @@ WORDS = 120
 """The most words of a message."""
 
 
+CASES = 4
+"""The most cases that are listed."""
+
+
 def messages(report: Report) -> list[str]:
     """Say what is wrong with a file; what is the same for all parts is said once.
 
@@ -29,8 +33,18 @@ def messages(report: Report) -> list[str]:
         once = len(parts) > 1 and len({_without_name(part) for part in parts}) == 1
         for part in parts[:1] if once else parts:
             if part.problem not in ("", NOT_WRITTEN):
-                said.append(message(part, of_function=once))
+                said.append("\n".join((message(part, of_function=once), *_causes(part, report))))
     return said
+
+
+def _causes(part: PartReport, report: Report) -> list[str]:
+    """Functions that the one of an unnamed problem may call, and that are wrong themselves."""
+    wrong = {one.function.name for one in report.parts if one.status != "pass"}
+    called = [name for name in part.function.uses if name in wrong]
+    if not called or part.name.switches:
+        return []
+    names, verb = " and ".join(called), "is" if len(called) == 1 else "are"
+    return [f"Is it called here? {names} {verb} not right yet: mend that first."]
 
 
 def _is_of_file(report: Report) -> bool:
@@ -65,7 +79,9 @@ def message(report: PartReport, of_function: bool = False) -> str:
         return _filled([f"{name} {report.problem}."])
     lines = [f"{name} {_problem(report)}", *_seen(report), *_named(report)]
     if report.right_cases:
-        right = "; ".join(report.right_cases)
+        right = "; ".join(report.right_cases[:CASES])
+        if more := len(report.right_cases[CASES:]):
+            right += f"; and {more} other case{'s' * (more != 1)}"
         lines.append(f"It is right for: {right}. A test of these alone would pass it.")
     return _filled(lines)
 

@@ -283,6 +283,22 @@ def test_a_single_number_is_not_the_first_of_several():
 
 
 @pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "for: case 0. A"),
+        (4, "for: case 0; case 1; case 2; case 3. A"),
+        (5, "for: case 0; case 1; case 2; case 3; and 1 other case. A"),
+        (9, "for: case 0; case 1; case 2; case 3; and 5 other cases. A"),
+    ],
+)
+def test_of_many_right_cases_a_few_are_listed(count, said):
+    (function,) = find_exercise("convolution").functions
+    right = tuple(f"case {i}" for i in range(count))
+    part = checking.PartReport(function, function.parts[0], "fail", "is wrong", right_cases=right)
+    assert f"It is right {said} test of these" in " ".join(message(part).split())
+
+
+@pytest.mark.parametrize(
     ("numbers", "said"),
     [
         ((1.5, 2.5), ("1.5", "2.5")),

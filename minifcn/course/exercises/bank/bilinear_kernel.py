@@ -207,6 +207,7 @@ EXERCISE = Exercise(
             upsampling_weight,
             weight_cases,
             WEIGHT_SWITCHES,
+            uses=("bilinear_kernel",),
         ),
     ),
     hints=(

@@ -298,12 +298,13 @@ EXERCISE = Exercise(
         ),
         Function(
             "backward",
-            (Part("gradients", "gradients of the nodes", "any"),),
+            (Part("gradients", "dict of gradients", "any"),),
             backward,
             graph_cases,
             BACKWARD,
             check={"gradients": gradients_problem},
             form={"gradients": gradients_form},
+            uses=("topological_order", "sum_to_shape"),
         ),
         Function(
             "sum_to_shape",

@@ -303,7 +303,7 @@ EXERCISE = Exercise(
             OFFSET,
             form={"offset": lambda result, arguments: np.float64(result)},
         ),
-        Function("fuse", (Part("scores", "scores"),), fuse, fuse_cases, FUSE),
+        Function("fuse", (Part("scores", "array of scores"),), fuse, fuse_cases, FUSE),
     ),
     hints=(
         "Through one convolution: in which output does the pixel x of the input lie in the middle?"
