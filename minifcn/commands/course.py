@@ -32,11 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     start = actions.add_parser("start", help="write the stubs, never over a file that is there")
     start.add_argument("folder", type=options.path, metavar="DIR")
     check = actions.add_parser("check", help="check the exercises of a folder")
-    check.add_argument("folder", type=options.path, metavar="DIR")
+    check.add_argument(
+        "folder", type=options.path, metavar="DIR", help="that start has made; . is this one"
+    )
     check.add_argument(
         "exercises", nargs="*", metavar="EXERCISE", help="default: all in the folder"
     )
-    check.add_argument("--watch", action="store_true", help="check again when a file changes")
+    check.add_argument("--watch", action="store_true", help="and when a file changes, till Ctrl-C")
     check.add_argument(
         "--plot", type=options.path, metavar="FILE", help="draw the first wrong result"
     )
@@ -49,7 +51,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=purpose)
         action.add_argument("exercise", type=_file_stem, choices=NAMES, metavar="EXERCISE")
         action.add_argument(
-            "--folder", type=options.path, metavar="DIR", help="of the course; default: my-course"
+            "--folder",
+            type=options.path,
+            metavar="DIR",
+            help="of the course; default: my-course, or this",
         )
     _add_grade(actions.add_parser("grade", help="grade a class: a folder or a zip a student"))
     scope = actions.add_parser("gradescope", help="write an autograder for Gradescope")
