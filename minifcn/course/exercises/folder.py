@@ -128,6 +128,14 @@ def next_hint(folder: Path, name: str) -> tuple[str, int, int]:
     return hints[level - 1], level, len(hints)
 
 
+def hints_seen(folder: Path, name: str) -> int:
+    """How many hints of an exercise were asked for; 0 where that cannot be known."""
+    try:
+        return int(state_of(folder)["hints"].get(name, 0))
+    except (ValueError, TypeError, OSError):
+        return 0
+
+
 def answer(folder: Path, name: str, give_up: bool) -> str:
     """Return the answer to an exercise that has passed, or that a student gives up, which is kept.
 
@@ -150,7 +158,6 @@ def answer(folder: Path, name: str, give_up: bool) -> str:
 
 def note_passed(folder: Path, name: str, passed: bool) -> None:
     """Keep that an exercise has passed once."""
-    state = state_of(folder)
-    if passed and name not in state["passed"]:
+    if passed and name not in (state := state_of(folder))["passed"]:
         state["passed"].append(name)
         remember(folder, state)

@@ -98,6 +98,10 @@ def test_records_have_what_a_school_needs(cli, course):
     (part,) = line["parts"]
     assert (part["id"], part["status"], part["match"]) == ("conv2d.y", "fail", "exact")
     assert part["mistakes"] == ["conv.flip"]
+    assert part["hint_level"] == 0
+    cli("course", "hint", "convolution", "--folder", course)
+    (part,) = json.loads(cli("course", "check", course, "--json").out)["parts"]
+    assert part["hint_level"] == 1
     assert part["expected"] != part["got"]
 
 
@@ -145,6 +149,7 @@ def test_a_picture_that_cannot_be_is_refused_before_anything_is_checked(refused,
         (("check", "nowhere"), "nowhere is no folder"),
         (("check", "."), "has no exercises"),
         (("check", "my-course", "waves"), "exercise must be one of"),
+        (("check", "my-course", "--seed", "-1"), "seed must be at least 0; got -1"),
         (("check", "my-course", "convolution", "loss"), "is not there: minifcn course start"),
         (("hint", "loss"), "give --folder DIR"),
     ],
@@ -157,6 +162,19 @@ def test_what_cannot_be_is_refused_in_a_line(refused, course, monkeypatch, argum
 def test_a_state_that_is_no_state_is_refused(refused, course):
     (course / STATE).write_text("[1]")
     assert "not what minifcn wrote" in refused("course", "hint", "convolution", "--folder", course)
+
+
+def test_a_state_that_is_no_state_does_not_stop_a_check(cli, course):
+    (course / "convolution.py").write_text(RIGHT)
+    (course / STATE).write_text("[")
+    result = cli("course", "check", course)
+    assert (result.code, result.out) == (0, "convolution   1 of  1  passed\n")
+    assert "not remembered that convolution has passed" in result.err
+
+
+def test_an_exercise_that_is_named_twice_is_checked_once(cli, course):
+    result = cli("course", "check", course, "convolution", "convolution.py", "--json")
+    assert len(result.out.splitlines()) == 1
 
 
 UNREADABLE = {
