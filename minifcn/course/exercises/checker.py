@@ -215,9 +215,18 @@ def _raised(report: PartReport, outcome: Raised) -> PartReport:
         report.status = "error"
     if outcome.type in ("SyntaxError", "IndentationError"):
         report.case = None  # it has nothing to do with the arguments
-    if outcome.type == "RecursionError":
-        report.problem += " (it calls itself too many levels deep)"
+    for kind, said, reason in _REASONS:
+        if outcome.type == kind and said in outcome.message:
+            report.problem += f" ({reason})"
     return report
+
+
+_REASONS = (
+    ("RecursionError", "", "it calls itself too many levels deep"),
+    ("UFuncTypeError", "to dtype('int", "an array of whole numbers takes no fractions"),
+    ("OverflowError", "float infinity to integer", "an array of whole numbers holds no infinity"),
+)
+"""Exceptions, by their type and what is in their message, that say too little by themselves."""
 
 
 def _result_of(outcome: Outcome, part: int, function: Function) -> Any:

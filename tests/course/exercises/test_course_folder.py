@@ -238,6 +238,20 @@ SOURCES = {
 }  # fmt: skip
 
 
+WHOLE = {
+    "an array of whole numbers takes no fractions": "y = np.zeros_like(x); y += 0.5",
+    "an array of whole numbers holds no infinity": "np.pad(x, 1, constant_values=-np.inf)",
+}
+
+
+@pytest.mark.parametrize("said", WHOLE)
+def test_an_exception_that_says_too_little_is_explained(said):
+    source = f"import numpy as np\ndef conv2d(x, **all):\n    x = x.astype(int); {WHOLE[said]}"
+    (part,) = checking.check(find_exercise("convolution"), source).parts
+    assert part.problem.startswith("raised ")
+    assert part.problem.endswith(f" ({said})")
+
+
 @pytest.mark.parametrize("said", SOURCES)
 def test_what_is_said_of_other_faults(said):
     (part,) = checking.check(find_exercise("convolution"), SOURCES[said]).parts
