@@ -298,6 +298,14 @@ def topological_order(output):
         "    return g.sum(tuple(i for i, n in enumerate(shape) if n == 1))\n",
         "ag.broadcast_keepdims/dropped",
     ),
+    "axes of 1, one by one": (
+        "def sum_to_shape(g, shape):\n"
+        "    while g.ndim > len(shape):\n        g = g.sum(axis=0)\n"
+        "    for i, size in enumerate(shape):\n"
+        "        if size == 1:\n            g = g.sum(axis=i)\n"
+        "    return g",
+        "ag.broadcast_keepdims/one_by_one",
+    ),
     "means": (SUM_PADDED.replace(".sum(", ".mean("), "ag.broadcast/mean"),
 }  # fmt: skip
 

@@ -220,6 +220,10 @@ def sum_to_shape(has: Has, gradient: Numbers, shape: tuple[int, ...]) -> Numbers
     if has("ag.broadcast_keepdims/leading"):
         return np.asarray(gradient)
     axes = tuple(i for i, size in enumerate(shape) if size == 1)
+    if has("ag.broadcast_keepdims/one_by_one"):
+        for axis in axes:
+            gradient = summed(gradient, axis=axis)
+        return np.asarray(gradient)
     if has("ag.broadcast_keepdims/value"):
         axes = (1,) if axes else ()
     if axes:
