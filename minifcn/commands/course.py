@@ -6,11 +6,12 @@ import argparse
 import json
 import os
 import secrets
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from minifcn.commands import options
 from minifcn.commands.terminal import say
@@ -18,6 +19,8 @@ from minifcn.commands.terminal import say
 if TYPE_CHECKING:
     from minifcn.course.exercises.checker import Report
     from minifcn.course.grading.grade import Result
+
+Stamp: TypeAlias = tuple[int, int] | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -29,11 +32,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     start = actions.add_parser("start", help="write the stubs, never over a file that is there")
     start.add_argument("folder", type=options.path, metavar="DIR")
     check = actions.add_parser("check", help="check the exercises of a folder")
-    check.add_argument("folder", type=options.path, metavar="DIR")
+    check.add_argument(
+        "folder", type=options.path, metavar="DIR", help="that start has made; . is this one"
+    )
     check.add_argument(
         "exercises", nargs="*", metavar="EXERCISE", help="default: all in the folder"
     )
-    check.add_argument("--watch", action="store_true", help="check again when a file changes")
+    check.add_argument("--watch", action="store_true", help="and when a file changes, till Ctrl-C")
     check.add_argument(
         "--plot", type=options.path, metavar="FILE", help="draw the first wrong result"
     )
@@ -49,9 +54,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     for name, purpose in (("hint", "one hint further each time"), ("answer", "show the answer")):
         action = actions.add_parser(name, help=purpose)
-        action.add_argument("exercise", choices=NAMES, metavar="EXERCISE")
+        action.add_argument("exercise", type=_file_stem, choices=NAMES, metavar="EXERCISE")
         action.add_argument(
-            "--folder", type=options.path, metavar="DIR", help="of the course; default: my-course"
+            "--folder",
+            type=options.path,
+            metavar="DIR",
+            help="of the course; default: my-course, or this",
         )
     _add_grade(actions.add_parser("grade", help="grade a class: a folder or a zip a student"))
     scope = actions.add_parser("gradescope", help="write an autograder for Gradescope")
@@ -61,6 +69,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     scope.add_argument("--points", type=options.path, metavar="FILE", help="which are graded")
     action.add_argument("--give-up", action="store_true", help="before it has passed; is recorded")
+
+
+def _file_stem(name: str) -> str:
+    """A file's name without .py: exercises may be called by their files."""
+    return name.removesuffix(".py")
 
 
 def _add_grade(parser: argparse.ArgumentParser) -> None:
@@ -93,56 +106,78 @@ def run(choices: argparse.Namespace) -> int:
 
 
 def _start(choices: argparse.Namespace) -> int:
+    from minifcn.course.exercises import find_exercise
     from minifcn.course.exercises.folder import start
 
     new, kept = start(choices.folder)
     for path in kept:
         say(f"kept as it is: {path}")
-    print(f"{len(new)} exercises in {choices.folder}, in the order of the tutorials:")
+    if new:
+        print(f"{len(new)} exercises in {choices.folder}, to be done in this order:")
+    else:
+        print(f"all {len(kept)} exercises are in {choices.folder} already")
     for path in new:
-        print(f"  {path.name}")
+        print(f"  {path.name:24} tutorial {find_exercise(path.stem).tutorial:02}")
     say(f"check with: minifcn course check {choices.folder}")
     return 0
 
 
 def _check(choices: argparse.Namespace) -> int:
     names = _names(choices.folder, choices.exercises)
-    code = _check_once(choices, names)
+    if choices.seed < 0:
+        raise ValueError(f"seed must be at least 0; got {choices.seed}")
+    if choices.plot:
+        from minifcn.plots.canvas import check_path
+
+        check_path(choices.plot)
     if choices.watch:
         _watch(choices, names)
-    return code
+    return _check_once(choices, names)
 
 
 def _names(folder: Path, given: Sequence[str]) -> list[str]:
-    from minifcn.course.exercises import NAMES, find_exercise
+    from minifcn.course.exercises import NAMES
+    from minifcn.course.exercises.folder import path_of
 
+    if folder.is_file():
+        folder, name = folder.parent, folder.stem
+        raise ValueError(f"DIR must be a folder: minifcn course check {folder} {name}")
     if not folder.is_dir():
         raise ValueError(f"{folder} is no folder: minifcn course start {folder} makes it")
-    for name in given:
-        find_exercise(name)
-    names = list(given) or [name for name in NAMES if (folder / f"{name}.py").is_file()]
+    names = list(dict.fromkeys(map(_exercise, given)))
+    for name in names:
+        path_of(folder, name)
+    names = names or [name for name in NAMES if (folder / f"{name}.py").is_file()]
     if not names:
         raise ValueError(f"{folder} has no exercises: minifcn course start {folder} writes them")
     return names
 
 
-def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
-    from minifcn.course.exercises.messages import message, record, table
+def _exercise(name: str) -> str:
+    """The name of an exercise; that of its file is as good."""
+    from minifcn.course.exercises import find_exercise
 
-    reports = []
+    return find_exercise(_file_stem(name)).name
+
+
+def _check_once(choices: argparse.Namespace, names: Sequence[str]) -> int:
+    from minifcn.course.exercises.folder import hints_seen
+    from minifcn.course.exercises.messages import messages, record, table
+
+    reports, records = [], []
     for name in names:
         report = _report(choices.folder, name, choices.seed)
         reports.append(report)
+        records.append(record(report, hint_level=hints_seen(choices.folder, name)))
         if choices.json:
-            print(json.dumps(record(report)), flush=True)
+            print(json.dumps(records[-1]), flush=True)
     if not choices.json:
         print(table(reports))
-        wrong = [p for r in reports for p in r.parts if p.status not in ("pass", "not-written")]
-        for text in dict.fromkeys(map(message, wrong)):
+        for text in dict.fromkeys(text for report in reports for text in messages(report)):
             print(f"\n{text}")
     if choices.plot:
         _plot(choices.plot, reports)
-    _write_results(choices, [record(report) for report in reports])
+    _write_results(choices, records)
     return int(any(report.status != "pass" for report in reports))
 
 
@@ -158,12 +193,13 @@ def _write_results(choices: argparse.Namespace, records: list[dict[str, Any]]) -
 
 
 def _report(folder: Path, name: str, seed: int) -> Report:
-    from minifcn.course.exercises import find_exercise
-    from minifcn.course.exercises.checker import check
-    from minifcn.course.exercises.folder import note_passed, read_source
+    from minifcn.course.exercises.folder import check_file, note_passed
 
-    report = check(find_exercise(name), read_source(folder, name), seed)
-    note_passed(folder, name, report.status == "pass")
+    report = check_file(folder, name, seed)
+    try:
+        note_passed(folder, name, report.status == "pass")
+    except (ValueError, OSError) as error:  # it is checked all the same
+        say(f"not remembered that {name} has passed: {error}")
     return report
 
 
@@ -178,23 +214,44 @@ def _plot(path: Path, reports: Sequence[Report]) -> None:
     say(f"{wrong[0].function.name}, {wrong[0].part.name}: {path}")
 
 
-def _watch(choices: argparse.Namespace, names: Sequence[str]) -> None:
-    """Check what has changed, until Ctrl-C."""
-    seen = _stamps(choices.folder, names)
+def _watch(choices: argparse.Namespace, names: Sequence[str]) -> NoReturn:
+    """Check all, then what has changed, until Ctrl-C."""
+    seen = _stamps(choices.folder, names)  # before the check: what is saved meanwhile is new
+    _watched(choices, names)
     say("waiting for changes; Ctrl-C ends")
     while True:
+        sys.stdout.flush()  # a pipe would hold it back
         time.sleep(0.3)
-        now = _stamps(choices.folder, names)
-        changed = [name for name in names if now[name] != seen[name]]
+        now = _stamps(choices.folder, seen)
+        changed = [name for name in seen if now[name] != seen[name]]
         seen = now
-        if changed:
+        for name in changed:
+            if now[name] is None:  # many editors put a new file in place of the old one
+                say(f"{choices.folder / name}.py is gone; checked again when it is back")
+        if there := [name for name in changed if now[name] is not None]:
             print()
-            _check_once(choices, changed)
+            _watched(choices, there)
 
 
-def _stamps(folder: Path, names: Sequence[str]) -> dict[str, float]:
-    paths = {name: folder / f"{name}.py" for name in names}
-    return {name: path.stat().st_mtime if path.exists() else 0 for name, path in paths.items()}
+def _watched(choices: argparse.Namespace, names: Sequence[str]) -> None:
+    """Check once; what cannot be done is said, and does not end the watch."""
+    try:
+        _check_once(choices, names)
+    except (ValueError, OSError) as error:
+        say(f"minifcn: {error}")
+
+
+def _stamps(folder: Path, names: Iterable[str]) -> dict[str, Stamp]:
+    return {name: _stamp(folder / f"{name}.py") for name in names}
+
+
+def _stamp(path: Path) -> Stamp:
+    """What changes when a file is saved; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _bank(choices: argparse.Namespace) -> int:
@@ -226,6 +283,8 @@ def _hint(choices: argparse.Namespace) -> int:
 
     hint, number, count = next_hint(_folder(choices), choices.exercise)
     print(f"{number} of {count}: {hint}")
+    if number == count:
+        say(f"the last one; after it: minifcn course answer {choices.exercise} --give-up")
     return 0
 
 

@@ -162,6 +162,7 @@ def _name_parts(
 
 
 CHANGED = "is not judged: the arguments must come back unchanged"
+NOT_WRITTEN = "is not written yet"
 _MISCOUNTED = "wrong number of results"
 
 
@@ -201,7 +202,9 @@ def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> Par
 
 def _raised(report: PartReport, outcome: Raised) -> PartReport:
     if outcome.type in ("NotImplementedError", "NotWritten"):
-        report.status, report.problem = "not-written", "is not written yet"
+        report.status, report.problem = "not-written", NOT_WRITTEN
+        if outcome.type == "NotWritten":
+            report.problem += f": {outcome.message}"
         return report
     place = f" in line {outcome.line}" if outcome.line else ""
     if outcome.type == "MemoryError":
@@ -212,9 +215,18 @@ def _raised(report: PartReport, outcome: Raised) -> PartReport:
         report.status = "error"
     if outcome.type in ("SyntaxError", "IndentationError"):
         report.case = None  # it has nothing to do with the arguments
-    if outcome.type == "RecursionError":
-        report.problem += " (it calls itself too many levels deep)"
+    for kind, said, reason in _REASONS:
+        if outcome.type == kind and said in outcome.message:
+            report.problem += f" ({reason})"
     return report
+
+
+_REASONS = (
+    ("RecursionError", "", "it calls itself too many levels deep"),
+    ("UFuncTypeError", "to dtype('int", "an array of whole numbers takes no fractions"),
+    ("OverflowError", "float infinity to integer", "an array of whole numbers holds no infinity"),
+)
+"""Exceptions, by their type and what is in their message, that say too little by themselves."""
 
 
 def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
@@ -236,10 +248,7 @@ def _compared(
     expected = part_of(function.run(case.arguments), part, function)
     got = _result_of(outcome, part, function)
     if isinstance(got, Other) and got.type == _MISCOUNTED:
-        count = len(outcome.result) if isinstance(outcome.result, (tuple, list)) else 1
-        report.problem = (
-            f"returned {count} result{'s' * (count != 1)}, expected {len(function.parts)}"
-        )
+        report.problem = f"returned {_counted(outcome.result, len(function.parts))}"
         return report
     if rule := function.check.get(function.parts[part].id):
         report.problem = rule(got, expected, case.arguments)
@@ -255,6 +264,14 @@ def _compared(
         report.problem = f"has shape {array.shape}, expected {right.shape}"
         return report
     return _values(report, array, right, same(array, right))
+
+
+def _counted(result: Any, expected: int) -> str:
+    """How many results came, and were expected, in words."""
+    if isinstance(result, Other) and result.type == "NoneType":
+        return f"None (is a return missing?), expected {expected} results"
+    count = len(result) if isinstance(result, (tuple, list)) else 1
+    return f"{count} result{'s' * (count != 1)}, expected {expected}"
 
 
 def _values(
@@ -273,6 +290,8 @@ def _values(
 
 def _type_problem(got: Any, part: Part) -> str:
     """Say what is wrong with the type of a result; '' if nothing is."""
+    if isinstance(got, Other) and got.type == "NoneType":
+        return f"is None (is a return missing?), expected {_KINDS[part.kind]}"
     if isinstance(got, Other):
         return f"is of type {got.type}, expected {_KINDS[part.kind]}"
     if isinstance(got, (tuple, list)):

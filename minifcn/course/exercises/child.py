@@ -191,7 +191,8 @@ def encoded(result, numpy, arrays, nodes):
         places = {id(node): i for i, node in enumerate(nodes)}
         return {"kind": "nodes", "order": [places.get(id(node), -1) for node in result]}
     if type(result) is tuple or (type(result) is list and len(result) < 10):
-        return {"kind": "tuple", "parts": [encoded(one, numpy, arrays, nodes) for one in result]}
+        parts = [encoded(one, numpy, arrays, nodes) for one in result]
+        return {"kind": type(result).__name__, "parts": parts}
     if nodes is not None and isinstance(result, dict):
         found = [dict.get(result, id(node)) for node in nodes]
         return {"kind": "gradients", "extra": len(result) - len(nodes),
@@ -252,7 +253,8 @@ def failure(error, source):
     if isinstance(error, SyntaxError):
         lines = [error.lineno]
     try:
-        text = str(error).splitlines()[0][:200] if str(error) else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        text = said.splitlines()[0][:200] if said else ""
     except Exception:
         text = ""
     return {"type": type(error).__name__[:60], "message": text, "line": (lines or [None])[-1]}

@@ -84,6 +84,7 @@ class Function:
             answers; by the part's id.
         form: brings results to one form before they are compared with those of a mistake; by the
             part's id.
+        uses: other functions of the exercise that a student's may call.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Function:
     naming: Callable[[np.random.Generator], Sequence[Case]] = lambda generator: ()
     check: Mapping[str, Check] = field(default_factory=dict)
     form: Mapping[str, Form] = field(default_factory=dict)
+    uses: tuple[str, ...] = ()
 
     def run(self, arguments: Mapping[str, Any], on: Iterable[str] = ()) -> Any:
         """Compute the reference, with some switches on; inputs are copied."""

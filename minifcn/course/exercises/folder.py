@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
+import hashlib
+import io
 import json
+import tokenize
 from pathlib import Path
 from typing import Any
 
 from minifcn.course.exercises import NAMES, find_exercise
+from minifcn.course.exercises.checker import PartReport, Report, check
 from minifcn.system.files import read_json, write_atomically
 
 STATE = ".minifcn-course.json"
@@ -36,19 +41,62 @@ def start(folder: Path) -> tuple[list[Path], list[Path]]:
     return new, kept
 
 
-def read_source(folder: Path, name: str) -> str:
-    """Read a student's file.
+def check_file(folder: Path, name: str, seed: int = 0) -> Report:
+    """Check a student's file; one that is no text fails in all its parts, as if it raised.
 
     Raises:
-        ValueError: there is none, or it is no text.
+        ValueError: there is none.
+        OSError: it cannot be read.
+    """
+    exercise, path = find_exercise(name), path_of(folder, name)
+    content = path.read_bytes()
+    try:
+        return check(exercise, _decoded(content), seed)
+    except UnreadableError as error:
+        parts = [
+            PartReport(function, part, "error", str(error))
+            for function in exercise.functions
+            for part in function.parts
+        ]
+        return Report(exercise, parts, 0.0, hashlib.sha256(content).hexdigest(), seed)
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return the path of a student's file.
+
+    Raises:
+        ValueError: there is none.
     """
     path = folder / f"{name}.py"
     if not path.is_file():
         raise ValueError(f"{path} is not there: minifcn course start {folder} writes it")
+    return path
+
+
+class UnreadableError(ValueError):
+    """A file that is no text in the encoding that Python takes it to be in."""
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a Python file: UTF-8, but where its first lines say otherwise."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableError("is saved as UTF-16, which Python cannot read: save it as UTF-8")
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a readable text file ({type(error).__name__})") from error
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        return io.TextIOWrapper(io.BytesIO(content), encoding).read()
+    except (SyntaxError, UnicodeDecodeError):
+        line = _undecodable_line(content)
+        place = f": see line {line}" if line else ""
+        raise UnreadableError(f"is not saved as UTF-8{place}; save it as UTF-8") from None
+
+
+def _undecodable_line(content: bytes) -> int | None:
+    """The first line that is no UTF-8, counted from 1."""
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        return content.count(b"\n", 0, error.start) + 1
+    return None
 
 
 def state_of(folder: Path) -> dict[str, Any]:
@@ -80,6 +128,14 @@ def next_hint(folder: Path, name: str) -> tuple[str, int, int]:
     return hints[level - 1], level, len(hints)
 
 
+def hints_seen(folder: Path, name: str) -> int:
+    """How many hints of an exercise were asked for; 0 where that cannot be known."""
+    try:
+        return int(state_of(folder)["hints"].get(name, 0))
+    except (ValueError, TypeError, OSError):
+        return 0
+
+
 def answer(folder: Path, name: str, give_up: bool) -> str:
     """Return the answer to an exercise that has passed, or that a student gives up, which is kept.
 
@@ -102,7 +158,6 @@ def answer(folder: Path, name: str, give_up: bool) -> str:
 
 def note_passed(folder: Path, name: str, passed: bool) -> None:
     """Keep that an exercise has passed once."""
-    state = state_of(folder)
-    if passed and name not in state["passed"]:
+    if passed and name not in (state := state_of(folder))["passed"]:
         state["passed"].append(name)
         remember(folder, state)

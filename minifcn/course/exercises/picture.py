@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from minifcn.course.exercises.checker import PartReport
 from minifcn.course.exercises.naming import wrong_places
 from minifcn.plots.canvas import WIDTH, figure_file
 
-MOST = 12
-"""Rows and columns that are drawn; of larger planes, those around the first wrong number."""
+MOST = (8, 6)
+"""Rows and columns that are drawn; of larger planes, those around the first wrong number.
+
+Six numbers, such as -0.00385, are as many as can be read side by side in a third of a page.
+"""
 
 
 def plot_wrong(path: str | os.PathLike[str], report: PartReport) -> None:
@@ -25,11 +29,12 @@ def plot_wrong(path: str | os.PathLike[str], report: PartReport) -> None:
     got, right, corner = _planes(report)
     wrong = wrong_places(got, right)
     titles = ("yours", "expected", "yours - expected")
-    height = 0.9 + WIDTH / 3 * len(right) / right.shape[1]
+    height = 0.9 + WIDTH / 3 * len(right) / max(right.shape[1], 4)
     with figure_file(path, WIDTH, height, layout="constrained") as figure:
         place = ", ".join(map(str, report.where[:-2]))
         plane = f" [{place}]" if place else ""
-        figure.suptitle(f"{report.function.name}: {report.part.name}{plane}, from {corner} on")
+        part = "" if right.shape == _plane(report.right, report).shape else f", from {corner} on"
+        figure.suptitle(f"{report.function.name}: {report.part.name}{plane}{part}")
         with np.errstate(invalid="ignore"):
             shown = (got, right, got - right)
         for axes, title, numbers in zip(figure.subplots(1, 3), titles, shown, strict=True):
@@ -43,13 +48,17 @@ def plot_wrong(path: str | os.PathLike[str], report: PartReport) -> None:
 
 def _planes(report: PartReport) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """The two planes around the first wrong number, and the place of their first cell."""
-    got, right = np.asarray(report.result), np.asarray(report.right)
+    got, right = _plane(report.result, report), _plane(report.right, report)
     where = report.where or ()
-    plane = where[:-2]
-    got, right = (np.atleast_2d(array[plane]) for array in (got, right))
     at = (0,) * (2 - len(where[-2:])) + where[-2:]
     corner = tuple(
-        max(0, min(i - MOST // 2, n - MOST)) for i, n in zip(at, right.shape, strict=True)
+        max(0, min(i - most // 2, n - most))
+        for i, n, most in zip(at, right.shape, MOST, strict=True)
     )
-    part = tuple(slice(i, i + MOST) for i in corner)
+    part = tuple(slice(i, i + most) for i, most in zip(corner, MOST, strict=True))
     return got[part], right[part], corner
+
+
+def _plane(array: Any, report: PartReport) -> np.ndarray:
+    """The plane of an array in which the first wrong number is."""
+    return np.atleast_2d(np.asarray(array)[(report.where or ())[:-2]])

@@ -18,7 +18,7 @@ import minifcn
 from minifcn import machine
 from minifcn.course.exercises import find_exercise
 from minifcn.course.exercises.checker import Report, check
-from minifcn.course.exercises.messages import message, record, table
+from minifcn.course.exercises.messages import messages, record, table
 from minifcn.course.grading.submissions import Submission, find_submissions, read_submission
 from minifcn.system.files import write_atomically
 
@@ -134,9 +134,9 @@ def _text(result: Result, reports: Sequence[Report]) -> str:
     most = sum(record["max_points"] for record in result.records)
     lines = [f"{result.student}: {result.points:g} of {most:g} points", "", table(list(reports))]
     lines += [f"not read: {problem}" for problem in result.problems]
-    wrong = [p for r in reports for p in r.parts if p.status not in ("pass", "not-written")]
-    for text in dict.fromkeys(map(message, wrong)):
-        lines += ["", text]
+    for report in reports:
+        if report.status != "not-written":
+            lines += [line for text in messages(report) for line in ("", text)]
     return "\n".join(lines) + "\n"
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from minifcn.course.exercises import find_exercise
-from minifcn.course.exercises.checker import Report, check
+from minifcn.course.exercises.checker import Report
 from minifcn.course.exercises.exercise import Function, Switch
-from minifcn.course.exercises.folder import read_source
+from minifcn.course.exercises.folder import check_file
 
 USED = {
     "conv2d": "convolution",
@@ -98,7 +98,7 @@ def load_pieces(folder: Path) -> tuple[dict[str, Piece], dict[str, str]]:
         if not path.is_file():
             reasons |= dict.fromkeys(names, f"there is no {path.name}")
             continue
-        report = check(find_exercise(exercise), read_source(folder, exercise))
+        report = check_file(folder, exercise, 0)
         for name in names:
             if reason := _objection(report, name, folder):
                 reasons[name] = reason
@@ -120,7 +120,7 @@ def _objection(report: Report, name: str, folder: Path) -> str:
 def _defined(path: Path, name: str) -> Callable[..., Any]:
     """Run a file, and return a function that it defines."""
     namespace: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
-    exec(compile(path.read_text(encoding="utf-8-sig"), str(path), "exec"), namespace)
+    exec(compile(path.read_bytes(), str(path), "exec"), namespace)
     function = namespace[name]
     assert callable(function)
     return function

@@ -76,6 +76,7 @@ def both(mistake):
 
 
 WRONG = {
+    "divided by the middle": (LOOPS.replace("/ factor", "/ center"), both("bil.factor/middle")),
     "odd centre": (LOOPS.replace("factor - 0.5", "factor - 1"), both("bil.center_odd/below")),
     "centre of factor": (OGRID.replace("if k % 2 == 1", "if f % 2 == 1"),
                          both("bil.center_odd/by_factor")),

@@ -102,6 +102,18 @@ def conv2d_backward(gradient, x, weight, stride, padding):
 RIGHT = {"loops": LOOPS, "full convolution": FULL, "columns": COLUMNS, "tensordot": TENSORDOT}
 
 WRONG = {
+    "mean over the images": (
+        LOOPS.replace("g = gradient[n, f, i, j]", "g = gradient[n, f, i, j] / N"),
+        {"dx": "dx.mean/images", "dweight": "dw.mean_n", "dbias": "db.mean/images"},
+    ),
+    "mean over the places": (
+        LOOPS.replace("gradient[n, f, i, j]", "gradient[n, f, i, j] / gradient[n, f].size"),
+        {"dx": "dx.mean/places", "dweight": "dw.mean_hw", "dbias": "db.mean/places"},
+    ),
+    "channels last": (
+        LOOPS.replace("return dxp", "db = gradient.sum(axis=(0, 1, 2))\n    return dxp"),
+        {"dbias": "db.axes/width_only"},
+    ),
     "window =": (
         LOOPS.replace("weight[f] * g\n", "weight[f] * g\n").replace(
             "KW] += weight[f]", "KW] = weight[f]"

@@ -82,6 +82,15 @@ LOOP = """
 """
 ROWS, COLUMNS = "i * sh:i * sh + kh", "j * sw:j * sw + kw"
 WRONG = {
+    "no + 1 behind the division": (
+        "\n    oh, ow = oh - 1, ow - 1" + RIGHT["plain loops"],
+        "size.no_plus_one",
+    ),
+    "+ 1 before the division": (
+        "\n    oh, ow = (h + 2 * ph - kh + 1) // sh, (w + 2 * pw - kw + 1) // sw"
+        + RIGHT["plain loops"],
+        "size.plus_one_inside",
+    ),
     "windows at (i, j)": (
         LOOP.format(rows="i:i + kh", columns="j:j + kw", kernel="weight[k]"),
         "conv.stride_size_only",

@@ -1,5 +1,6 @@
 """A student's folder, what is said of it, and the command."""
 
+import itertools
 import json
 from functools import partial
 
@@ -10,7 +11,8 @@ from minifcn.course import check
 from minifcn.course.exercises import NAMES, find_exercise
 from minifcn.course.exercises import checker as checking
 from minifcn.course.exercises.folder import STATE
-from minifcn.course.exercises.messages import WORDS, message, record
+from minifcn.course.exercises.messages import WORDS, message, messages, record, told_apart
+from minifcn.course.exercises.picture import plot_wrong
 
 RIGHT = """
 import numpy as np
@@ -39,8 +41,11 @@ def test_start_writes_all_stubs_and_keeps_what_is_there(cli, course):
     assert result.code == 0
     assert sorted(path.stem for path in course.glob("*.py")) == sorted(NAMES)
     assert (course / "convolution.py").read_text() == FLIPPED
+    listed = [line.split() for line in result.out.splitlines()[1:]]
+    assert listed[0] == ["sizes.py", "tutorial", "02"]
+    assert [name for name, *_ in listed] == [f"{n}.py" for n in NAMES if n != "convolution"]
     assert f"kept as it is: {course / 'convolution.py'}" in result.err
-    assert cli("course", "start", course).out.startswith("0 exercises")
+    assert cli("course", "start", course).out == f"all 16 exercises are in {course} already\n"
 
 
 def test_start_in_a_file_is_refused(refused, tmp_path):
@@ -94,6 +99,10 @@ def test_records_have_what_a_school_needs(cli, course):
     (part,) = line["parts"]
     assert (part["id"], part["status"], part["match"]) == ("conv2d.y", "fail", "exact")
     assert part["mistakes"] == ["conv.flip"]
+    assert part["hint_level"] == 0
+    cli("course", "hint", "convolution", "--folder", course)
+    (part,) = json.loads(cli("course", "check", course, "--json").out)["parts"]
+    assert part["hint_level"] == 1
     assert part["expected"] != part["got"]
 
 
@@ -107,12 +116,42 @@ def test_a_picture_shows_what_is_wrong(cli, course, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("result", "title", "numbers"),
+    [
+        (np.full((2, 3), -0.0123456), "conv2d: output", 6),
+        (np.full((4, 2, 20, 9), -0.0123456), "conv2d: output [0, 1], from (8, 2) on", 48),
+        (np.float64(0), "conv2d: output", 1),
+    ],
+)
+def test_the_picture_shows_as_many_numbers_as_can_be_read(drawn, tmp_path, result, title, numbers):
+    (function,) = find_exercise("convolution").functions
+    right = result.copy()
+    where = (0, 1, 12, 5)[: right.ndim] if right.ndim == 4 else (0,) * right.ndim
+    right = np.asarray(right)
+    right[where] = 1
+    part = checking.PartReport(function, function.parts[0], "fail", where=where, expected=1.0,
+                               result=result, right=right)  # fmt: skip
+    plot_wrong(tmp_path / "wrong.png", part)
+    (figure,) = drawn
+    assert figure.get_suptitle() == title
+    yours, expected, difference = figure.axes
+    assert len(yours.texts) == numbers
+    boxes = [text.get_window_extent() for text in difference.texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_checked(refused, course):
+    assert "path must end in .png or .svg" in refused("course", "check", course, "--plot", "x.txt")
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("check", "nowhere"), "nowhere is no folder"),
         (("check", "."), "has no exercises"),
         (("check", "my-course", "waves"), "exercise must be one of"),
-        (("check", "my-course", "loss"), "is not there: minifcn course start"),
+        (("check", "my-course", "--seed", "-1"), "seed must be at least 0; got -1"),
+        (("check", "my-course", "convolution", "loss"), "is not there: minifcn course start"),
         (("hint", "loss"), "give --folder DIR"),
     ],
 )
@@ -126,9 +165,59 @@ def test_a_state_that_is_no_state_is_refused(refused, course):
     assert "not what minifcn wrote" in refused("course", "hint", "convolution", "--folder", course)
 
 
-def test_a_file_that_is_no_text_is_refused(refused, course):
-    (course / "convolution.py").write_bytes(b"\xff\xfe\x00")
-    assert "not a readable text file" in refused("course", "check", course)
+def test_a_state_that_is_no_state_does_not_stop_a_check(cli, course):
+    (course / "convolution.py").write_text(RIGHT)
+    (course / STATE).write_text("[")
+    result = cli("course", "check", course)
+    assert (result.code, result.out) == (0, "convolution   1 of  1  passed\n")
+    assert "not remembered that convolution has passed" in result.err
+
+
+def test_an_exercise_that_is_named_twice_is_checked_once(cli, course):
+    result = cli("course", "check", course, "convolution", "convolution.py", "--json")
+    assert len(result.out.splitlines()) == 1
+
+
+UNREADABLE = {
+    "UTF-16": ("\ufeff" + FLIPPED).encode("utf-16-le"),
+    "UTF-8: see line 2": "import numpy as np\n# Größe\n".encode("cp1252"),
+    "save it as UTF-8": b"# coding: no-such-encoding\n",
+}
+
+
+@pytest.mark.parametrize("said", UNREADABLE)
+def test_a_file_that_is_no_text_fails_and_the_others_are_checked(cli, course, said):
+    (course / "columns.py").write_bytes(UNREADABLE[said])
+    result = cli("course", "check", course)
+    assert result.code == 1
+    columns, convolution = result.out.splitlines()[:2]
+    assert columns.split() == ["columns", "0", "of", "2", "error"]
+    assert "conv.flip" in convolution
+    assert said in result.out
+    line, _ = cli("course", "check", course, "--json").out.splitlines()
+    assert {part["status"] for part in json.loads(line)["parts"]} == {"error"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ("# Größe\n" + RIGHT).encode("utf-8-sig"),
+        ("# coding: cp1252\n# Größe\n" + RIGHT).encode("cp1252"),
+        RIGHT.replace("\n", "\r\n").encode(),
+        RIGHT.replace("    ", "\t").encode(),
+    ],
+    ids=["with a mark", "an encoding that is named", "lines of Windows", "tabs"],
+)
+def test_a_right_file_passes_however_it_was_saved(cli, course, content):
+    (course / "convolution.py").write_bytes(content)
+    assert cli("course", "check", course).code == 0
+
+
+def test_exercises_may_be_called_by_their_files(cli, refused, course):
+    assert "conv.flip" in cli("course", "check", course, "convolution.py").out
+    assert cli("course", "hint", "convolution.py", "--folder", course).code == 0
+    said = refused("course", "check", course / "convolution.py")
+    assert f"minifcn course check {course} convolution" in said
 
 
 EMPTY = "def conv2d(x, weight, bias, stride, padding):\n    "
@@ -138,13 +227,30 @@ SOURCES = {
         "return np", "return np.float32(1) * np"
     ).replace("return ", "return (").rstrip() + ").astype('f4')",
     "raised ZeroDivisionError in line 2": EMPTY + "1 / 0",
-    "is of type NoneType": EMPTY + "pass",
+    "is None (is a return missing?), expected a float64 array": EMPTY + "pass",
+    "What can be said: all numbers are right, but the shape is not. It is no mistake that I know.":
+        RIGHT.rstrip() + "\n\nold = conv2d\n"
+    "def conv2d(**all):\n    return old(**all).transpose(0, 2, 3, 1)[:, None]",
     "has shape (2, 4, 4, 4, 1)": RIGHT.rstrip() + "\n\nold = conv2d\n"
     "def conv2d(**all):\n    return old(**all)[..., None]",
     "raised SyntaxError in line 1": "def",
     "the arguments must come back unchanged": "def conv2d(x, **all):\n    x[:] = 0\n    return x",
     "no mistake that I know": RIGHT.replace("bias[:", "(1 + bias * bias)[:"),
 }  # fmt: skip
+
+
+WHOLE = {
+    "an array of whole numbers takes no fractions": "y = np.zeros_like(x); y += 0.5",
+    "an array of whole numbers holds no infinity": "np.pad(x, 1, constant_values=-np.inf)",
+}
+
+
+@pytest.mark.parametrize("said", WHOLE)
+def test_an_exception_that_says_too_little_is_explained(said):
+    source = f"import numpy as np\ndef conv2d(x, **all):\n    x = x.astype(int); {WHOLE[said]}"
+    (part,) = checking.check(find_exercise("convolution"), source).parts
+    assert part.problem.startswith("raised ")
+    assert part.problem.endswith(f" ({said})")
 
 
 @pytest.mark.parametrize("said", SOURCES)
@@ -158,6 +264,84 @@ def test_what_is_said_of_other_faults(said):
 def test_a_file_that_cannot_be_read_is_no_matter_of_a_case():
     (part,) = checking.check(find_exercise("convolution"), "def").parts
     assert message(part).count("\n") == 0
+
+
+LOOP = "def max_unpool2d(**all):\n    while True: pass"
+PAIR = """
+def conv_output_size(size, kernel_size, stride, padding, dilation):
+    return (size + 2 * padding - kernel_size) // stride + 1
+
+def conv_transpose_output_size(size, kernel_size, stride, padding, output_padding, dilation):
+    return size
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def", ["sizes.py raised SyntaxError in line 1: invalid syntax."]),
+        ("import torch", ["sizes.py raised ImportError in line 1: an exercise is solved with"
+                          " NumPy alone; it imports torch."]),
+        ("", ["conv_output_size, size is not written yet: there is no function conv_output_size.",
+              "conv_transpose_output_size, size is not written yet: there is no function"
+              " conv_transpose_output_size."]),
+        (PAIR.split("def conv_transpose")[0].replace("return", "raise NotImplementedError #")
+         + "def conv_transpose_output_size(**all): 1 / 0",
+         ["conv_transpose_output_size, size raised ZeroDivisionError in line 5: division by"
+          " zero."]),
+    ],
+    ids=["a syntax error", "an import", "nothing", "one as in the stub"],
+)  # fmt: skip
+def test_what_is_the_same_for_all_of_a_file_is_said_once(source, said):
+    found = messages(checking.check(find_exercise("sizes"), source))
+    assert [" ".join(text.partition("\nSeen with")[0].split()) for text in found] == said
+
+
+def test_what_is_the_same_for_all_results_of_a_function_is_said_once():
+    exercise = find_exercise("pooling")
+    source = "def max_pool2d(**all): pass\ndef max_pool2d_backward(**all): raise ValueError('no')"
+    one, other = messages(checking.check(exercise, source))
+    assert one.startswith("max_pool2d returned None (is a return missing?), expected 2 results.\n")
+    assert other.startswith("max_pool2d_backward, gradient of x raised ValueError in line 2: no.\n")
+
+
+def test_a_call_without_an_end_is_asked_about():
+    report = checking.check(find_exercise("unpooling"), LOOP, seconds=2)
+    assert messages(report)[0].splitlines()[0].endswith("is there a loop without an end?")
+
+
+def test_a_single_number_is_not_the_first_of_several():
+    one, _ = messages(checking.check(find_exercise("sizes"), PAIR))
+    assert "\nExpected 13, got 15.\n" in one
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (1, "for: case 0. A"),
+        (4, "for: case 0; case 1; case 2; case 3. A"),
+        (5, "for: case 0; case 1; case 2; case 3; and 1 other case. A"),
+        (9, "for: case 0; case 1; case 2; case 3; and 5 other cases. A"),
+    ],
+)
+def test_of_many_right_cases_a_few_are_listed(count, said):
+    (function,) = find_exercise("convolution").functions
+    right = tuple(f"case {i}" for i in range(count))
+    part = checking.PartReport(function, function.parts[0], "fail", "is wrong", right_cases=right)
+    assert f"It is right {said} test of these" in " ".join(message(part).split())
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ((1.5, 2.5), ("1.5", "2.5")),
+        ((1.73167476, 1.73166675), ("1.73167476", "1.73166675")),
+        ((1.0, 1.0 + 2e-12), ("1", "1.000000000002")),
+        ((0.0, float("nan")), ("0", "nan")),
+    ],
+)
+def test_numbers_have_as_many_digits_as_it_takes_to_tell_them_apart(numbers, said):
+    assert told_apart(*numbers) == said
 
 
 def test_a_notebook_checks_functions(capsys):

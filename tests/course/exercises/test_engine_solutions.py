@@ -3,6 +3,10 @@
 import pytest
 from solution_checks import assert_named, assert_passes, part_checked
 
+from minifcn.course.exercises import find_exercise
+from minifcn.course.exercises.checker import check
+from minifcn.course.exercises.messages import messages
+
 HEAD = """
 import numpy as np
 from collections import defaultdict, deque
@@ -294,6 +298,14 @@ def topological_order(output):
         "    return g.sum(tuple(i for i, n in enumerate(shape) if n == 1))\n",
         "ag.broadcast_keepdims/dropped",
     ),
+    "axes of 1, one by one": (
+        "def sum_to_shape(g, shape):\n"
+        "    while g.ndim > len(shape):\n        g = g.sum(axis=0)\n"
+        "    for i, size in enumerate(shape):\n"
+        "        if size == 1:\n            g = g.sum(axis=i)\n"
+        "    return g",
+        "ag.broadcast_keepdims/one_by_one",
+    ),
     "means": (SUM_PADDED.replace(".sum(", ".mean("), "ag.broadcast/mean"),
 }  # fmt: skip
 
@@ -319,3 +331,27 @@ def test_depth_is_said_when_it_was_the_problem():
     part = part_of(source)
     assert "it calls itself too many levels deep" in part.problem
     assert part.case.name == "a chain of 900 nodes"
+
+
+CALLS = """
+def backward(output):
+    found = {id(output): np.ones(output.value.shape)}
+    for node in topological_order(output)[::-1]:
+        for one, gradient in zip(node.inputs, node.gradients):
+            part = sum_to_shape(gradient(found[id(node)]), one.value.shape)
+            found[id(one)] = found.get(id(one), 0) + part
+    return found
+"""
+
+
+def test_a_problem_that_may_come_from_another_function_says_so():
+    source = HEAD + DEPTH_FIRST + SUM_PADDED + CALLS
+    assert messages(check(find_exercise("engine"), source)) == []
+    order, gradients = messages(
+        check(find_exercise("engine"), source.replace("return topo", "return topo[::-1]"))
+    )
+    assert "ag.reversed" in order
+    assert "raised KeyError" in gradients
+    last = "Is it called here? topological_order is not right yet: mend that first."
+    assert gradients.splitlines()[-1] == last
+    assert "Is it called here?" not in order

@@ -12,6 +12,7 @@ from minifcn.course import exercises
 from minifcn.course.exercises import find_exercise
 from minifcn.course.exercises.checker import check, judge
 from minifcn.course.exercises.exercise import copied
+from minifcn.course.exercises.messages import WORDS, message
 from minifcn.course.exercises.naming import outcomes_of, same
 from minifcn.course.exercises.proof import outcomes_with
 from minifcn.course.exercises.runner import Returned
@@ -89,6 +90,7 @@ def test_a_mutant_is_killed_and_named_as_itself(exercise, function, switch, seed
     wrong = [part for part in judge(exercise, function, outcomes, seed) if part.status != "pass"]
     assert wrong, "it survives"
     for part in wrong:
+        assert len(message(part).split()) <= WORDS
         named = {one.id for one in part.name.switches}
         assert switch.id in named, (part.part.id, part.problem, part.name)
         assert all({switch.id, other} in TWINS for other in named - {switch.id}), named

@@ -83,6 +83,10 @@ RIGHT = {
 }  # fmt: skip
 
 WRONG = {
+    "copy and zeros_like of whole numbers": (
+        LOOP.replace("x.astype(np.float64)", "x.copy()"),
+        "fd.int/step_and_result",
+    ),
     "divided by eps": (LOOP.replace("(2 * eps)", "eps"), "fd.h_for_2h"),
     "no copies of views": (LOOP.replace(".copy()", ""), "fd.view"),
     "upstream forgotten": (LOOP.replace(" * upstream", ""), "fd.all_ones"),

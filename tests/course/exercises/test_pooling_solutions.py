@@ -167,6 +167,9 @@ WRONG = {
                   {"dx": "unpool.no_batch/all"}),
     "divided by H": (LOOPS.replace("divmod(indices[n, c, i, j], W)",
                                    "divmod(indices[n, c, i, j], H)"), {"dx": "unpool.xy/height"}),
+    "column by column": (
+        LOOPS.replace("r, q = divmod(indices[n, c, i, j], W)", "q, r = divmod("
+                      "indices[n, c, i, j], H)"), {"dx": "unpool.xy/column_first"}),
     "row and column": (LOOPS.replace("r, q = divmod", "q, r = divmod"),
                        {"dx": "unpool.xy/swapped"}),
     "divided by OW": (LOOPS.replace("divmod(indices[n, c, i, j], W)",

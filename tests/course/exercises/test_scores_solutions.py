@@ -1,6 +1,7 @@
 """Scores as students compute them: the right ones pass, the wrong ones are named or not."""
 
 import pytest
+from solution_checks import part_checked
 
 from minifcn.course.exercises import find_exercise
 from minifcn.course.exercises.checker import check
@@ -215,3 +216,10 @@ def test_a_wrong_score_is_named_right_or_not_at_all(mistake):
     assert part.status == "fail"
     assert part.name.match != "either"
     assert (" + ".join(one.id for one in part.name.switches) or None) == known
+
+
+@pytest.mark.parametrize("kind", ["list", "tuple"])
+def test_what_is_no_array_is_called_what_it_is(kind):
+    source = f"def intersection_over_union(matrix):\n    return {kind}([0.5] * len(matrix))"
+    part = part_checked("scores", "intersection_over_union", source)
+    assert part.problem == f"is a {kind}, expected a float64 array"

@@ -74,6 +74,10 @@ RIGHT = {
 WRONG = {
     "whole halves": (MAP.replace("(k - 1) / 2", "(k - 1) // 2"), "skip.half/floor"),
     "half of k": (MAP.replace("(k - 1) / 2", "k / 2"), "skip.half/k"),
+    "half of k, at one kind": (
+        MAP.replace("b * s + (k - 1) / 2", "b * s + k / 2"), "skip.half/k_transposed"
+    ),
+    "no half at one kind": (MAP.replace("b + p - (k - 1) / 2", "b + p"), "skip.half/none_conv"),
     "no division by the stride": (
         MAP.replace("(b + p - (k - 1) / 2) / s", "b + p - (k - 1) / 2"), "skip.no_stride/conv"
     ),

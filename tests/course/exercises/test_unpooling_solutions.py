@@ -69,6 +69,8 @@ WRONG = {
                                             "np.arange(n * c)[:, None] % c * area"),
                                {"x": "unpool.no_batch/image"}),
     "H for W": (LOOPS.replace("k // W, k % W", "k // H, k % H"), {"x": "unpool.xy/height"}),
+    "column by column": (LOOPS.replace("k // W, k % W", "k % H, k // H"),
+                         {"x": "unpool.xy/column_first"}),
     "OW for W": (LOOPS.replace("k // W, k % W", "k // OW, k % OW"), {"x": "unpool.pooled_width"}),
     "exchanged": (LOOPS.replace("k // W, k % W", "k % W, k // W"), {"x": "unpool.xy/swapped"}),
     "own size": (LOOPS.replace("H, W = size", "H, W = 2 * OH, 2 * OW"), {"x": "unpool.size"}),

@@ -20,6 +20,8 @@ def bilinear_kernel(has: Has, factor: int) -> np.ndarray:
         slope, middle = factor + 0.5, float(factor)
     if has("bil.factor/slope"):
         slope = factor + 0.5
+    if has("bil.factor/middle"):
+        slope = middle
     if has("bil.factor/size"):
         slope = 2.0 * factor
     if has("bil.size"):
@@ -72,7 +74,10 @@ def cases(generator: np.random.Generator) -> list[Case]:
 def weight_cases(generator: np.random.Generator) -> list[Case]:
     """Even factors and odd ones, several channels and one."""
     return [
-        Case(f"{channels} channels, factor {factor}", {"channels": channels, "factor": factor})
+        Case(
+            f"{channels} channel{'s' * (channels != 1)}, factor {factor}",
+            {"channels": channels, "factor": factor},
+        )
         for channels, factor in ((3, 2), (2, 3), (4, 4), (1, 2))
     ]
 
@@ -106,6 +111,11 @@ SWITCHES = (
     Switch(
         "bil.factor/slope",
         "the tent is too wide by half a pixel: divided by factor + 0.5",
+        "By how much does the tent fall from one number to the next?",
+    ),
+    Switch(
+        "bil.factor/middle",
+        "the tent is too narrow by half a pixel: divided by factor - 0.5, it is 0 at both ends",
         "By how much does the tent fall from one number to the next?",
     ),
     Switch(
@@ -197,6 +207,7 @@ EXERCISE = Exercise(
             upsampling_weight,
             weight_cases,
             WEIGHT_SWITCHES,
+            uses=("bilinear_kernel",),
         ),
     ),
     hints=(

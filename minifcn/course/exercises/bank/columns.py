@@ -273,7 +273,7 @@ EXERCISE = Exercise(
     name="columns",
     title="the windows of an image as columns, and back",
     functions=(
-        Function("im2col", (Part("columns", "columns"),), im2col, cases, SWITCHES, naming),
+        Function("im2col", (Part("columns", "array of columns"),), im2col, cases, SWITCHES, naming),
         Function("col2im", (Part("x", "image"),), col2im, back_cases, BACK_SWITCHES, back_naming),
     ),
     hints=(

@@ -35,6 +35,10 @@ def conv2d(
         oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kh) // sw + 1
     else:
         oh, ow = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
+    if has("size.no_plus_one"):
+        oh, ow = oh - 1, ow - 1
+    if has("size.plus_one_inside"):
+        oh, ow = (h + 2 * ph - kh + 1) // sh, (w + 2 * pw - kw + 1) // sw
     if has("size.one_pad/before") or has("size.one_pad/after"):
         oh, ow = (h + ph - kh) // sh + 1, (w + pw - kw) // sw + 1
     step = (1, 1) if has("conv.stride_size_only") else stride

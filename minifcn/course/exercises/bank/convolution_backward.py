@@ -31,6 +31,10 @@ def of_input(
     """Scatter the gradient through the kernel into the padded input, then crop."""
     (_, c, h, w), (sh, sw), (ph, pw) = shape, stride, padding
     f, _, kh, kw = weight.shape
+    if has("dx.mean/images"):
+        g = g / len(g)
+    if has("dx.mean/places"):
+        g = g / (g.shape[2] * g.shape[3])
     if has("dx.not_rotated"):
         weight = weight[:, :, ::-1, ::-1]
     if has("dx.kernel_T"):
@@ -163,6 +167,8 @@ def _finished(has: Has, result: np.ndarray, images: int, places: int) -> np.ndar
         result = result / images
     if has("dw.mean_nhw"):
         result = result / places
+    if has("dw.mean_hw"):
+        result = result / (places // images)
     if has("dw.channels"):
         result = result.swapaxes(0, 1)
     return result[:, :, ::-1, ::-1] if has("dw.flip") else result
@@ -183,6 +189,8 @@ def of_bias(has: Has, g: np.ndarray) -> np.ndarray:
         return g.sum((2, 3))
     if has("db.axes/places_left"):
         return g.sum(0)
+    if has("db.axes/width_only"):
+        return g.sum((0, 1, 2))
     if has("db.axes/images_only"):
         return g.sum((1, 2, 3))
     if has("db.first_item"):
@@ -193,6 +201,8 @@ def of_bias(has: Has, g: np.ndarray) -> np.ndarray:
         g = g[-1:, :, -1:, -1:]
     if has("db.mean/all"):
         return g.mean((0, 2, 3))
+    if has("db.mean/places"):
+        return g.mean((2, 3)).sum(0)
     return g.sum((0, 2, 3)) / (len(g) if has("db.mean/images") else 1)
 
 

@@ -27,6 +27,16 @@ SWITCHES = (
         "The tap that multiplied a pixel in forward: is it the one that gives its share now?",
     ),
     Switch(
+        "dx.mean/images",
+        "of x: it is divided by the number of images",
+        "Where in forward was anything divided by N?",
+    ),
+    Switch(
+        "dx.mean/places",
+        "of x: it is divided by the number of places of an output",
+        "The derivative of a sum: is it a sum or a mean?",
+    ),
+    Switch(
         "dx.kernel_T",
         "of x: rows and columns of the kernel are exchanged",
         "In which direction did weight[f, c, i, j] reach i pixels, down or across?",
@@ -158,6 +168,11 @@ SWITCHES = (
         "The derivative of a sum: is it a sum or a mean?",
     ),
     Switch(
+        "dw.mean_hw",
+        "of weight: it is divided by the number of places of an output",
+        "The derivative of a sum: is it a sum or a mean?",
+    ),
+    Switch(
         "dw.flip",
         "of weight: the result is flipped",
         "Which pixel of a window did the weight's first tap see?",
@@ -206,6 +221,16 @@ SWITCHES = (
         "db.mean/images",
         "of bias: the sum is divided by the number of images",
         "Where in forward was anything divided by N?",
+    ),
+    Switch(
+        "db.mean/places",
+        "of bias: the sum is divided by the number of places of an output",
+        "bias[f] was added to how many outputs, and by how much does each of them move with it?",
+    ),
+    Switch(
+        "db.axes/width_only",
+        "of bias: it is summed over all axes but the width, as if channels were the last axis",
+        "Which of the four axes of the gradient counts the channels?",
     ),
     Switch(
         "db.axes/width_left",

@@ -114,6 +114,11 @@ SWITCHES = (
         ("size.h_for_w/stride", "the stride of the height is used for the width, too"),
     ),
     *asked(
+        "An image as large as the kernel: how many windows does it have?",
+        ("size.no_plus_one", "the last windows, down and across, are missing"),
+        ("size.plus_one_inside", "1 is added before the division by the stride, not behind it"),
+    ),
+    *asked(
         "Which side of the kernel limits how far a window moves to the right?",
         ("size.h_for_w/kernel", "the output's width is computed with the kernel's height"),
     ),

@@ -220,6 +220,10 @@ def sum_to_shape(has: Has, gradient: Numbers, shape: tuple[int, ...]) -> Numbers
     if has("ag.broadcast_keepdims/leading"):
         return np.asarray(gradient)
     axes = tuple(i for i, size in enumerate(shape) if size == 1)
+    if has("ag.broadcast_keepdims/one_by_one"):
+        for axis in axes:
+            gradient = summed(gradient, axis=axis)
+        return np.asarray(gradient)
     if has("ag.broadcast_keepdims/value"):
         axes = (1,) if axes else ()
     if axes:
@@ -298,12 +302,13 @@ EXERCISE = Exercise(
         ),
         Function(
             "backward",
-            (Part("gradients", "gradients of the nodes", "any"),),
+            (Part("gradients", "dict of gradients", "any"),),
             backward,
             graph_cases,
             BACKWARD,
             check={"gradients": gradients_problem},
             form={"gradients": gradients_form},
+            uses=("topological_order", "sum_to_shape"),
         ),
         Function(
             "sum_to_shape",
@@ -319,8 +324,9 @@ EXERCISE = Exercise(
         "Tutorial 03, 'An engine: numbers that remember' and 'Arrays: what was repeated is"
         " summed'.",
         "order: every node once, after all its inputs. backward: gradient of output = ones; from"
-        " the last node to the first, for each input i: gradient of it += sum_to_shape("
-        "gradients[i](gradient of the node), shape of it). sum_to_shape: sum over the axes that"
+        " the last node to the first, for each input i: gradient of it = the sum,"
+        " a new array, of what it has so far and sum_to_shape(gradients[i](gradient of the node),"
+        " shape of it). sum_to_shape: sum over the axes that"
         " are new, and over those that are 1 in shape, the latter stay as axes of 1.",
     ),
     tutorial=3,

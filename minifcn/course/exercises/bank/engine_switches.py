@@ -68,6 +68,11 @@ SUM = (
         "Which shape has an array of (2, 3) after a sum over axis 1, and which should it have?",
     ),
     _switch(
+        "broadcast_keepdims/one_by_one",
+        "axes of 1 are summed away one by one, so the axes behind them move",
+        "Which shape has an array of (2, 3) after a sum over axis 1, and which should it have?",
+    ),
+    _switch(
         "broadcast_keepdims/value",
         "the size 1 is taken for the number of an axis",
         "Which axis is meant: the one whose size is 1, or axis number 1?",

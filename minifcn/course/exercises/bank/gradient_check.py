@@ -24,10 +24,11 @@ def numeric_gradient(
         eps = eps / 2
     if has("fd.all_ones"):
         upstream = np.ones_like(upstream)
-    whole = has("fd.int/step") or has("fd.int/added")
+    whole = has("fd.int/step") or has("fd.int/added") or has("fd.int/step_and_result")
     kind = x.dtype if whole else np.dtype("f4") if has("fd.float32") else float
     work = x.astype(kind)
-    result = np.zeros(x.shape, x.dtype if has("fd.int/result") else np.float64)
+    cut = has("fd.int/result") or has("fd.int/step_and_result")
+    result = np.zeros(x.shape, x.dtype if cut else np.float64)
     if has("fd.one_index/all"):
         return upstream * _slope(has, function, work, ..., eps)
     slope = _of_two_copies(function, work) if has("fd.not_restored/copies") else None
@@ -226,6 +227,11 @@ GRADIENT = (
         "int/result",
         "the result has the dtype of x, so whole numbers are cut",
         "Which dtype has np.zeros_like(x)?",
+    ),
+    _switch(
+        "int/step_and_result",
+        "x and the result have the dtype of x: of whole numbers, eps and the result are cut off",
+        "Which dtype have x.copy() and np.zeros_like(x)?",
     ),
     _switch(
         "view",

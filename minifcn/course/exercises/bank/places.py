@@ -17,6 +17,8 @@ def places_of(
     row, column = np.divmod(indices, size[1])
     if has("unpool.xy/height"):
         row, column = np.divmod(indices, size[0])
+    if has("unpool.xy/column_first"):
+        column, row = np.divmod(indices, size[0])
     if has("unpool.xy/swapped"):
         row, column = column, row
     if has("unpool.pooled_width"):
@@ -39,6 +41,11 @@ ROW_AND_COLUMN = (
         "unpool.xy/height",
         "the index is divided by the height, not the width",
         "How many pixels are in one row?",
+    ),
+    Switch(
+        "unpool.xy/column_first",
+        "the index is read as column * H + row",
+        "Which pixel has index 1: the one on the right of the first, or the one below it?",
     ),
     Switch(
         "unpool.xy/swapped",

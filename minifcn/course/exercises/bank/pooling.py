@@ -346,7 +346,7 @@ EXERCISE = Exercise(
     functions=(
         Function(
             "max_pool2d",
-            (Part("values", "maxima"), Part("indices", "places of the maxima", "int64")),
+            (Part("values", "array of maxima"), Part("indices", "array of places", "int64")),
             max_pool2d,
             cases,
             SWITCHES,

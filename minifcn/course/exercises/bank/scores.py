@@ -221,7 +221,14 @@ EXERCISE = Exercise(
             matrices,
             IU_SWITCHES,
         ),
-        Function("mean_iu", (Part("mean", "mean IU", "float"),), mean_iu, matrices, MEAN_SWITCHES),
+        Function(
+            "mean_iu",
+            (Part("mean", "mean IU", "float"),),
+            mean_iu,
+            matrices,
+            MEAN_SWITCHES,
+            uses=("intersection_over_union",),
+        ),
     ),
     hints=(
         "Which pixels are counted, and in which cell? Which classes have a union at all?",

@@ -22,7 +22,7 @@ def crop_offset(has: Has, layers: Sequence[Layer]) -> float:
         return 19.0
     position, scale = Fraction(0), Fraction(1)
     for kind, kernel, stride, padding in reversed(layers) if has("skip.reversed") else layers:
-        half = _half(has, kernel)
+        half = _half(has, kind, kernel)
         shift = half if has("skip.offset_wrong/padding") else half - padding
         if kind == "conv" or has("skip.all_conv"):
             divisor = 1 if has("skip.no_stride/conv") or has("skip.no_stride/both") else stride
@@ -44,8 +44,12 @@ def crop_offset(has: Has, layers: Sequence[Layer]) -> float:
     return float(int(position) if has("skip.half/cut") else position)
 
 
-def _half(has: Has, kernel: int) -> Fraction:
+def _half(has: Has, kind: str, kernel: int) -> Fraction:
     """From the first row under a kernel to its middle."""
+    if has(f"skip.half/k_{kind}"):
+        return Fraction(kernel, 2)
+    if has(f"skip.half/none_{kind}"):
+        return Fraction(0)
     if has("skip.half/floor"):
         return Fraction((kernel - 1) // 2)
     if has("skip.half/k"):
@@ -163,6 +167,14 @@ OFFSET = (
     _switch("half/ceil", "even kernels gain half a pixel: k // 2", MIDDLE),
     _switch("half/k", "the middle of a kernel is taken at k / 2", MIDDLE),
     _switch("half/none", "the middle of the kernels is left out, only padding counts", MIDDLE),
+    *(
+        _switch(f"half/{reading}_{kind}", f"{words} {layers}", MIDDLE)
+        for kind, layers in (("conv", "a convolution"), ("transposed", "a transposed layer"))
+        for reading, words in (
+            ("k", "k / 2 is taken for the middle of the kernel of"),
+            ("none", "the middle of the kernel is left out of"),
+        )
+    ),
     _switch(
         "half/steps",
         "positions are rounded down after each convolution",
@@ -291,7 +303,7 @@ EXERCISE = Exercise(
             OFFSET,
             form={"offset": lambda result, arguments: np.float64(result)},
         ),
-        Function("fuse", (Part("scores", "scores"),), fuse, fuse_cases, FUSE),
+        Function("fuse", (Part("scores", "array of scores"),), fuse, fuse_cases, FUSE),
     ),
     hints=(
         "Through one convolution: in which output does the pixel x of the input lie in the middle?"

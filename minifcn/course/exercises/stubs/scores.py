@@ -8,7 +8,7 @@ truth, prediction  int64 arrays of one shape, (N, H, W) for example: a label for
 num_classes        C: classes have the labels 0 to C - 1
 void               the label, in truth, of pixels that do not count, whatever is predicted there. It
                    may be any number: 255, -1, or one of 0 to C - 1, too. prediction has only labels
-                   from 0 to C - 1; where it says what void says, that pixel counts as any other
+                   from 0 to C - 1, and does not decide whether a pixel counts
 matrix             (C, C), int64: matrix[i, j] is how many pixels of the true class i were predicted
                    as class j. Void pixels are left out
 

@@ -6,8 +6,8 @@ y                (N, C, H, W), of floats or of whole numbers
 weight           (C, F, KH, KW): channels in first
 stride           a pair (down, across), as are padding and output_padding
 padding          rows cut away above and below, columns left and right
-output_padding   rows more below, columns more on the right: computed as all others, that is, cut
-                 away from the uncropped result later; less than the stride or 0
+output_padding   rows more below, columns more on the right: they are what the formula gives, and 0
+                 only where no kernel reaches them; each is less than the stride, or 0
 x                (N, F, OH, OW), float64, OH = (H - 1) * stride[0] - 2 * padding[0] + KH +
                  output_padding[0], OW likewise
 
