@@ -3,6 +3,9 @@
 import pytest
 from solution_checks import assert_named, assert_passes, part_checked
 
+from minifcn.course.exercises.bank.engine import EXERCISE
+from minifcn.course.exercises.mutants import Mutants
+
 HEAD = """
 import numpy as np
 from collections import defaultdict, deque
@@ -319,3 +322,12 @@ def test_depth_is_said_when_it_was_the_problem():
     part = part_of(source)
     assert "it calls itself too many levels deep" in part.problem
     assert part.case.name == "a chain of 900 nodes"
+
+
+def test_mistakes_that_write_into_values_change_no_case():
+    mutants = Mutants(next(one for one in EXERCISE.functions if one.name == "backward"), seed=0)
+    graphs = [case.arguments["output"] for case in mutants.every]
+    before = [value.tobytes() for graph in graphs for value in graph.values]
+    for place in range(len(graphs)):
+        mutants.result(place, ("ag.value_for_gradient", "ag.inplace/left"), 0)
+    assert [value.tobytes() for graph in graphs for value in graph.values] == before
