@@ -88,11 +88,7 @@ def check(
 ) -> Report:
     """Check a student's file, given its text; each function has this many seconds."""
     began = time.perf_counter()
-    parts = [
-        part
-        for function in exercise.functions
-        for part in check_function(exercise, function, source, seed, python, seconds)
-    ]
+    parts = _check_functions(exercise, exercise.functions, source, seed, python, seconds)
     digest = hashlib.sha256(source.encode()).hexdigest()
     return Report(exercise, parts, time.perf_counter() - began, digest, seed)
 
@@ -106,10 +102,24 @@ def check_function(
     seconds: float = SECONDS,
 ) -> list[PartReport]:
     """Check a function of a student's file, part by part."""
-    mutants = mutants_of(function, seed)
-    arguments = [function.ordered(case.arguments) for case in mutants.every]
-    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, seconds, python)
-    return _judged(mutants, outcomes)
+    return _check_functions(exercise, [function], source, seed, python, seconds)
+
+
+def _check_functions(
+    exercise: Exercise,
+    functions: Sequence[Function],
+    source: str,
+    seed: int,
+    python: Sequence[str],
+    seconds: float,
+) -> list[PartReport]:
+    mutants = {function.name: mutants_of(function, seed) for function in functions}
+    calls = {
+        name: [one.function.ordered(case.arguments) for case in one.every]
+        for name, one in mutants.items()
+    }
+    outcomes = run(source, f"{exercise.name}.py", calls, seconds, python)
+    return [part for name, one in mutants.items() for part in _judged(one, outcomes[name])]
 
 
 def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], seed: int = 0
