@@ -33,12 +33,13 @@ def run_script(name, folder):
 
 @pytest.fixture(scope="module")
 def started(request, tmp_path_factory):
-    """What the selected tests wait for: by name of tutorial, a run that was started."""
-    wanted = [
+    """What the selected tests wait for: by name of tutorial, a run; the longest start first."""
+    selected = [
         item.callspec.params["name"]
         for item in request.session.items
         if item.module is request.module and item.originalname == "test_runs_as_a_script"
     ]
+    wanted = sorted(selected, key=lambda name: -TUTORIALS[name].seconds)
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield {
             name: pool.submit(run_script, name, tmp_path_factory.mktemp(name)) for name in wanted
