@@ -45,14 +45,20 @@ class Ended(Exception):  # noqa: N818 - not an error of ours
 
 
 class Child:
-    """A process that runs child.py, in a session and a folder of its own."""
+    """A process that runs child.py, in a session and a folder of its own.
 
-    def __init__(self, seconds: float, python: Sequence[str] = ()) -> None:
+    Args:
+        seconds: how long it may take from one `restart_clock` to the next.
+        python: the command that starts Python.
+        spells: how often the clock will be restarted; the process has that much of the processor.
+    """
+
+    def __init__(self, seconds: float, python: Sequence[str] = (), spells: int = 1) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="minifcn-", ignore_cleanup_errors=True)
         self.seconds, self.end = seconds, time.monotonic() + STARTING
         command = [*(python or (sys.executable, "-I", "-B")), "-c", _PROGRAM]
         self.process = subprocess.Popen(
-            [*command, str(int(seconds) + 1), str(MEMORY)],
+            [*command, str(int(seconds * spells) + 1), str(MEMORY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,6 +92,10 @@ class Child:
     def begin(self) -> None:
         """Wait until the child is ready; the time begins then."""
         self.receive()
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """From now on it has all its time again."""
         self.end = time.monotonic() + self.seconds
 
     def kill(self) -> None:
