@@ -32,7 +32,7 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
     Raises:
         ValueError: a folder, a mistake or a device cannot be used.
     """
-    from minifcn.course.training.rehearsal import choose_mistake, choose_recipe
+    from minifcn.course.training.rehearsal import choose_mistake, choose_recipe, rehearse
     from minifcn.runs.folders import folder_for
     from minifcn.runs.run import Run
 
@@ -47,9 +47,14 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
     else:
         config, rehearsal, own = choose_mistake(given["mistake"], given, right)
         _say_mistake(own)
+    beside = [] if own is right else [rehearse(config, right)]
     with folder_for(out, f"{Path(config.data).name}-{config.model}-own") as folder:
         run = Run.start(config, folder, minifcn.__version__, looking)
-        _say_cost(run, rehearsal, own)
+        images = len(run.val_data)
+        seconds = sum(one.total(run.config, images) for one in [rehearsal, *beside])
+        _say_cost(rehearsal, seconds, own)
+        own.forget()
+        right.forget()
         _train(run, own, right, finish)
 
 
@@ -57,16 +62,18 @@ def go_on(run: Run, folder: str | None, finish: Finish) -> None:
     """Go on with such a run; `folder` is where the functions are now, if that was moved.
 
     Raises:
-        ValueError: its functions are not there any more.
+        ValueError: its functions are not there any more, or it would be on a GPU.
     """
     from minifcn.course.training.functions import mistaken_pieces
     from minifcn.course.training.kernels import OwnKernels
 
     if folder is not None and run.config.kernels is None:
         raise ValueError(f"kernels of {run.folder} are minifcn's; got --kernels {folder}")
+    if run.device != "cpu":
+        raise ValueError(f"device must be cpu for functions of a course; got --device {run.device}")
     right = own = _load(folder or run.config.kernels)
     if run.config.mistake is not None:
-        (piece,) = mistaken_pieces(run.config.mistake)
+        piece = mistaken_pieces(run.config.mistake)[0]
         own = OwnKernels(right.pieces | {piece.name: piece})
         _say_mistake(own)
     _train(run, own, right, finish)
@@ -117,30 +124,52 @@ def _using(own: OwnKernels, run: Run) -> ExitStack:
     """Put the functions into their places."""
     from minifcn import kernels
 
-    places = ExitStack()
-    places.enter_context(kernels.use(own))
     run.compute_loss = own.compute_loss
     if run.iteration == 0:
         own.prepare(run.model)
+    places = ExitStack()
+    places.enter_context(kernels.use(own))
     return places
 
 
 def _without_mistake(run: Run, right: OwnKernels) -> Run:
     """Train the same run without its mistake, or as much as is missing of that."""
+    from minifcn.runs.interrupt import Interrupted
+
+    started = False
+    try:
+        beside = _beside(run)
+        if beside.iteration < beside.config.iterations:
+            say(f"first without the mistake, in {beside.folder}")
+            progress = Progress(beside.config.iterations, beside.iteration)
+            try:
+                with _using(right, beside), progress:
+                    beside.train(progress)
+            finally:
+                started = beside.iteration > 0
+                beside.keep(started)
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not started:
+            raise
+        said = str(error) or "interrupted"
+        go_on = f"go on with: minifcn train --resume {run.folder}"
+        raise Interrupted(f"{said} without the mistake; {go_on}") from None
+    finally:
+        run.keep(started)
+    return beside
+
+
+def _beside(run: Run) -> Run:
+    """Start the run without the mistake, or take it up, with the data where `run` has it."""
+    from minifcn.runs.config import RECIPES
     from minifcn.runs.run import Run
 
     folder = run.folder / RIGHT
-    if (folder / "config.json").exists():
-        beside = Run.resume(folder)
-    else:
+    if not (folder / "config.json").exists():
         config = dataclasses.replace(run.config, mistake=None)
-        beside = Run.start(config, folder, minifcn.__version__)
-    if beside.iteration < beside.config.iterations:
-        say(f"first without the mistake, in {folder}")
-        progress = Progress(beside.config.iterations, beside.iteration)
-        with _using(right, beside), progress:
-            beside.train(progress)
-    return beside
+        return Run.start(config, folder, minifcn.__version__)
+    data = None if run.config.data in RECIPES else run.config.data
+    return Run.resume(folder, None, data, run.config.root)
 
 
 def _compare(run: Run, beside: Run) -> None:
@@ -176,9 +205,8 @@ def _say_mistake(own: OwnKernels) -> None:
             say(f"the mistake, in {piece.name}: {piece.mistake.id}: {piece.mistake.words}")
 
 
-def _say_cost(run: Run, rehearsal: Rehearsal, own: OwnKernels) -> None:
-    """Say how long all will take, and what takes most of it."""
-    seconds = rehearsal.total(run.config, len(run.val_data))
+def _say_cost(rehearsal: Rehearsal, seconds: float, own: OwnKernels) -> None:
+    """Say how long a step takes, what takes most of it, and how many seconds all will take."""
     dear = [f"{name} {taken:.2g} s" for name, taken in list(rehearsal.shares.items())[:3]]
     of = f", of which {', '.join(dear)}" if dear else ""
     say(f"a step takes {rehearsal.step:.2g} s{of}; all of it {_duration(seconds)}")

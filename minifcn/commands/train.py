@@ -92,7 +92,7 @@ def _finish(run: Run, as_json: bool) -> None:
     except Interrupted as error:
         raise Interrupted(f"{error}; {_go_on(run)}") from None
     except KeyboardInterrupt:
-        if run.iteration == 0:  # nothing is left to go on with
+        if not (run.folder / "config.json").exists():  # nothing is left to go on with
             raise
         raise Interrupted(f"interrupted; {_go_on(run)}") from None
     for remark in remarks(run.log, summary):

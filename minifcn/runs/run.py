@@ -162,6 +162,13 @@ class Run:
                     self._undo.close()
                 raise
 
+    def keep(self, started: bool) -> None:
+        """Let what the start made stay, as there is other work beside it; or take it away."""
+        if started:
+            self._undo.pop_all()
+        else:
+            self._undo.close()
+
     def _stamps(self) -> tuple[tuple[int, ...], ...]:
         """What is another once somebody else starts, or trains, in the folder."""
         return tuple(stamp(self.folder / name) for name in ("config.json", "last.safetensors"))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from small_runs import results_of
 
 from minifcn.commands import own_kernels
 from minifcn.course.exercises import folder as course_folder
+from minifcn.course.training import rehearsal
+from minifcn.course.training.kernels import OwnKernels
+from minifcn.course.training.rehearsal import Rehearsal
 from minifcn.runs.config import Config
 from minifcn.runs.interrupt import Interrupted
 from minifcn.runs.log import read_log
@@ -112,6 +116,61 @@ def test_a_run_with_a_mistake_goes_on_where_it_stopped(cli, tmp_path, monkeypatc
         }
 
 
+@pytest.mark.parametrize("when", ["before the first step", "after a step"])
+def test_a_stop_in_the_run_without_the_mistake_says_how_to_go_on(tmp_path, monkeypatch, when):
+    class Stopped(Stopping):
+        def __enter__(self):
+            if when == "before the first step":
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_kernels, "Progress", Stopped)
+    out = tmp_path / "run"
+    with pytest.raises((Interrupted, KeyboardInterrupt)) as stop:
+        own_kernels.start(choices(mistake=MISTAKE), out, lambda run: run.train())
+    if when == "before the first step":
+        assert stop.type is KeyboardInterrupt
+        assert not out.exists()
+    else:
+        assert str(stop.value).endswith(f"go on with: minifcn train --resume {out}")
+
+
+def test_a_stop_in_the_first_step_with_the_mistake_keeps_the_run_without(cli, tmp_path):
+    def interrupted(run):
+        def compute_loss(scores, labels):
+            raise KeyboardInterrupt
+
+        run.compute_loss = compute_loss
+        run.train()
+
+    with pytest.raises(KeyboardInterrupt):
+        own_kernels.start(choices(mistake=MISTAKE), tmp_path / "run", interrupted)
+    before = results_of(tmp_path / "run" / "right")
+    assert cli("train", "--resume", tmp_path / "run").code == 0
+    assert results_of(tmp_path / "run" / "right") == before
+    assert (tmp_path / "run" / "beside.png").exists()
+
+
+def test_the_data_of_a_run_with_a_mistake_may_have_moved(cli, tmp_path):
+    data = tmp_path / "data"
+    generator = np.random.default_rng(0)
+    for part, name, kind in (("images", "a.png", (32, 32, 3)), ("masks", "a.png", (32, 32))):
+        for split in ("train", "val"):
+            folder = data / part / split
+            folder.mkdir(parents=True)
+            Image.fromarray(generator.integers(0, 2, kind).astype(np.uint8)).save(folder / name)
+    given = choices(mistake=MISTAKE, data=str(data), by_heart=None, iterations=2)
+
+    def interrupted(run):
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        own_kernels.start(given, tmp_path / "run", interrupted)
+    data.rename(tmp_path / "moved")
+    result = cli("train", "--resume", tmp_path / "run", "--data", tmp_path / "moved")
+    assert result.code == 0, result.err
+    assert (tmp_path / "run" / "beside.png").exists()
+
+
 class Stopping:
     """A progress that raises Interrupted after two iterations, as Ctrl-C does."""
 
@@ -160,6 +219,37 @@ def test_a_function_that_fails_in_training_is_said_to(cli, course, tmp_path):
     result = cli("train", *TINY, "--kernels", course, "--out", tmp_path / "run")
     assert result.code == 0
     assert "cross_entropy failed, and minifcn's has computed since: AssertionError" in result.err
+
+
+def test_what_functions_print_is_no_part_of_the_results(cli, course, tmp_path):
+    right = (ANSWERS / "loss.py").read_text()
+    counting = "    counts = labels != void\n"
+    printing = right.replace(counting, "    print('in the loss')\n" + counting)
+    (course / "loss.py").write_text("print('in the file')\n" + printing)
+    result = cli("train", *TINY, "--kernels", course, "--out", tmp_path / "run", "--json")
+    assert json.loads(result.out)["images"] == 2
+    assert "in the file\n" in result.err
+    assert "in the loss\n" in result.err
+
+
+def test_the_time_of_all_is_that_of_both_runs(tmp_path, monkeypatch):
+    config, own = Config.make(**choices(mistake=MISTAKE)), OwnKernels({})
+    monkeypatch.setattr(
+        rehearsal, "choose_mistake", lambda *given: (config, Rehearsal(30.0, 0.0, {}, {}), own)
+    )
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *given: Rehearsal(60.0, 0.0, {}, {}))
+    lines = []
+    monkeypatch.setattr(own_kernels, "say", lines.append)
+    monkeypatch.setattr(own_kernels, "_train", lambda *given: None)
+    own_kernels.start(choices(mistake=MISTAKE), tmp_path / "run", lambda run: None)
+    assert lines == ["a step takes 30 s; all of it about 6 minutes"]
+
+
+@pytest.mark.parametrize("given", [{"kernels": "my-course"}, {"mistake": MISTAKE}])
+def test_own_kernels_do_not_go_on_on_a_gpu(tmp_path, given):
+    run = SimpleNamespace(device="cuda", config=Config.make(**given), folder=tmp_path)
+    with pytest.raises(ValueError, match="device must be cpu for functions of a course; got --de"):
+        own_kernels.go_on(run, None, lambda run: None)
 
 
 def test_own_kernels_may_have_moved(cli, course, tmp_path):
