@@ -52,7 +52,11 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
         run = Run.start(config, folder, minifcn.__version__, looking)
         images = len(run.val_data)
         seconds = sum(one.total(run.config, images) for one in [rehearsal, *beside])
-        _say_cost(rehearsal, seconds, own)
+        try:
+            _say_cost(rehearsal, seconds, own)
+        except BaseException:
+            run.keep(False)
+            raise
         own.forget()
         right.forget()
         _train(run, own, right, finish)
@@ -139,15 +143,15 @@ def _without_mistake(run: Run, right: OwnKernels) -> Run:
     started = False
     try:
         beside = _beside(run)
-        if beside.iteration < beside.config.iterations:
-            say(f"first without the mistake, in {beside.folder}")
-            progress = Progress(beside.config.iterations, beside.iteration)
-            try:
+        try:
+            if beside.iteration < beside.config.iterations:
+                say(f"first without the mistake, in {beside.folder}")
+                progress = Progress(beside.config.iterations, beside.iteration)
                 with _using(right, beside), progress:
                     beside.train(progress)
-            finally:
-                started = beside.iteration > 0
-                beside.keep(started)
+        finally:
+            started = beside.iteration > 0
+            beside.keep(started)
     except (Interrupted, KeyboardInterrupt) as error:
         if not started:
             raise

@@ -134,6 +134,18 @@ def test_a_stop_in_the_run_without_the_mistake_says_how_to_go_on(tmp_path, monke
         assert str(stop.value).endswith(f"go on with: minifcn train --resume {out}")
 
 
+@pytest.mark.parametrize("line", ["a step takes", "first without"])
+def test_a_stop_before_the_first_step_leaves_nothing(tmp_path, monkeypatch, line):
+    def say(text):
+        if text.startswith(line):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(own_kernels, "say", say)
+    with pytest.raises(KeyboardInterrupt):
+        own_kernels.start(choices(mistake=MISTAKE), tmp_path / "run", lambda run: run.train())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_stop_in_the_first_step_with_the_mistake_keeps_the_run_without(cli, tmp_path):
     def interrupted(run):
         def compute_loss(scores, labels):

@@ -113,7 +113,7 @@ class OwnKernels:
                 y.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation
             )
             shape = (len(y), weight.shape[1], *size)
-            # A layer that has had an input of another size since is a conv_transpose2d all the same.
+            # Where the layer has had an input of another size since, conv_transpose2d does it.
             if not is_grad_enabled() and forward is not None and forward.x.shape == shape:
                 results = self._conv2d_gradients(y, forward, stride, padding)
             else:
