@@ -33,11 +33,13 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
         ValueError: a folder, a mistake or a device cannot be used.
     """
     from minifcn.course.training.rehearsal import choose_mistake, choose_recipe, rehearse
-    from minifcn.runs.folders import folder_for
+    from minifcn.runs.folders import check_unused, folder_for
     from minifcn.runs.run import Run
 
     if choices["device"] == "cuda":
         raise ValueError("device must be cpu for functions of a course; got --device cuda")
+    if out is not None:
+        check_unused(out)  # before minutes of checks and rehearsals
     given = choices | {"device": "cpu"}
     if given["kernels"] is not None:
         given["kernels"] = os.path.abspath(given["kernels"])

@@ -290,6 +290,13 @@ def test_what_cannot_be_used_is_refused(refused, tmp_path, options, said):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_folder_in_use_is_refused_before_any_work(refused, course, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").touch()
+    said = refused("train", *TINY, "--kernels", course, "--out", tmp_path / "out")
+    assert "out must be a new or empty folder" in said
+
+
 def test_a_run_on_minifcns_kernels_takes_none_later(cli, refused, tmp_path, course):
     assert cli("train", *TINY, "--out", tmp_path / "run").code == 0
     said = refused("train", "--resume", tmp_path / "run", "--kernels", course)

@@ -325,6 +325,13 @@ def test_the_recipe_is_the_largest_that_takes_no_longer_than_enough(monkeypatch,
     assert tried == [(48, 48)] or step < 1
 
 
+@pytest.mark.parametrize(("by_heart", "size"), [(None, (48, 48)), (4, (64, 64))])
+def test_the_recipe_depends_on_how_many_images_are_scored(monkeypatch, by_heart, size):
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *given: Rehearsal(0.01, 0.5, {}, {}))
+    config, _ = choose_recipe({"by_heart": by_heart}, OwnKernels({}))
+    assert config.size == size
+
+
 def test_what_was_chosen_is_kept(monkeypatch):
     monkeypatch.setattr(rehearsal, "rehearse", lambda config, own: Rehearsal(9, 9, {}, {}))
     config, _ = choose_recipe({"iterations": 7, "size": None, "seed": 3}, OwnKernels({}))
