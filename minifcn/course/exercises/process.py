@@ -44,6 +44,10 @@ class Ended(Exception):  # noqa: N818 - not an error of ours
     """The process does not answer: 'timeout', or 'ended'."""
 
 
+_ROUNDS = 50
+"""How often it is looked for processes that are left."""
+
+
 class Child:
     """A process that runs child.py, in a session and a folder of its own.
 
@@ -105,9 +109,14 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
-        for process in processes_of(self.folder.name):
-            with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+        for _ in range(_ROUNDS):  # one that is found may just have started another
+            found = processes_of(self.folder.name)
+            for process in found:
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+            if not found:
+                break
+            time.sleep(0.01)
 
     def send(self, message: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
         """Write a message to the child."""
