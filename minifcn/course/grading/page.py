@@ -58,20 +58,24 @@ def _head(names: Sequence[str]) -> str:
 def _row(result: Result) -> str:
     cells = "".join(map(_cell, result.records))
     name = f'<th class="student" scope="row">{escape(result.student)}</th>'
-    return f"<tr>{name}{cells}<td>{result.points:g}</td></tr>"
+    return f"<tr>{name}{cells}<td>{_rounded(result.points)}</td></tr>"
 
 
 def _cell(record: Record) -> str:
     """A cell: its points, its colour, and as a title what is wrong."""
     share = _share(record)
-    colour = f"hsl(205 70% {95 - 50 * share:.0f}%)"
-    ink = "#fff" if share > 0.7 else "#222"
+    colour = f"hsl(205 70% {96 - 36 * share:.0f}%)"  # light enough for dark letters
     mistakes = [one for part in record["parts"] for one in part["mistakes"]]
     said = ", ".join(dict.fromkeys(mistakes)) or record["status"]
     return (
-        f'<td style="background:{colour};color:{ink}" title="{escape(said)}">'
-        f"{'–' if record['status'] == 'not-written' else format(record['points'], 'g')}</td>"
+        f'<td style="background:{colour}" title="{escape(said)}">'
+        f"{'–' if record['status'] == 'not-written' else _rounded(record['points'])}</td>"
     )
+
+
+def _rounded(points: float) -> str:
+    """Points with two decimals at most: 6.67, 10."""
+    return f"{round(points, 2):g}"
 
 
 def _share(record: Record) -> float:

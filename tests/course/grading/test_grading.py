@@ -280,3 +280,17 @@ def test_check_writes_results_for_autograders(cli, handed_in, tmp_path):
     assert zipfile.is_zipfile(result.out.strip())
     assert all(name in zipfile.ZipFile(result.out.strip()).read("run_autograder").decode()
                for name in NAMES)  # fmt: skip
+
+
+def test_the_page_rounds_points_and_keeps_dark_letters_on_every_colour():
+    def record(points):
+        return {"exercise": "engine", "points": points, "max_points": 10, "status": "fail",
+                "parts": [], "seconds": 0}  # fmt: skip
+
+    given = [grade.Result(f"s{n}", [record(n / 3)], []) for n in range(31)]
+    text = class_page(given, "class")
+    assert ">6.67<" in text
+    assert "6.666" not in text
+    colours = re.findall(r"hsl\(205 70% (\d+)%\)", text)
+    assert min(map(int, colours)) >= 60  # #222 on it has a contrast of more than 4.5
+    assert "color:#fff" not in text
