@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "write a run's weights for PyTorch and others",
     "bench": "time the training step and its kernels",
     "tutorials": "list the tutorials, or write notebooks",
+    "explain": "write a page that steps through an operation, number by number",
     "course": "exercises: write the kernels yourself, and hear which mistake is in them",
     "doctor": "say what this machine brings",
 }

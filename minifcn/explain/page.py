@@ -1,0 +1,60 @@
+"""A page that steps through operations: one HTML file that asks for nothing else.
+
+engine.js computes, stories.js says what each step reads and writes, proof.js compares with the
+kernels, view.js draws; page/ has them. The page gets texts, code and cases as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import minifcn
+from minifcn.explain.cases import proof_cases
+from minifcn.explain.operations import OPERATIONS
+
+_PAGE = Path(__file__).parent / "page"
+_SCRIPTS = ("engine.js", "stories.js", "proof.js", "view.js")
+CASES = 20
+"""How many cases of each operation a page repeats when it is opened."""
+
+
+def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> str:
+    """Return the HTML of a page.
+
+    Args:
+        operations: which it shows; all by default.
+        given: settings and arrays of the first operation, to begin with.
+
+    Raises:
+        ValueError: there is no such operation.
+    """
+    names = tuple(operations) or tuple(OPERATIONS)
+    for name in names:
+        check_operation(name)
+    data = {
+        "version": minifcn.__version__,
+        "operations": names,
+        "about": {name: OPERATIONS[name].as_json() for name in names},
+        "texts": json.loads((_PAGE / "texts.json").read_text(encoding="utf-8")),
+        "cases": list(proof_cases(names, CASES)),
+        "given": given,
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    page = (_PAGE / "page.html").read_text(encoding="utf-8")
+    parts = {"STYLE": (_PAGE / "style.css").read_text(encoding="utf-8"), "SCRIPT": script,
+             "DATA": text.replace("</", "<\\/")}  # fmt: skip
+    for name, part in parts.items():
+        before, mark, after = page.partition(f"@{name}@")
+        assert mark
+        page = before + part + after
+    return page
+
+
+def check_operation(name: str) -> None:
+    """Raise ValueError unless a page can show this operation."""
+    if name not in OPERATIONS:
+        raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}; got {name!r}")
