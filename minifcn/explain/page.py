@@ -18,7 +18,7 @@ from minifcn.explain.operations import OPERATIONS
 _PAGE = Path(__file__).parent / "page"
 _SCRIPTS = ("engine.js", "stories.js", "proof.js", "view.js")
 CASES = 20
-"""How many cases of each operation a page repeats when it is opened."""
+"""How many cases a page repeats when it is opened, of all its operations together: at least two of each."""
 
 
 def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> str:
@@ -39,7 +39,7 @@ def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = 
         "operations": names,
         "about": {name: OPERATIONS[name].as_json() for name in names},
         "texts": json.loads((_PAGE / "texts.json").read_text(encoding="utf-8")),
-        "cases": list(proof_cases(names, CASES)),
+        "cases": list(proof_cases(names, max(CASES // len(names), 2))),
         "given": given,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -14,8 +14,8 @@ const Stories = (() => {
   };
   const factor = v => v < 0 || Object.is(v, -0) ? `(${number(v)})` : number(v);
   const place = (name, shape, flat) => {
-    const full = E.placeOf(shape, flat);
-    return `${name}[${(full[0] === 0 && shape[0] === 1 ? full.slice(1) : full).join(", ")}]`;
+    const full = E.placeOf(shape, flat), first = shape.findIndex(n => n > 1);
+    return `${name}[${full.slice(first < 0 ? -1 : first).join(", ")}]`;  // without axes of length 1
   };
 
   // One product of a tap: share, weight and value, whichever there are.
@@ -33,141 +33,143 @@ const Stories = (() => {
     conv1x1: ["x", "weight", "y"], im2col: ["x", "", "columns"], col2im: ["columns", "", "x"],
     max_pool2d: ["x", "", "y"], max_unpool2d: ["y", "", "x"], interpolate: ["x", "", "y"]};
 
-  // Return {arrays, steps}: arrays by name {shape, role, hidden}, steps {reads, uses, writes, sum,
-  // loop, after}: places by array's name; `after` the values that are known once it is done.
+  // Return {arrays, steps, input, output}: arrays by name {shape, data, role, key}; steps {reads,
+  // uses, writes} with places by array's name, {padding, lost} with counters of loops, {sets} with
+  // pairs of place and number, {sum}, a function, and {loop, last}, the counters at both ends.
   function story(name, s, given, options) {
     const operation = E.operations[name];
     return options.direction === "backward" ? backwardStory(name, operation, s, given, options)
       : forwardStory(name, operation, s, given, options);
   }
 
-  function forwardStory(name, operation, s, given, {grain}) {
-    const [input, , output] = NAMES[name], {y, chosen} = E.forward(operation, s, given);
+  const unique = places => [...new Set(places.filter(flat => flat >= 0))];
+  const ends = taps => ({loop: taps[0].loop, last: taps[taps.length - 1].loop,
+    padding: taps.filter(tap => tap.in < 0).map(tap => tap.loop),
+    lost: taps.filter(tap => tap.out < 0).map(tap => tap.loop)});
+
+  function givens(input, given) {
     const arrays = {[input]: {...given.x, role: "input", key: "x"}};
     if (given.weight) arrays.weight = {...given.weight, role: "weight", key: "weight"};
     if (given.indices) arrays.indices = {...given.indices, role: "input", key: "indices"};
-    arrays[output] = {...y, role: "output"};
-    if (operation.chooses) arrays.indices = {...indicesOf(y, chosen, given.x), role: "output"};
-    const sums = E.zeros(y.shape), known = new Set(), steps = [];
-    const left = new Map();  // how many taps of an output are still to come
-    for (const tap of operation.taps(s, given)) left.set(tap.out, (left.get(tap.out) || 0) + 1);
-    const best = new Map();
-    for (const taps of E.steps(operation, s, given, grain, "forward")) {
-      const before = new Map(taps.map(tap => [tap.out, sums.data[tap.out]]));
-      for (const tap of taps) if (tap.out >= 0) {
-        if (operation.chooses) {
-          const now = best.get(tap.out);
-          if (tap.in >= 0 && (!now || given.x.data[tap.in] > given.x.data[now.in])) {
-            best.set(tap.out, tap);
-            sums.data[tap.out] = given.x.data[tap.in];
-          }
-        } else sums.data[tap.out] += E.coefficient(tap, given.weight) * E.value(tap, given.x);
-        known.add(tap.out);
-        left.set(tap.out, left.get(tap.out) - 1);
-      }
-      const outs = [...new Set(taps.map(tap => tap.out).filter(out => out >= 0))];
-      const writes = {[output]: outs};
-      if (operation.chooses) writes.indices = outs;
-      steps.push({
-        reads: {[input]: unique(taps.map(tap => tap.in)),
-          ...(given.indices ? {indices: unique(taps.map(tap => tap.in))} : {})},
+    return arrays;
+  }
+
+  function forwardStory(name, operation, s, given, {grain}) {
+    if (operation.chooses) return poolingStory(name, operation, s, given, grain);
+    const [input, , output] = NAMES[name], {y} = E.forward(operation, s, given);
+    const arrays = {...givens(input, given), [output]: {...y, role: "output"}};
+    const sums = E.zeros(y.shape);
+    const steps = E.steps(operation, s, given, grain, "forward").map(taps => {
+      const inside = taps.filter(tap => tap.out >= 0), outs = unique(taps.map(tap => tap.out));
+      const before = new Map(outs.map(out => [out, sums.data[out]]));
+      for (const tap of inside)
+        sums.data[tap.out] += E.coefficient(tap, given.weight) * E.value(tap, given.x);
+      const sets = outs.map(out => [out, sums.data[out]]), read = unique(taps.map(tap => tap.in));
+      return {...ends(taps), writes: {[output]: outs}, sets: {[output]: sets},
+        reads: {[input]: read, ...(given.indices ? {indices: read} : {})},
         uses: given.weight ? {weight: unique(taps.map(tap => tap.weight))} : {},
-        padding: taps.filter(tap => tap.in < 0).map(tap => tap.loop),
-        lost: taps.filter(tap => tap.out < 0).map(tap => tap.loop),
-        writes, loop: taps[0].loop, last: taps[taps.length - 1].loop,
-        sum: operation.chooses
-          ? maximum(taps, given, output, y.shape, best, s)
-          : sumOf(taps, given, input, output, y.shape, before, sums, operation.scatters),
-        after: {[output]: snapshot(sums, known),
-          ...(operation.chooses ? {indices: snapshot(indicesOf(y, best, given.x), known)} : {})},
-      });
-    }
-    return {arrays, steps, input, output};
+        sum: () => sumOf(inside, given, input, output, y.shape, before)};
+    });
+    return {arrays, steps, input, output, begins: operation.scatters ? 0 : null};
   }
 
-  function indicesOf(y, chosen, x) {
-    const indices = E.zeros(y.shape), plane = x.shape[1] * x.shape[2];
+  function poolingStory(name, operation, s, given, grain) {
+    const [input, , output] = NAMES[name], {y, chosen} = E.forward(operation, s, given);
+    const plane = s.size[0] * s.size[1], indices = E.zeros(y.shape), best = new Map();
     for (const [out, tap] of chosen) indices.data[out] = tap.in % plane;
-    return indices;
+    const arrays = {...givens(input, given), [output]: {...y, role: "output"},
+      indices: {...indices, role: "output"}};
+    const steps = E.steps(operation, s, given, grain, "forward").map(taps => {
+      const out = taps[0].out, before = best.get(out);
+      for (const tap of taps) {
+        const now = best.get(out);
+        if (tap.in >= 0 && (!now || given.x.data[tap.in] > given.x.data[now.in])) best.set(out, tap);
+      }
+      const now = best.get(out), read = unique(taps.map(tap => tap.in));
+      return {...ends(taps), uses: {}, reads: {[input]: read},
+        writes: {[output]: [out], indices: [out]},
+        sets: now ? {[output]: [[out, given.x.data[now.in]]], indices: [[out, now.in % plane]]} : {},
+        sum: () => maximum(taps, given, place(output, y.shape, out), before, now, s,
+          place("indices", y.shape, out))};
+    });
+    return {arrays, steps, input, output, begins: null};
   }
 
-  const unique = places => [...new Set(places.filter(flat => flat >= 0))];
-  const snapshot = (array, known) => array.data.map((v, i) => known.has(i) ? v : null);
-
-  function sumOf(taps, given, input, output, shape, before, sums, scatters) {
-    const inside = taps.filter(tap => tap.out >= 0);
-    const outs = new Set(inside.map(tap => tap.out));
-    if (!inside.length) return `${input}: 0`;
-    if (outs.size === 1) {  // one output: its products, added
-      const out = inside[0].out, start = before.get(out);
-      const terms = inside.map(tap => product(tap, given.weight, E.value(tap, given.x)));
-      if (start) terms.unshift(number(start));
-      return `${place(output, shape, out)} = ${terms.join(" + ")} = ${number(sums.data[out])}`;
-    }
-    const from = inside[0].in, one = new Set(inside.map(tap => tap.in)).size === 1;
-    const head = one && from >= 0
-      ? `${place(input, given.x.shape, from)} = ${number(given.x.data[from])}: ` : "";
-    const running = new Map(before);
-    return head + inside.map(tap => {
-      const start = running.get(tap.out), added = E.coefficient(tap, given.weight)
-        * E.value(tap, given.x);
-      running.set(tap.out, start + added);
-      const term = product(tap, given.weight, E.value(tap, given.x));
-      return `${place(output, shape, tap.out)}: ${start ? `${number(start)} + ` : ""}${term}`
-        + (start || term !== number(start + added) ? ` = ${number(start + added)}` : "");
-    }).join("; ");
+  // The products of one result, added; or of several, each with its own line.
+  function sumOf(taps, given, input, output, shape, before) {
+    const groups = new Map();
+    for (const tap of taps) groups.set(tap.out, [...(groups.get(tap.out) || []), tap]);
+    const from = unique(taps.map(tap => tap.in));
+    const head = groups.size > 1 && from.length === 1
+      ? [`${place(input, given.x.shape, from[0])} = ${number(given.x.data[from[0]])}`] : [];
+    return [...head, ...[...groups].map(([out, own]) => {
+      const terms = own.map(tap => [product(tap, given.weight, E.value(tap, given.x)),
+        E.coefficient(tap, given.weight) * E.value(tap, given.x)]);
+      return equation(place(output, shape, out), before.get(out), terms);
+    })].join("\n") || "0";
   }
 
-  function maximum(taps, given, output, shape, best, s) {
-    const inside = taps.filter(tap => tap.in >= 0), out = taps[0].out, chosen = best.get(out);
-    const numbers = inside.map(tap => number(given.x.data[tap.in])).join(", ");
-    if (!chosen) return `${place(output, shape, out)} = max() = −∞`;
-    const {h, w} = chosen.loop;
-    return `${place(output, shape, out)} = max(${numbers}) = ${number(given.x.data[chosen.in])}; `
-      + `${place("indices", shape, out)} = ${h}·${s.size[1]} + ${w} = ${h * s.size[1] + w}`;
+  // name = before + term + term = value, each only where it says something.
+  function equation(name, before, terms) {
+    const value = terms.reduce((sum, [, v]) => sum + v, before);
+    const parts = [...(before ? [number(before)] : []), ...terms.map(([label]) => label)];
+    const left = parts.join(" + ");
+    return `${name} = ${left}${left === number(value) ? "" : ` = ${number(value)}`}`;
+  }
+
+  function maximum(taps, given, name, before, now, s, index) {
+    const inside = taps.filter(tap => tap.in >= 0).map(tap => number(given.x.data[tap.in]));
+    if (before) inside.unshift(number(given.x.data[before.in]));
+    if (!now) return `${name} = −∞`;
+    const {h, w} = now.loop;
+    return `${name} = max(${inside.join(", ")}) = ${number(given.x.data[now.in])}\n`
+      + `${index} = ${h}·${s.size[1]} + ${w} = ${h * s.size[1] + w}`;
   }
 
   function backwardStory(name, operation, s, given, {grain, gradient}) {
     const [input, , output] = NAMES[name], result = E.backward(operation, s, given, gradient);
-    const g = `gradient of ${output}`, gx = `gradient of ${input}`, gw = "gradient of weight";
-    const arrays = {[g]: {...gradient, role: "input", key: "gradient"},
-      [input]: {...given.x, role: "input", key: "x"}};
-    if (given.weight) arrays.weight = {...given.weight, role: "weight", key: "weight"};
-    if (given.indices) arrays.indices = {...given.indices, role: "input", key: "indices"};
-    arrays[gx] = {...result.x, role: "output", of: "x"};
+    const g = `d${output}`, gx = `d${input}`, gw = "dweight";
+    const arrays = {[g]: {...gradient, role: "gradient", key: "gradient"}, ...givens(input, given),
+      [gx]: {...result.x, role: "output", of: "x"}};
     if (given.weight) arrays[gw] = {...result.weight, role: "output", of: "weight"};
-    const sums = {x: E.zeros(given.x.shape), weight: given.weight && E.zeros(given.weight.shape)};
-    const known = {x: new Set(), weight: new Set()}, steps = [];
-    for (const taps of E.steps(operation, s, given, grain, "backward")) {
-      const lines = [];
-      for (const tap of taps) {
-        if (tap.in < 0 || tap.out < 0) continue;
-        const v = gradient.data[tap.out], start = sums.x.data[tap.in];
-        sums.x.data[tap.in] += E.coefficient(tap, given.weight) * v;
-        known.x.add(tap.in);
-        lines.push(`${place(gx, given.x.shape, tap.in)}: ${start ? `${number(start)} + ` : ""}`
-          + `${product(tap, given.weight, v)} = ${number(sums.x.data[tap.in])}`);
-        if (tap.weight < 0) continue;
-        const old = sums.weight.data[tap.weight], x = given.x.data[tap.in];
-        sums.weight.data[tap.weight] += tap.share * x * v;
-        known.weight.add(tap.weight);
-        lines.push(`${place(gw, given.weight.shape, tap.weight)}: ${old ? `${number(old)} + ` : ""}`
-          + `${factor(x)}·${factor(v)} = ${number(sums.weight.data[tap.weight])}`);
+    const x = E.zeros(given.x.shape), weight = given.weight && E.zeros(given.weight.shape);
+    const steps = E.steps(operation, s, given, grain, "backward").map(taps => {
+      const inside = taps.filter(tap => tap.in >= 0 && tap.out >= 0);
+      const groups = [[gx, x, "in", tap => [product(tap, given.weight, gradient.data[tap.out]),
+        E.coefficient(tap, given.weight) * gradient.data[tap.out]]]];
+      if (weight) groups.push([gw, weight, "weight", tap => [`${factor(given.x.data[tap.in])}·`
+        + factor(gradient.data[tap.out]), tap.share * given.x.data[tap.in]
+        * gradient.data[tap.out]]]);
+      const writes = {}, sets = {}, lines = [];
+      for (const [array, sums, key, term] of groups) {
+        const own = new Map();
+        for (const tap of inside) own.set(tap[key], [...(own.get(tap[key]) || []), tap]);
+        writes[array] = [...own.keys()];
+        sets[array] = [...own].map(([flat, list]) => {
+          const before = sums.data[flat];
+          for (const tap of list) sums.data[flat] += term(tap)[1];
+          lines.push(() => equation(place(array, sums.shape, flat), before, list.map(term)));
+          return [flat, sums.data[flat]];
+        });
       }
-      const writes = {[gx]: unique(taps.filter(tap => tap.out >= 0).map(tap => tap.in))};
-      if (given.weight) writes[gw] = unique(taps.filter(tap => tap.in >= 0 && tap.out >= 0)
-        .map(tap => tap.weight));
-      steps.push({
-        reads: {[g]: unique(taps.map(tap => tap.out)), [input]: unique(taps.map(tap => tap.in))},
+      return {...ends(taps), lost: [], writes, sets,
+        reads: {[g]: unique(taps.map(tap => tap.out)), [input]: unique(taps.map(tap => tap.in)),
+          ...(given.indices ? {indices: unique(taps.map(tap => tap.in))} : {})},
         uses: given.weight ? {weight: unique(taps.map(tap => tap.weight))} : {},
-        padding: taps.filter(tap => tap.in < 0).map(tap => tap.loop), lost: [],
-        writes, loop: taps[0].loop, last: taps[taps.length - 1].loop,
-        sum: lines.join("; ") || "0",
-        after: {[gx]: snapshot(sums.x, known.x),
-          ...(given.weight ? {[gw]: snapshot(sums.weight, known.weight)} : {})},
-      });
-    }
-    return {arrays, steps, input, output};
+        sum: () => lines.map(line => line()).join("\n") || "0"};
+    });
+    return {arrays, steps, input, output, begins: 0};
+  }
+
+  // The numbers of the results once a step is done: null where none is known yet. What is scattered
+  // into begins with zeros.
+  function valuesAt(told, step) {
+    const values = {};
+    for (const [name, array] of Object.entries(told.arrays))
+      if (array.role === "output") values[name] = Array(array.data.length).fill(told.begins);
+    for (let i = 0; i <= step; i++) for (const [name, pairs] of Object.entries(told.steps[i].sets))
+      for (const [flat, v] of pairs) values[name][flat] = v;
+    return values;
   }
 
   // -- Two more views of a transposed convolution ------------------------------------------------
@@ -196,9 +198,9 @@ const Stories = (() => {
     const arrays = renamed(told.arrays);
     for (const array of Object.values(arrays)) delete array.key;  // y and weight are edited
     const steps = told.steps.map(step => ({...step, reads: renamed(step.reads),
-      uses: renamed(step.uses), writes: renamed(step.writes), after: renamed(step.after),
-      sum: step.sum.replace(/^y\[/, "x[")}));
-    return {arrays, steps, input: "y with zeros", output: "x", settings: own};
+      uses: renamed(step.uses), writes: renamed(step.writes), sets: renamed(step.sets),
+      sum: () => step.sum().replace(/^y\[/gm, "x[")}));
+    return {arrays, steps, input: "y with zeros", output: "x", settings: own, begins: null};
   }
 
   // As a matrix: each output is a row of C^T times y, both written as columns of numbers.
@@ -206,20 +208,19 @@ const Stories = (() => {
     const operation = E.operations.conv_transpose2d, m = E.matrix(operation, s, given);
     const [, rows, columns] = m.shape;
     if (rows > 100 || columns > 25) throw new E.Unfit("matrix_large");
-    const {y: out} = E.forward(operation, s, given), known = Array(rows).fill(null), steps = [];
+    const {y: out} = E.forward(operation, s, given), steps = [];
     const arrays = {"Cᵀ": {...m, role: "weight"},
       y: {shape: [1, columns, 1], data: [...given.x.data], role: "input"},
       x: {shape: [1, rows, 1], data: [...out.data], role: "output"}};
     for (let row = 0; row < rows; row++) {
       const used = [];
       for (let j = 0; j < columns; j++) if (m.data[row * columns + j]) used.push(j);
-      known[row] = out.data[row];
       const terms = used.map(j => `${factor(m.data[row * columns + j])}·${factor(given.x.data[j])}`);
       steps.push({reads: {y: used}, uses: {"Cᵀ": used.map(j => row * columns + j)}, padding: [],
-        lost: [], writes: {x: [row]}, loop: {}, last: {}, after: {x: [...known]},
-        sum: `x[${row}] = ${terms.join(" + ") || "0"} = ${number(out.data[row])}`});
+        lost: [], writes: {x: [row]}, loop: {}, last: {}, sets: {x: [[row, out.data[row]]]},
+        sum: () => `x[${row}] = ${terms.join(" + ") || "0"} = ${number(out.data[row])}`});
     }
-    return {arrays, steps, input: "y", output: "x"};
+    return {arrays, steps, input: "y", output: "x", begins: null};
   }
 
   // What belongs together: for a place of one array, the places of the others that it meets.
@@ -227,9 +228,9 @@ const Stories = (() => {
     const operation = E.operations[name], found = {};
     const names = {x: [story.input], out: [story.output], weight: ["weight"]};
     if (direction === "backward") {
-      names.x.push(`gradient of ${story.input}`);
-      names.out = [`gradient of ${story.output}`];
-      names.weight.push("gradient of weight");
+      names.x.push(`d${story.input}`);
+      names.out = [`d${story.output}`];
+      names.weight.push("dweight");
     }
     if (operation.chooses && direction === "forward") names.out.push("indices");
     if (given.indices) names.x.push("indices");
@@ -249,58 +250,46 @@ const Stories = (() => {
   // -- Two that have no taps ---------------------------------------------------------------------
 
   function crossEntropyStory(scores, label) {
-    const r = E.crossEntropy(scores, label), n = scores.length, row = data => ({shape: [1, 1, n],
-      data, role: "output"}), steps = [], all = [...Array(n).keys()];
-    const arrays = {scores: {shape: [1, 1, n], data: [...scores], role: "input", key: "scores"},
-      exp: row(r.exps), p: row(r.p), "gradient of scores": row(r.gradient)};
-    const values = {exp: Array(n).fill(null), p: Array(n).fill(null),
-      "gradient of scores": Array(n).fill(null)};
+    const r = E.crossEntropy(scores, label), n = scores.length, all = [...Array(n).keys()];
+    const row = data => ({shape: [1, 1, n], data, role: "output"}), steps = [];
+    const arrays = {scores: {...row([...scores]), role: "input", key: "scores"},
+      exp: row(r.exps), p: row(r.p), dscores: {...row(r.gradient), of: "scores"}};
     const add = (reads, writes, sum) => steps.push({reads, uses: {}, padding: [], lost: [], writes,
-      sum, loop: {}, last: {}, after: Object.fromEntries(Object.entries(values)
-        .map(([name, data]) => [name, [...data]]))});
+      loop: {}, last: {}, sum: () => sum, sets: Object.fromEntries(Object.entries(writes)
+        .map(([name, flats]) => [name, flats.map(flat => [flat, arrays[name].data[flat]])]))});
     add({scores: all}, {}, `m = max(${scores.map(number).join(", ")}) = ${number(r.largest)}`);
-    for (const c of all) {
-      values.exp[c] = r.exps[c];
-      add({scores: [c]}, {exp: [c]}, `exp[${c}] = exp(${number(scores[c])} − `
-        + `${factor(r.largest)}) = ${number(r.exps[c])}`);
-    }
+    for (const c of all) add({scores: [c]}, {exp: [c]}, `exp[${c}] = exp(${number(scores[c])} − `
+      + `${factor(r.largest)}) = ${number(r.exps[c])}`);
     add({exp: all}, {}, `Σ = ${r.exps.map(number).join(" + ")} = ${number(r.sum)}`);
     add({scores: [label]}, {}, `loss = m + log Σ − scores[${label}] = ${number(r.largest)} + `
-      + `${number(Math.log(r.sum))} − ${factor(scores[label])} = ${number(r.loss)}`);
-    for (const c of all) {
-      values.p[c] = r.p[c];
-      add({exp: [c]}, {p: [c]}, `p[${c}] = exp[${c}] / Σ = ${number(r.exps[c])} / `
-        + `${number(r.sum)} = ${number(r.p[c])}`);
-    }
-    for (const c of all) {
-      values["gradient of scores"][c] = r.gradient[c];
-      add({p: [c]}, {"gradient of scores": [c]}, `gradient[${c}] = p[${c}] − `
-        + `${c === label ? 1 : 0} = ${number(r.gradient[c])}`);
-    }
-    return {arrays, steps, input: "scores", output: "p"};
+      + `${factor(Math.log(r.sum))} − ${factor(scores[label])} = ${number(r.loss)}`);
+    for (const c of all) add({exp: [c]}, {p: [c]}, `p[${c}] = exp[${c}] / Σ = `
+      + `${number(r.exps[c])} / ${number(r.sum)} = ${number(r.p[c])}`);
+    for (const c of all) add({p: [c]}, {dscores: [c]}, `dscores[${c}] = p[${c}] − `
+      + `${c === label ? 1 : 0} = ${number(r.gradient[c])}`);
+    return {arrays, steps, input: "scores", output: "p", begins: null};
   }
 
   function iouStory(shape, data) {
     const n = shape[2], counts = Array.from({length: n}, (_, t) => data.slice(t * n, t * n + n));
-    const r = E.intersectionOverUnion(counts), known = Array(n).fill(null), steps = [];
+    const r = E.intersectionOverUnion(counts), steps = [];
     const arrays = {matrix: {shape, data: [...data], role: "input", key: "matrix"},
       IU: {shape: [1, 1, n], data: r.classes.map(one => one.iu), role: "output"}};
+    const add = (step, sum) => steps.push({uses: {}, padding: [], lost: [], writes: {}, sets: {},
+      loop: {}, last: {}, sum: () => sum, ...step});
     r.classes.forEach((one, c) => {
-      known[c] = one.iu;
       const cross = [];
       for (let i = 0; i < n; i++) cross.push(c * n + i, i * n + c);
-      steps.push({reads: {matrix: [...new Set(cross)]}, uses: {matrix: [c * n + c]}, padding: [],
-        lost: [], writes: {IU: [c]}, loop: {}, last: {}, after: {IU: [...known]},
-        sum: `IU[${c}] = ${one.both} / (${one.truth} + ${one.said} − ${one.both}) = `
-          + `${one.both} / ${one.union} = ${number(one.iu)}`});
+      add({reads: {matrix: unique(cross)}, uses: {matrix: [c * n + c]}, writes: {IU: [c]},
+        sets: {IU: [[c, one.iu]]}}, `IU[${c}] = ${one.both} / (${one.truth} + ${one.said} − `
+        + `${one.both}) = ${one.both} / ${one.union} = ${number(one.iu)}`);
     });
-    const have = r.classes.filter(one => !Number.isNaN(one.iu));
-    steps.push({reads: {IU: [...known.keys()]}, uses: {}, padding: [], lost: [], writes: {},
-      loop: {}, last: {}, after: {IU: [...known]}, sum: `mean IU = (${have.map(one =>
-        number(one.iu)).join(" + ")}) / ${have.length} = ${number(r.mean)}`});
-    return {arrays, steps, input: "matrix", output: "IU"};
+    const have = r.classes.filter(one => !Number.isNaN(one.iu)).map(one => number(one.iu));
+    add({reads: {IU: [...Array(n).keys()]}}, `mean IU = (${have.join(" + ")}) / ${have.length} = `
+      + number(r.mean));
+    return {arrays, steps, input: "matrix", output: "IU", begins: null};
   }
 
-  return {story, zerosStory, matrixStory, links, crossEntropyStory, iouStory, number, place, NAMES};
+  return {story, zerosStory, matrixStory, links, valuesAt, crossEntropyStory, iouStory, number, place, NAMES};
 })();
 if (typeof module !== "undefined") module.exports = Stories;

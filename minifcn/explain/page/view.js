@@ -291,8 +291,9 @@
     if (!now) return;
     const padded = new Set(now.padding.map(({c = 0, h, w}) => `${c},${h},${w}`));
     const hides = state.predict && !revealed.has(state.step);
+    const known = valuesNow();
     for (const [name, array] of Object.entries(told.arrays)) {
-      const after = now.after[name], own = cells[name];
+      const after = known[name], own = cells[name];
       const read = new Set(now.reads[name]), used = new Set(now.uses[name]);
       const write = new Set(now.writes[name]);
       for (let flat = 0; flat < own.length; flat++) {
@@ -310,13 +311,25 @@
       td.classList.toggle("read", padded.has(td.dataset.at));
     $("at").value = state.step;
     $("count").textContent = text("step_of", {step: state.step + 1, steps: told.steps.length});
-    $("sum").textContent = hides ? text("guess_first") : now.sum;
+    $("sum").textContent = hides ? text("guess_first") : now.sum();
     $("say").textContent = spoken(now, hides);
     $("guess").hidden = !state.predict || !Object.values(now.writes).flat().length;
     paintCode(now);
     paintPin();
     mark();
     if (location.protocol !== "about:") history.replaceState(null, "", toHash());
+  }
+
+  // The numbers that are known at this step; from the step before where that was the last one shown.
+  let latest = {told: null, step: -1, values: {}};
+  function valuesNow() {
+    if (latest.told === told && latest.step === state.step - 1) {
+      for (const [name, pairs] of Object.entries(told.steps[state.step].sets))
+        for (const [flat, v] of pairs) latest.values[name][flat] = v;
+      latest.step = state.step;
+    } else if (latest.told !== told || latest.step !== state.step)
+      latest = {told, step: state.step, values: Stories.valuesAt(told, state.step)};
+    return latest.values;
   }
 
   function spoken(now, hides) {
@@ -335,6 +348,7 @@
 
   function paintCode(now) {
     const source = about().code[state.direction];
+    $("code-part").hidden = !source.length;
     $("code").replaceChildren(...source.flatMap(one => [
       ...one.lines.map((line, i) => make(one.marked.includes(i) ? "mark" : "span", {}, `${line}\n`)),
     ]));
@@ -353,7 +367,7 @@
         state.arrays.gradient, array.of, pinned.flat);
       out.textContent = text("pin_difference", {where, gradient: Stories.number(array.data[pinned.flat]),
         difference: measured.toFixed(4).replace("-", "−")});
-    } else if (state.operation === "cross_entropy" && pinned.array === "gradient of scores") {
+    } else if (state.operation === "cross_entropy" && pinned.array === "dscores") {
       const {scores} = state.arrays, label = Math.min(state.settings.label, state.settings.classes - 1);
       const loss = e => Engine.crossEntropy(scores.data.map((v, c) => c === pinned.flat ? v + e : v),
         label).loss;
@@ -407,6 +421,8 @@
   function controls() {
     const s = state.settings, boxes = about().controls.map(name => control(name, s));
     $("settings").replaceChildren(make("legend", {}, text("settings")), ...boxes);
+    $("settings-said").textContent = `${text("settings")}: ${about().controls.map(name =>
+      `${name} ${PAIRS.includes(name) ? s[name].join("×") : s[name]}`).join(", ")}`;
     const presets = about().presets.map(one => make("button", {type: "button",
       onclick: () => { choose(state.operation, one); state.edited = Object.keys(one.arrays || {});
         if (one.direction) state.direction = one.direction; draw(); }}, one.name[state.language]
@@ -494,7 +510,7 @@
   function pause() {
     clearInterval(timer);
     timer = null;
-    $("play").textContent = "▶";
+    $("play").textContent = "►";
     $("play").setAttribute("aria-pressed", "false");
   }
   function play() {
@@ -530,7 +546,7 @@
     event.preventDefault();
     const now = told.steps[state.step], [name, flats] = Object.entries(now.writes)
       .find(([, places]) => places.length);
-    const right = now.after[name][flats[0]], said = Number($("guessed").value.replace("−", "-"));
+    const right = valuesNow()[name][flats[0]], said = Number($("guessed").value.replace("−", "-"));
     revealed.add(state.step);
     $("verdict").textContent = !$("guessed").value.trim() ? "" : Math.abs(said - right) < 5e-3
       ? text("guess_right") : text("guess_wrong", {right: Stories.number(right)});
@@ -675,6 +691,7 @@
       else a.removeAttribute("aria-current");
     draw();
   }
+  $("settings-part").open = innerWidth > 700 && innerHeight > 800;
   begin(location.hash);
   prove();
 })();
