@@ -48,7 +48,11 @@ def usable_cores():
     return os.cpu_count() or 1
 
 
-SLOWEST = ("tutorials/test_run.py", "kernels/test_planted_cuda_bugs.py")
+SLOWEST = (
+    "tutorials/test_run.py",
+    "tutorials/test_changes.py",
+    "kernels/test_planted_cuda_bugs.py",
+)
 """Files that take longest, the longest first: what begins last must be short."""
 
 

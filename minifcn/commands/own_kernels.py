@@ -32,12 +32,14 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
     Raises:
         ValueError: a folder, a mistake or a device cannot be used.
     """
-    from minifcn.course.training.rehearsal import choose_mistake, choose_recipe
-    from minifcn.runs.folders import folder_for
+    from minifcn.course.training.rehearsal import choose_mistake, choose_recipe, rehearse
+    from minifcn.runs.folders import check_unused, folder_for
     from minifcn.runs.run import Run
 
     if choices["device"] == "cuda":
         raise ValueError("device must be cpu for functions of a course; got --device cuda")
+    if out is not None:
+        check_unused(out)  # before minutes of checks and rehearsals
     given = choices | {"device": "cpu"}
     if given["kernels"] is not None:
         given["kernels"] = os.path.abspath(given["kernels"])
@@ -47,26 +49,46 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
     else:
         config, rehearsal, own = choose_mistake(given["mistake"], given, right)
         _say_mistake(own)
+    beside = [] if own is right else [rehearse(config, right)]
     with folder_for(out, f"{Path(config.data).name}-{config.model}-own") as folder:
         run = Run.start(config, folder, minifcn.__version__, looking)
-        _say_cost(run, rehearsal, own)
+        images = len(run.val_data)
+        seconds = sum(one.total(run.config, images) for one in [rehearsal, *beside])
+        try:
+            _say_cost(rehearsal, seconds, own)
+        except BaseException:
+            run.keep(False)
+            raise
+        own.forget()
+        right.forget()
         _train(run, own, right, finish)
 
 
 def go_on(run: Run, folder: str | None, finish: Finish) -> None:
-    """Go on with such a run; `folder` is where the functions are now, if that was moved.
+    """Go on with such a run, on the functions in `folder`, which may have moved.
+
+    The folder that its config.json names is not taken: a run may come from somebody else, and what
+    it names would be executed.
 
     Raises:
-        ValueError: its functions are not there any more.
+        ValueError: no folder is given though it needs one, its functions are not there any more, or
+            it would be on a GPU.
     """
     from minifcn.course.training.functions import mistaken_pieces
     from minifcn.course.training.kernels import OwnKernels
 
     if folder is not None and run.config.kernels is None:
         raise ValueError(f"kernels of {run.folder} are minifcn's; got --kernels {folder}")
-    right = own = _load(folder or run.config.kernels)
+    if run.device != "cpu":
+        raise ValueError(f"device must be cpu for functions of a course; got --device {run.device}")
+    if folder is None and run.config.kernels is not None:
+        raise ValueError(
+            f"{run.folder} computes by functions of a course, whose files are executed: give"
+            f" --kernels {run.config.kernels} if that is yours"
+        )
+    right = own = _load(folder)
     if run.config.mistake is not None:
-        (piece,) = mistaken_pieces(run.config.mistake)
+        piece = mistaken_pieces(run.config.mistake)[0]
         own = OwnKernels(right.pieces | {piece.name: piece})
         _say_mistake(own)
     _train(run, own, right, finish)
@@ -75,6 +97,12 @@ def go_on(run: Run, folder: str | None, finish: Finish) -> None:
 def are_used(config: Config) -> bool:
     """Whether a run computes by others than minifcn's kernels."""
     return config.kernels is not None or config.mistake is not None
+
+
+def how_to_go_on(run: Run) -> str:
+    """The command that takes a run up."""
+    kernels = f" --kernels {run.config.kernels}" if run.config.kernels else ""
+    return f"go on with: minifcn train --resume {run.folder}{kernels}"
 
 
 def _load(folder: str | None) -> OwnKernels:
@@ -117,30 +145,51 @@ def _using(own: OwnKernels, run: Run) -> ExitStack:
     """Put the functions into their places."""
     from minifcn import kernels
 
-    places = ExitStack()
-    places.enter_context(kernels.use(own))
     run.compute_loss = own.compute_loss
     if run.iteration == 0:
         own.prepare(run.model)
+    places = ExitStack()
+    places.enter_context(kernels.use(own))
     return places
 
 
 def _without_mistake(run: Run, right: OwnKernels) -> Run:
     """Train the same run without its mistake, or as much as is missing of that."""
+    from minifcn.runs.interrupt import Interrupted
+
+    started = False
+    try:
+        beside = _beside(run)
+        try:
+            if beside.iteration < beside.config.iterations:
+                say(f"first without the mistake, in {beside.folder}")
+                progress = Progress(beside.config.iterations, beside.iteration)
+                with _using(right, beside), progress:
+                    beside.train(progress)
+        finally:
+            started = beside.iteration > 0
+            beside.keep(started)
+    except (Interrupted, KeyboardInterrupt) as error:
+        if not started:
+            raise
+        said = str(error) or "interrupted"
+        raise Interrupted(f"{said} without the mistake; {how_to_go_on(run)}") from None
+    finally:
+        run.keep(started)
+    return beside
+
+
+def _beside(run: Run) -> Run:
+    """Start the run without the mistake, or take it up, with the data where `run` has it."""
+    from minifcn.runs.config import RECIPES
     from minifcn.runs.run import Run
 
     folder = run.folder / RIGHT
-    if (folder / "config.json").exists():
-        beside = Run.resume(folder)
-    else:
+    if not (folder / "config.json").exists():
         config = dataclasses.replace(run.config, mistake=None)
-        beside = Run.start(config, folder, minifcn.__version__)
-    if beside.iteration < beside.config.iterations:
-        say(f"first without the mistake, in {folder}")
-        progress = Progress(beside.config.iterations, beside.iteration)
-        with _using(right, beside), progress:
-            beside.train(progress)
-    return beside
+        return Run.start(config, folder, minifcn.__version__)
+    data = None if run.config.data in RECIPES else run.config.data
+    return Run.resume(folder, None, data, run.config.root)
 
 
 def _compare(run: Run, beside: Run) -> None:
@@ -154,11 +203,11 @@ def _compare(run: Run, beside: Run) -> None:
         say(f"{name}: loss {log[0]['loss']:.3f}, at the end {_last_loss(log):.3f}; {end}")
     whole = len(run.log) == run.config.iterations
     trains = whole and _last_loss(run.log) < float(run.log[0]["loss"] or 0)
-    verdict = "this bug still trains" if trains else "this bug does not train"
+    verdict = "this bug still trains: the loss falls" if trains else "this bug does not train"
     columns = {name: {key: [row[key] for row in log] for key in log[0]}
                for name, log in logs.items()}  # fmt: skip
     plot_beside(run.folder / "beside.png", columns, f"{run.config.mistake}: {verdict}")
-    say(f"{verdict}: {run.folder / 'beside.png'}")
+    say(f"{verdict} ({run.folder / 'beside.png'})")
 
 
 def _last_loss(log: list[dict[str, float | None]]) -> float:
@@ -176,9 +225,8 @@ def _say_mistake(own: OwnKernels) -> None:
             say(f"the mistake, in {piece.name}: {piece.mistake.id}: {piece.mistake.words}")
 
 
-def _say_cost(run: Run, rehearsal: Rehearsal, own: OwnKernels) -> None:
-    """Say how long all will take, and what takes most of it."""
-    seconds = rehearsal.total(run.config, len(run.val_data))
+def _say_cost(rehearsal: Rehearsal, seconds: float, own: OwnKernels) -> None:
+    """Say how long a step takes, what takes most of it, and how many seconds all will take."""
     dear = [f"{name} {taken:.2g} s" for name, taken in list(rehearsal.shares.items())[:3]]
     of = f", of which {', '.join(dear)}" if dear else ""
     say(f"a step takes {rehearsal.step:.2g} s{of}; all of it {_duration(seconds)}")

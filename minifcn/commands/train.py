@@ -90,11 +90,11 @@ def _finish(run: Run, as_json: bool) -> None:
             run.train(progress)
         summary = write_report(run.folder, run.val_data, device=run.device)
     except Interrupted as error:
-        raise Interrupted(f"{error}; {_go_on(run)}") from None
+        raise Interrupted(f"{error}; {own_kernels.how_to_go_on(run)}") from None
     except KeyboardInterrupt:
-        if run.iteration == 0:  # nothing is left to go on with
+        if not (run.folder / "config.json").exists():  # nothing is left to go on with
             raise
-        raise Interrupted(f"interrupted; {_go_on(run)}") from None
+        raise Interrupted(f"interrupted; {own_kernels.how_to_go_on(run)}") from None
     for remark in remarks(run.log, summary):
         say(remark)
     print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
@@ -109,10 +109,6 @@ def _say_spelled(classes: Sequence[str]) -> None:
     if names := spelled_by_id(classes):
         known = ", ".join(f"class {i} is {name}" for i, name in names.items())
         say(f"in the pictures {known}: no font of this machine has their letters")
-
-
-def _go_on(run: Run) -> str:
-    return f"go on with: minifcn train --resume {run.folder}"
 
 
 def _describe(run: Run) -> str:

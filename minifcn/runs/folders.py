@@ -84,6 +84,12 @@ def is_unused(folder: Path) -> bool:
     return names <= {LOCK, *STARTED}
 
 
+def check_unused(folder: Path) -> None:
+    """Raise ValueError unless a run can start there: in a new folder, or see `is_unused`."""
+    if folder.exists() and not (folder.is_dir() and is_unused(folder)):
+        raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
+
+
 def remove_files(folder: Path, names: Iterable[str]) -> None:
     """Remove those of the files that are there."""
     for name in names:

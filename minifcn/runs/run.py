@@ -25,7 +25,7 @@ from minifcn.runs.data import RECORD, RunData, open_new, open_recorded
 from minifcn.runs.folders import (
     STARTED,
     Lock,
-    is_unused,
+    check_unused,
     make_folder,
     remove_empty,
     remove_files,
@@ -95,14 +95,11 @@ class Run:
             OSError: it cannot be written.
         """
         if folder.exists() and not folder.is_dir():
-            raise ValueError(f"out must be a new or empty folder; got {folder} (see --resume)")
+            check_unused(folder)
         with ExitStack() as undo:
             undo.callback(remove_empty, make_folder(folder))
             with Lock(folder):
-                if not is_unused(folder):
-                    raise ValueError(
-                        f"out must be a new or empty folder; got {folder} (see --resume)"
-                    )
+                check_unused(folder)
                 data = open_new(config, track)
                 run = cls(config, folder, data)
                 run.batches.batch(0)  # data that cannot be read should not leave a folder behind
@@ -161,6 +158,13 @@ class Run:
                     lock.release()
                     self._undo.close()
                 raise
+
+    def keep(self, started: bool) -> None:
+        """Let what the start made stay, as there is other work beside it; or take it away."""
+        if started:
+            self._undo.pop_all()
+        else:
+            self._undo.close()
 
     def _stamps(self) -> tuple[tuple[int, ...], ...]:
         """What is another once somebody else starts, or trains, in the folder."""

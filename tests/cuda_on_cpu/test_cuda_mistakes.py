@@ -93,6 +93,7 @@ def test_the_address_sanitizer_sees_the_end_of_dynamic_memory():
 # -- Ctrl-C --------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(
     ("kernel", "order"),
     [("loop", "forward"), ("print", "reverse"), ("wait", "shuffled"), ("wait", "threads")],

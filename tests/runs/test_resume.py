@@ -237,7 +237,8 @@ def test_ctrl_c_in_the_middle_of_things_changes_nothing(tmp_path, whole):
 def test_ctrl_c_before_the_training_starts(tmp_path):
     done = kill_at("run", 1, "train", *TRAIN, "--out", tmp_path / "run", signal=signal.SIGINT)
     assert done.returncode == 130
-    assert done.stderr.splitlines()[-1] == "minifcn: interrupted"
+    go_on = f"go on with: minifcn train --resume {tmp_path / 'run'}"
+    assert done.stderr.splitlines()[-1] == f"minifcn: interrupted; {go_on}"
     assert Run.resume(tmp_path / "run").iteration == 0
 
 

@@ -114,7 +114,7 @@ def test_a_wrong_kernel_is_noticed(fault, tmp_path):
     assert f"{path.name}" in done.stderr
 
 
-@pytest.mark.parametrize("number", ["08", "10"])
+@pytest.mark.parametrize("number", ["08", "13"])
 def test_the_right_kernels_pass_in_the_same_way(number, tmp_path):
     (path,) = [t.path for name, t in TUTORIALS.items() if name.startswith(number)]
     fault = "replace('conv2d', lambda right, *arguments, **named: right(*arguments, **named))"

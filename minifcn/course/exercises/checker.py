@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from minifcn.course.exercises.exercise import Case, Exercise, Function, Part
+from minifcn.course.exercises.mutants import RAISED, Mutants, mutants_of
 from minifcn.course.exercises.naming import (
-    RAISED,
     Name,
     name_change,
     name_mistake,
-    part_of,
     same,
     wrong_places,
 )
@@ -89,11 +88,7 @@ def check(
 ) -> Report:
     """Check a student's file, given its text; each function has this many seconds."""
     began = time.perf_counter()
-    parts = [
-        part
-        for function in exercise.functions
-        for part in check_function(exercise, function, source, seed, python, seconds)
-    ]
+    parts = _check_functions(exercise, exercise.functions, source, seed, python, seconds)
     digest = hashlib.sha256(source.encode()).hexdigest()
     return Report(exercise, parts, time.perf_counter() - began, digest, seed)
 
@@ -107,36 +102,41 @@ def check_function(
     seconds: float = SECONDS,
 ) -> list[PartReport]:
     """Check a function of a student's file, part by part."""
-    generator = np.random.default_rng(seed)
-    cases, naming = list(function.cases(generator)), list(function.naming(generator))
-    every = [*cases, *naming]
-    arguments = [function.ordered(case.arguments) for case in every]
-    outcomes = run(source, f"{exercise.name}.py", function.name, arguments, seconds, python)
-    return _judged(function, cases, naming, outcomes)
+    return _check_functions(exercise, [function], source, seed, python, seconds)
+
+
+def _check_functions(
+    exercise: Exercise,
+    functions: Sequence[Function],
+    source: str,
+    seed: int,
+    python: Sequence[str],
+    seconds: float,
+) -> list[PartReport]:
+    mutants = {function.name: mutants_of(function, seed) for function in functions}
+    calls = {
+        name: [one.function.ordered(case.arguments) for case in one.every]
+        for name, one in mutants.items()
+    }
+    outcomes = run(source, f"{exercise.name}.py", calls, seconds, python)
+    return [part for name, one in mutants.items() for part in _judged(one, outcomes[name])]
 
 
 def judge(exercise: Exercise, function: Function, outcomes: Sequence[Outcome], seed: int = 0
           ) -> list[PartReport]:  # fmt: skip
     """Judge outcomes as if a student's function had given them."""
-    generator = np.random.default_rng(seed)
-    cases, naming = list(function.cases(generator)), list(function.naming(generator))
-    return _judged(function, cases, naming, outcomes)
+    return _judged(mutants_of(function, seed), outcomes)
 
 
-def _judged(
-    function: Function, cases: Sequence[Case], naming: Sequence[Case], outcomes: Sequence[Outcome]
-) -> list[PartReport]:
-    every = [*cases, *naming]
-    reports = [_first_problem(function, i, cases, outcomes) for i in range(len(function.parts))]
-    _name_parts(function, reports, outcomes, every)
+def _judged(mutants: Mutants, outcomes: Sequence[Outcome]) -> list[PartReport]:
+    count = len(mutants.function.parts)
+    reports = [_first_problem(mutants, part, outcomes) for part in range(count)]
+    _name_parts(mutants, reports, outcomes)
     return reports
 
 
 def _name_parts(
-    function: Function,
-    reports: Sequence[PartReport],
-    outcomes: Sequence[Outcome],
-    every: Sequence[Case],
+    mutants: Mutants, reports: Sequence[PartReport], outcomes: Sequence[Outcome]
 ) -> None:
     """Name the mistake of each wrong part.
 
@@ -146,18 +146,18 @@ def _name_parts(
     changed = [one.changed for one in outcomes if isinstance(one, Returned)]
     for report in reports:
         if report.status == "fail" and report.problem == CHANGED:
-            report.name = name_change(function, changed, every)
+            report.name = name_change(mutants, changed)
     wrong = [i for i, one in enumerate(reports)
              if one.status == "fail" and one.problem != CHANGED]  # fmt: skip
     for i in wrong:
-        results = [_result_of(outcome, i, function) for outcome in outcomes]
-        reports[i].name = name_mistake(function, i, results, every)
+        results = [_result_of(outcome, i, mutants.function) for outcome in outcomes]
+        reports[i].name = name_mistake(mutants, i, results)
     causes = [reports[i].name for i in wrong if reports[i].name.switches]
     for i in wrong:
         if causes and not reports[i].name.switches:
-            returned = [(case, one) for case, one in zip(every, outcomes, strict=True)
+            returned = [(place, one) for place, one in enumerate(outcomes)
                         if isinstance(one, Returned)]  # fmt: skip
-            if all(_problem(function, i, case, one) is None for case, one in returned):
+            if all(_problem(mutants, i, place, one) is None for place, one in returned):
                 reports[i].name = causes[0]
 
 
@@ -166,14 +166,12 @@ NOT_WRITTEN = "is not written yet"
 _MISCOUNTED = "wrong number of results"
 
 
-def _first_problem(
-    function: Function, part: int, cases: Sequence[Case], outcomes: Sequence[Outcome]
-) -> PartReport:
+def _first_problem(mutants: Mutants, part: int, outcomes: Sequence[Outcome]) -> PartReport:
     """Compare a part with the reference, case by case, up to the first that is wrong."""
-    report = PartReport(function, function.parts[part])
+    report = PartReport(mutants.function, mutants.function.parts[part])
     right_cases = []
-    for case, outcome in zip(cases, outcomes, strict=False):
-        found = _problem(function, part, case, outcome)
+    for place, case in enumerate(mutants.cases):
+        found = _problem(mutants, part, place, outcomes[place])
         if found is None:
             right_cases.append(case.name)
         elif report.status == "pass":
@@ -182,8 +180,9 @@ def _first_problem(
     return report
 
 
-def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> PartReport | None:
-    report = PartReport(function, function.parts[part], "fail", case=case)
+def _problem(mutants: Mutants, part: int, place: int, outcome: Outcome) -> PartReport | None:
+    function = mutants.function
+    report = PartReport(function, function.parts[part], "fail", case=mutants.every[place])
     if isinstance(outcome, Raised):
         return _raised(report, outcome)
     if isinstance(outcome, Stopped):
@@ -197,7 +196,7 @@ def _problem(function: Function, part: int, case: Case, outcome: Outcome) -> Par
         report.problem = CHANGED
         report.got = None
         return report
-    return _compared(report, function, part, case, outcome)
+    return _compared(report, outcome, mutants, part, place)
 
 
 def _raised(report: PartReport, outcome: Raised) -> PartReport:
@@ -243,15 +242,15 @@ def _result_of(outcome: Outcome, part: int, function: Function) -> Any:
 
 
 def _compared(
-    report: PartReport, function: Function, part: int, case: Case, outcome: Returned
+    report: PartReport, outcome: Returned, mutants: Mutants, part: int, place: int
 ) -> PartReport | None:
-    expected = part_of(function.run(case.arguments), part, function)
+    function, expected = mutants.function, mutants.right(place, part)
     got = _result_of(outcome, part, function)
     if isinstance(got, Other) and got.type == _MISCOUNTED:
         report.problem = f"returned {_counted(outcome.result, len(function.parts))}"
         return report
     if rule := function.check.get(function.parts[part].id):
-        report.problem = rule(got, expected, case.arguments)
+        report.problem = rule(got, expected, mutants.every[place].arguments)
         report.result, report.right = got, expected
         return report if report.problem else None
     if problem := _type_problem(got, function.parts[part]):

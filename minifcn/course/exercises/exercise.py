@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+
+from minifcn.course.exercises.runner import Graph
 
 Has: TypeAlias = Callable[[str], bool]
 """Whether a switch is on, by its id, such as 'col2im.overwrite/window'."""
@@ -69,9 +71,9 @@ class Part:
     kind: str = "float64"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Function:
-    """A function that a student writes.
+    """A function that a student writes; equal to itself alone.
 
     Attributes:
         name: as it is called in the student's file.
@@ -144,9 +146,11 @@ class Exercise:
 
 
 def copied(value: Any) -> Any:
-    """Copy arrays, in the order of their memory; in dicts, lists and tuples too."""
+    """Copy arrays, in the order of their memory; in dicts, lists, tuples and graphs too."""
     if isinstance(value, np.ndarray):
         return value.copy(order="K")
+    if isinstance(value, Graph):
+        return replace(value, values=copied(value.values))
     if isinstance(value, Mapping):
         return {name: copied(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -8,18 +8,15 @@ common.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from minifcn.course.exercises.exercise import Case, Function, Switch
-from minifcn.course.exercises.runner import Other
-
-RAISED = "raised"
-"""Stands for the result of a call that ended with an exception, whichever that was."""
+from minifcn.course.exercises.exercise import Switch
+from minifcn.course.exercises.mutants import RAISED, Mutants
 
 TOLERANCE = {"f8": 1e-9, "f4": 1e-5}
 """Of a difference, relative to the largest number expected; by the type of the numbers."""
@@ -39,106 +36,63 @@ class Name:
     property: str = ""
 
 
-def name_mistake(
-    function: Function, part: int, results: Sequence[Any], cases: Sequence[Case]
-) -> Name:
+def name_mistake(mutants: Mutants, part: int, results: Sequence[Any]) -> Name:
     """Name the mistake of a part, given its results on all cases (RAISED where a call raised)."""
-    formed = _former(function, part)
-    results = [formed(one, case) for one, case in zip(results, cases, strict=True)]
-    right = [formed(part_of(function.run(case.arguments), part, function), case) for case in cases]
-    fitting = [s for s in function.switches if _fits(function, part, (s,), results, cases, right)]
+    results = [mutants.formed(result, place, part) for place, result in enumerate(results)]
+    switches = mutants.function.switches
+    fitting = [switch for switch in switches if _fits(mutants, part, (switch,), results)]
     if fitting:
         return Name("exact" if len(fitting) == 1 else "either", tuple(fitting))
-    able = [s for s in function.switches if _matters(function, part, s, cases, right)]
+    able = [switch for switch in switches if _matters(mutants, part, switch)]
     pairs = [
         pair
         for pair in combinations(able, 2)
-        if pair[0].mistake != pair[1].mistake and _fits(function, part, pair, results, cases, right)
+        if pair[0].mistake != pair[1].mistake and _fits(mutants, part, pair, results)
     ]
     if len(pairs) == 1:
         return Name("pair", pairs[0])
-    found = common_property(results, right, cases)
+    found = common_property(results, [_right(mutants, i, part) for i in range(len(results))])
     return Name("property", property=found) if found else Name("none")
 
 
-def name_change(
-    function: Function, changed: Sequence[Sequence[str]], cases: Sequence[Case]
-) -> Name:
+def name_change(mutants: Mutants, changed: Sequence[Sequence[str]]) -> Name:
     """Name the mistake of changing arguments, given which ones were changed in each case."""
     wanted = {name for one in changed for name in one}
+    places = range(len(mutants.every))
     fitting = tuple(
         switch
-        for switch in function.switches
-        if {n for case in cases for n in function.changes(case.arguments, [switch.id])} == wanted
+        for switch in mutants.function.switches
+        if {name for place in places for name in mutants.changes(place, switch.id)} == wanted
     )
     return Name("exact" if len(fitting) == 1 else "either", fitting) if fitting else Name("none")
 
 
-def outcomes_of(
-    function: Function, on: Iterable[str], cases: Sequence[Case]
-) -> list[tuple[Any, ...] | str]:
-    """What the reference gives with some switches on: the parts of each case, or RAISED."""
-    outcomes: list[tuple[Any, ...] | str] = []
-    for case in cases:
-        try:
-            result = function.run(case.arguments, on)
-        except Exception:
-            outcomes.append(RAISED)
-            continue
-        outcomes.append(result if len(function.parts) > 1 else (result,))
-    return outcomes
+def _right(mutants: Mutants, place: int, part: int) -> Any:
+    """The right result of a part in a case, in its form."""
+    return mutants.formed(mutants.right(place, part), place, part)
 
 
-def part_of(result: Any, part: int, function: Function) -> Any:
-    """A part of what the reference returned."""
-    return result[part] if len(function.parts) > 1 else result
-
-
-def _former(function: Function, part: int) -> Callable[[Any, Case], Any]:
-    """What brings a result of a part to one form; exceptions and strange types stay."""
-    form = function.form.get(function.parts[part].id)
-
-    def formed(result: Any, case: Case) -> Any:
-        if form is None or isinstance(result, (str, Other)):
-            return result
-        return form(result, case.arguments)
-
-    return formed
-
-
-def _fits(
-    function: Function,
-    part: int,
-    switches: Sequence[Switch],
-    results: Sequence[Any],
-    cases: Sequence[Case],
-    right: Sequence[Any],
-) -> bool:
+def _fits(mutants: Mutants, part: int, switches: Sequence[Switch], results: Sequence[Any]) -> bool:
     """Whether a part's results are those of the reference with these switches on, in every case.
 
     One that differs from the right result must be among them: that it raises in some cases could
     have any reason.
     """
-    tells, formed = False, _former(function, part)
-    for case, result, expected in zip(cases, results, right, strict=True):
-        (outcome,) = outcomes_of(function, [switch.id for switch in switches], [case])
-        mutant = RAISED if isinstance(outcome, str) else formed(outcome[part], case)
+    on, tells = tuple(switch.id for switch in switches), False
+    for place, result in enumerate(results):
+        mutant = mutants.result(place, on, part)
         if not same(mutant, result):
             return False
-        tells = tells or (mutant is not RAISED and not same(mutant, expected))
+        tells = tells or (mutant is not RAISED and not same(mutant, _right(mutants, place, part)))
     return tells
 
 
-def _matters(
-    function: Function, part: int, switch: Switch, cases: Sequence[Case], right: Sequence[Any]
-) -> bool:
-    """Whether a switch alone changes a part in some case; `right` is in its form."""
-    formed = _former(function, part)
-    for case, expected in zip(cases, right, strict=True):
-        (outcome,) = outcomes_of(function, [switch.id], [case])
-        if isinstance(outcome, str) or not same(formed(outcome[part], case), expected):
-            return True
-    return False
+def _matters(mutants: Mutants, part: int, switch: Switch) -> bool:
+    """Whether a switch alone changes a part in some case."""
+    return any(
+        not same(mutants.result(place, (switch.id,), part), _right(mutants, place, part))
+        for place in range(len(mutants.every))
+    )
 
 
 def same(one: Any, other: Any) -> bool:
@@ -191,7 +145,7 @@ def wrong_places(got: np.ndarray, expected: np.ndarray) -> np.ndarray:
 # -- Properties ----------------------------------------------------------------------------------
 
 
-def common_property(results: Sequence[Any], right: Sequence[Any], cases: Sequence[Case]) -> str:
+def common_property(results: Sequence[Any], right: Sequence[Any]) -> str:
     """Say what wrong results have in common with the right ones, or ''; never a cause."""
     pairs = [(np.asarray(r), np.asarray(e)) for r, e in zip(results, right, strict=True)
              if isinstance(r, (np.ndarray, np.generic, float, int))]  # fmt: skip

@@ -44,15 +44,25 @@ class Ended(Exception):  # noqa: N818 - not an error of ours
     """The process does not answer: 'timeout', or 'ended'."""
 
 
-class Child:
-    """A process that runs child.py, in a session and a folder of its own."""
+_ROUNDS = 50
+"""How often it is looked for processes that are left."""
 
-    def __init__(self, seconds: float, python: Sequence[str] = ()) -> None:
+
+class Child:
+    """A process that runs child.py, in a session and a folder of its own.
+
+    Args:
+        seconds: how long it may take from one `restart_clock` to the next.
+        python: the command that starts Python.
+        spells: how often the clock will be restarted; the process has that much of the processor.
+    """
+
+    def __init__(self, seconds: float, python: Sequence[str] = (), spells: int = 1) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="minifcn-", ignore_cleanup_errors=True)
         self.seconds, self.end = seconds, time.monotonic() + STARTING
         command = [*(python or (sys.executable, "-I", "-B")), "-c", _PROGRAM]
         self.process = subprocess.Popen(
-            [*command, str(int(seconds) + 1), str(MEMORY)],
+            [*command, str(int(seconds * spells) + 1), str(MEMORY)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,6 +96,10 @@ class Child:
     def begin(self) -> None:
         """Wait until the child is ready; the time begins then."""
         self.receive()
+        self.restart_clock()
+
+    def restart_clock(self) -> None:
+        """From now on it has all its time again."""
         self.end = time.monotonic() + self.seconds
 
     def kill(self) -> None:
@@ -95,9 +109,14 @@ class Child:
                 os.killpg(self.process.pid, signal.SIGKILL)
             else:
                 self.process.kill()
-        for process in processes_of(self.folder.name):
-            with suppress(OSError):
-                os.kill(process, signal.SIGKILL)
+        for _ in range(_ROUNDS):  # one that is found may just have started another
+            found = processes_of(self.folder.name)
+            for process in found:
+                with suppress(OSError):
+                    os.kill(process, signal.SIGKILL)
+            if not found:
+                break
+            time.sleep(0.01)
 
     def send(self, message: Mapping[str, Any], arrays: Sequence[np.ndarray] = ()) -> None:
         """Write a message to the child."""

@@ -82,37 +82,64 @@ Outcome: TypeAlias = Returned | Raised | Stopped
 def run(
     source: str,
     file: str,
-    function: str,
-    cases: Sequence[Mapping[str, Any]],
+    calls: Mapping[str, Sequence[Mapping[str, Any]]],
     seconds: float = SECONDS,
     python: Sequence[str] = (),
-) -> list[Outcome]:
-    """Call a function of a student's file on each of several arguments.
+) -> dict[str, list[Outcome]]:
+    """Call functions of a student's file, by their names, on each of several arguments.
 
-    A call that raises does not stop the others; one that does not end, does.
+    A call that raises does not stop the others. One that does not end, does; then the other
+    functions have another process.
 
     Returns:
-        An outcome for each case.
+        For each function an outcome for each case.
     """
-    with Child(seconds, python) as child:
+    outcomes: dict[str, list[Outcome]] = {}
+    while left := {name: cases for name, cases in calls.items() if name not in outcomes}:
+        outcomes |= _run_in_one(source, file, left, seconds, python)
+    return outcomes
+
+
+def _run_in_one(
+    source: str,
+    file: str,
+    calls: Mapping[str, Sequence[Mapping[str, Any]]],
+    seconds: float,
+    python: Sequence[str],
+) -> dict[str, list[Outcome]]:
+    """The same in one process, up to the function with which it ends."""
+    with Child(seconds, python, spells=len(calls)) as child:
         try:
             child.begin()
-            child.send({"source": source, "file": file, "functions": [function]})
+            child.send({"source": source, "file": file, "functions": [*calls]})
             answer, _ = child.receive()
-            if "failed" in answer:
-                return [Raised(**_plain(answer["failed"]))] * len(cases)
-            if function in answer.get("missing", ()):
-                return [Raised("NotWritten", f"there is no function {function}")] * len(cases)
         except Ended as error:
-            return [Stopped(str(error))] * len(cases)
-        outcomes: list[Outcome] = []
-        for arguments in cases:
-            try:
-                outcomes.append(_call(child, function, arguments))
-            except Ended as error:
-                outcomes.append(Stopped(str(error)))
+            return {name: [Stopped(str(error))] * len(cases) for name, cases in calls.items()}
+        if "failed" in answer:
+            failed = Raised(**_plain(answer["failed"]))
+            return {name: [failed] * len(cases) for name, cases in calls.items()}
+        outcomes: dict[str, list[Outcome]] = {}
+        for name, cases in calls.items():
+            if name in answer.get("missing", ()):
+                missing = Raised("NotWritten", f"there is no function {name}")
+                outcomes[name] = [missing] * len(cases)
+                continue
+            outcomes[name] = _called(child, name, cases)
+            if any(isinstance(one, Stopped) for one in outcomes[name]):
                 break
-        return outcomes + [outcomes[-1]] * (len(cases) - len(outcomes))
+        return outcomes
+
+
+def _called(child: Child, function: str, cases: Sequence[Mapping[str, Any]]) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    child.restart_clock()
+    for arguments in cases:
+        try:
+            outcomes.append(_call(child, function, arguments))
+        except Ended as error:
+            outcomes.append(Stopped(str(error)))
+            break
+    return outcomes + [outcomes[-1]] * (len(cases) - len(outcomes))
 
 
 def _call(child: Child, function: str, arguments: Mapping[str, Any]) -> Outcome:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,9 @@ USED = {
 
 _ANSWERS = Path(__file__).parents[1] / "exercises" / "answers"
 
+_SHORT = 0.5
+"""A call of fewer seconds is timed anew, the best of three: it may just have been interrupted."""
+
 
 @dataclass
 class Piece:
@@ -53,9 +58,10 @@ class Piece:
     longest: tuple[float, tuple[Any, ...]] = field(default=(0.0, ()), repr=False)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call the function, and look at the clock."""
+        """Call the function, and look at the clock. What it prints is no part of the results."""
         began = time.perf_counter()
-        result = self.call(*arguments)
+        with redirect_stdout(sys.stderr):
+            result = self.call(*arguments)
         taken = time.perf_counter() - began
         self.seconds += taken
         self.longest = max(self.longest, (taken, arguments), key=lambda one: one[0])
@@ -67,11 +73,23 @@ class Piece:
 
     def times_slower(self) -> float:
         """How many times as long as the exercise's answer its longest call has taken."""
-        answer = _defined(_ANSWERS / f"{USED[self.name]}.py", self.name)
+        exercise = USED[self.name]
+        answer = _defined_by(_ANSWERS / f"{exercise}.py")
         seconds, arguments = self.longest
+        if seconds < _SHORT:
+            seconds = _least_seconds(self, arguments)
+        return seconds / _least_seconds(answer[self.name], arguments)
+
+
+def _least_seconds(function: Callable[..., Any], arguments: tuple[Any, ...]) -> float:
+    """The seconds of the shortest of three calls: the others were interrupted, or the first."""
+    taken = []
+    for _ in range(3):
         began = time.perf_counter()
-        answer(*arguments)
-        return seconds / max(time.perf_counter() - began, 1e-9)
+        with np.errstate(all="ignore"):
+            function(*arguments)
+        taken.append(time.perf_counter() - began)
+    return max(min(taken), 1e-9)
 
 
 def load_pieces(folder: Path) -> tuple[dict[str, Piece], dict[str, str]]:
@@ -99,11 +117,15 @@ def load_pieces(folder: Path) -> tuple[dict[str, Piece], dict[str, str]]:
             reasons |= dict.fromkeys(names, f"there is no {path.name}")
             continue
         report = check_file(folder, exercise, 0)
-        for name in names:
-            if reason := _objection(report, name, folder):
-                reasons[name] = reason
-            else:
-                pieces[name] = Piece(name, _defined(path, name))
+        reasons |= {name: why for name in names if (why := _objection(report, name, folder))}
+        passed = [name for name in names if name not in reasons]
+        if not passed:
+            continue
+        try:
+            defined = _defined_by(path)
+            pieces |= {name: Piece(name, defined[name]) for name in passed}
+        except (Exception, SystemExit) as error:
+            reasons |= dict.fromkeys(passed, f"{path.name}: {type(error).__name__}: {error}")
     return pieces, reasons
 
 
@@ -117,13 +139,12 @@ def _objection(report: Report, name: str, folder: Path) -> str:
     return f"wrong: minifcn course check {folder} {report.exercise.name}"
 
 
-def _defined(path: Path, name: str) -> Callable[..., Any]:
-    """Run a file, and return a function that it defines."""
+def _defined_by(path: Path) -> dict[str, Any]:
+    """Run a file, and return what it defines. What it prints goes to stderr."""
     namespace: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
-    exec(compile(path.read_bytes(), str(path), "exec"), namespace)
-    function = namespace[name]
-    assert callable(function)
-    return function
+    with redirect_stdout(sys.stderr):
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), namespace)
+    return namespace
 
 
 # -- Mistakes on purpose -------------------------------------------------------------------------

@@ -63,6 +63,13 @@ class OwnKernels:
     def __getattr__(self, name: str) -> Any:
         return getattr(cpu, name)
 
+    def forget(self) -> None:
+        """Let go of the arrays of the last step, and of all times."""
+        self._forward.clear()
+        self._latest = None
+        for piece in self.pieces.values():
+            piece.forget()
+
     # -- Convolutions ----------------------------------------------------------------------------
 
     def conv2d(
@@ -102,14 +109,15 @@ class OwnKernels:
         """conv_transpose2d; or the first result of conv2d_backward, if it goes back through one."""
         results, forward = None, self._forward.get(id(weight))
         if dilation == (1, 1) and groups == 1:
-            if not is_grad_enabled() and forward is not None and forward.weight is weight:
+            size = geometry.transpose_output_pair(
+                y.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation
+            )
+            shape = (len(y), weight.shape[1], *size)
+            # Where the layer has had an input of another size since, conv_transpose2d does it.
+            if not is_grad_enabled() and forward is not None and forward.x.shape == shape:
                 results = self._conv2d_gradients(y, forward, stride, padding)
             else:
-                size = geometry.transpose_output_pair(
-                    y.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation
-                )
                 given = (y, weight, stride, padding, output_padding)
-                shape = (len(y), weight.shape[1], *size)
                 results = self._call("conv_transpose2d", given, [shape], y)
         if results is not None:
             return results[0]
@@ -263,7 +271,7 @@ class OwnKernels:
             with np.errstate(all="ignore"):
                 found = piece(*arguments)
             return _checked(found, shapes, like.dtype, indices)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             said = f"{type(error).__name__}: {error}"
             if piece.mistake is not None:
                 raise PieceError(f"{name} with mistake {piece.mistake.id}: {said}") from error

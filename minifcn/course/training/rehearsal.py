@@ -134,7 +134,8 @@ def choose_recipe(choices: Mapping[str, Any], own: OwnKernels) -> tuple[Config, 
     config, rehearsal = tiny, rehearse(tiny, own)
     if _pixels(small) / _pixels(tiny) * rehearsal.step * small.iterations <= ENOUGH:
         larger = rehearse(small, own)
-        if larger.total(small, len(small.open_dataset("val"))) <= ENOUGH:
+        images = small.by_heart or len(small.open_dataset("val"))
+        if larger.total(small, images) <= ENOUGH:
             return small, larger
     return config, rehearsal
 

@@ -42,7 +42,7 @@ def test_start_writes_all_stubs_and_keeps_what_is_there(cli, course):
     assert sorted(path.stem for path in course.glob("*.py")) == sorted(NAMES)
     assert (course / "convolution.py").read_text() == FLIPPED
     listed = [line.split() for line in result.out.splitlines()[1:]]
-    assert listed[0] == ["sizes.py", "tutorial", "02"]
+    assert listed[0] == ["scores.py", "tutorial", "01"]
     assert [name for name, *_ in listed] == [f"{n}.py" for n in NAMES if n != "convolution"]
     assert f"kept as it is: {course / 'convolution.py'}" in result.err
     assert cli("course", "start", course).out == f"all 16 exercises are in {course} already\n"

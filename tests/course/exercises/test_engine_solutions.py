@@ -4,8 +4,10 @@ import pytest
 from solution_checks import assert_named, assert_passes, part_checked
 
 from minifcn.course.exercises import find_exercise
+from minifcn.course.exercises.bank.engine import EXERCISE
 from minifcn.course.exercises.checker import check
 from minifcn.course.exercises.messages import messages
+from minifcn.course.exercises.mutants import Mutants
 
 HEAD = """
 import numpy as np
@@ -355,3 +357,12 @@ def test_a_problem_that_may_come_from_another_function_says_so():
     last = "Is it called here? topological_order is not right yet: mend that first."
     assert gradients.splitlines()[-1] == last
     assert "Is it called here?" not in order
+
+
+def test_mistakes_that_write_into_values_change_no_case():
+    mutants = Mutants(next(one for one in EXERCISE.functions if one.name == "backward"), seed=0)
+    graphs = [case.arguments["output"] for case in mutants.every]
+    before = [value.tobytes() for graph in graphs for value in graph.values]
+    for place in range(len(graphs)):
+        mutants.result(place, ("ag.value_for_gradient", "ag.inplace/left"), 0)
+    assert [value.tobytes() for graph in graphs for value in graph.values] == before

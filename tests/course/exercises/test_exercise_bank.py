@@ -13,7 +13,8 @@ from minifcn.course.exercises import find_exercise
 from minifcn.course.exercises.checker import check, judge
 from minifcn.course.exercises.exercise import copied
 from minifcn.course.exercises.messages import WORDS, message
-from minifcn.course.exercises.naming import outcomes_of, same
+from minifcn.course.exercises.mutants import outcome_of
+from minifcn.course.exercises.naming import same
 from minifcn.course.exercises.proof import outcomes_with
 from minifcn.course.exercises.runner import Returned
 
@@ -61,7 +62,7 @@ def test_the_answer_passes(name):
 def test_the_reference_passes(exercise, function):
     outcomes = [
         Returned(one if len(function.parts) > 1 else one[0])
-        for one in outcomes_of(function, [], cases_of(function))
+        for one in (outcome_of(function, [], case) for case in cases_of(function))
     ]
     assert [part.problem for part in judge(exercise, function, outcomes)] == [""] * len(
         function.parts
@@ -98,7 +99,7 @@ def test_a_mutant_is_killed_and_named_as_itself(exercise, function, switch, seed
 
 @pytest.mark.parametrize(("exercise", "function"), FUNCTIONS)
 def test_a_right_solution_in_a_strange_style_is_never_refused_for_its_rounding(exercise, function):
-    outcomes = outcomes_of(function, [], cases_of(function))
+    outcomes = [outcome_of(function, [], case) for case in cases_of(function)]
     nudged = [
         tuple(
             part * (1 + 1e-14) if isinstance(part, np.ndarray) and part.dtype.kind == "f" else part

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,15 @@ def source_of(text, folder):
     return text.replace("SUM", repr(round(float(first.sum()), 9))).replace(
         "TABLE", f"np.array({(2 * first).tolist()})"
     )
+
+
+TWO = replace(
+    DOUBLE,
+    functions=(
+        Function("first", (Part("y", "output"),), lambda has, x: 2 * x, cases, ()),
+        Function("second", (Part("y", "output"),), lambda has, x: 3 * x, cases, ()),
+    ),
+)
 
 
 def checked(source, seconds=SECONDS, **options):
@@ -108,6 +118,34 @@ def double(x):
     import heapq, decimal, fractions, statistics, copy, logging, unittest, inspect, textwrap
     return Pair().h * x
 """
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [
+        ("import os; os._exit(0)", "error"),
+        ("while True: pass", "timeout"),
+        ("raise ValueError", "fail"),
+        ("raise NotImplementedError", "not-written"),
+    ],
+)
+def test_a_function_that_ends_the_process_costs_the_other_nothing(end, status, folder):
+    source = f"def first(x):\n    {end}\ndef second(x):\n    return 3 * x"
+    assert [part.status for part in check(TWO, source, seconds=2).parts] == [status, "pass"]
+    missing = source.replace("first", "another")
+    assert [part.status for part in check(TWO, missing).parts] == ["not-written", "pass"]
+    assert list(folder.iterdir()) == []
+
+
+def test_each_function_has_all_the_time(folder, monkeypatch):
+    restarted, own = [], process.Child.restart_clock
+    monkeypatch.setattr(
+        process.Child, "restart_clock", lambda child: restarted.append(child) or own(child)
+    )
+    source = "def first(x):\n    return 2 * x\ndef second(x):\n    return 3 * x"
+    assert [part.status for part in check(TWO, source, seconds=20).parts] == ["pass", "pass"]
+    assert len(restarted) == 3, "when the process is ready, and for each function"
+    assert len(set(restarted)) == 1
 
 
 def test_what_students_use_is_not_refused(folder):

@@ -1,5 +1,8 @@
 """A student's functions under the engine: what they compute, what minifcn does in their place."""
 
+import itertools
+import time
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -88,6 +91,40 @@ def test_a_folder_without_exercises_is_refused(tmp_path):
         load_pieces(tmp_path)
 
 
+def test_a_file_that_runs_in_its_checks_only_is_not_used(tmp_path):
+    course_folder.start(tmp_path)
+    raising = "import sys\nif 'minifcn' in sys.modules:\n    sys.exit('not here')\n"
+    (tmp_path / "pooling.py").write_text(raising + (ANSWERS / "pooling.py").read_text())
+    pieces, reasons = load_pieces(tmp_path)
+    assert pieces == {}
+    assert reasons["max_pool2d"] == "pooling.py: SystemExit: not here"
+
+
+def test_the_functions_of_a_file_share_what_it_defines(tmp_path):
+
+    (tmp_path / "pooling.py").write_text((ANSWERS / "pooling.py").read_text())
+    pieces, _ = load_pieces(tmp_path)
+    forward, back = (pieces[name].call for name in ("max_pool2d", "max_pool2d_backward"))
+    assert forward.__globals__ is back.__globals__
+
+
+def test_a_call_that_was_interrupted_once_is_not_slow(monkeypatch, answers):
+    """The clock goes on by .01 at every look, and by .4 more in the first call."""
+    clock = itertools.count(0.0, 0.01)
+    late = [0.4]
+    now = {"late": 0.0}
+
+    def call(*given):
+        now["late"] += late.pop() if late else 0.0
+        return answers["conv1x1"].call(*given)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: next(clock) + now["late"])
+    own = piece("conv1x1", call)
+    own(random(1, 2, 3, 3), random(2, 2), random(2))
+    assert own.seconds > 0.4
+    assert own.times_slower() < 4
+
+
 # -- What is computed ----------------------------------------------------------------------------
 
 
@@ -144,6 +181,34 @@ def test_transposed_convolutions_forward_are_no_gradients_of_convolutions(answer
         assert calls == ["conv_transpose2d"]
         y.sum().backward()
     assert calls == ["conv_transpose2d", "conv2d"]
+
+
+def test_a_layer_may_be_used_at_two_sizes(answers):
+    def gradients():
+        small, large = (Tensor(random(2, 3, n, 5), requires_grad=True) for n in (4, 6))
+        weight = Tensor(random(3, 3, 3, 3, seed=1), requires_grad=True)
+        total = sum((F.conv2d(x, weight, padding=1) ** 2).sum() for x in (small, large))
+        total.backward()
+        return [x.grad.data for x in (small, large, weight)]
+
+    own = OwnKernels(answers)
+    with kernels.use(own):
+        found = gradients()
+    assert own.failures == {}
+    for ours, minifcns in zip(found, gradients(), strict=True):
+        np.testing.assert_allclose(ours, minifcns, rtol=1e-4, atol=1e-4)
+
+
+def test_forget_lets_go_of_the_arrays_of_a_step(answers):
+    own = OwnKernels(answers)
+    x = np.ones((1, 2, 5, 5), np.float32)
+    kept = weakref.ref(x)
+    with kernels.use(own):
+        kernels.conv2d(x, random(3, 2, 3, 3))
+    del x
+    assert kept() is not None
+    own.forget()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("settings", [{"dilation": 2}, {"groups": 2}])
@@ -258,6 +323,13 @@ def test_the_recipe_is_the_largest_that_takes_no_longer_than_enough(monkeypatch,
     assert config.size == size
     assert tried[0] == (48, 48)  # a large step would take minutes for functions in plain loops
     assert tried == [(48, 48)] or step < 1
+
+
+@pytest.mark.parametrize(("by_heart", "size"), [(None, (48, 48)), (4, (64, 64))])
+def test_the_recipe_depends_on_how_many_images_are_scored(monkeypatch, by_heart, size):
+    monkeypatch.setattr(rehearsal, "rehearse", lambda *given: Rehearsal(0.01, 0.5, {}, {}))
+    config, _ = choose_recipe({"by_heart": by_heart}, OwnKernels({}))
+    assert config.size == size
 
 
 def test_what_was_chosen_is_kept(monkeypatch):
