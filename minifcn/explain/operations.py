@@ -132,7 +132,7 @@ OPERATIONS: dict[str, Operation] = {
             _ones(
                 _named(
                     "checkerboard: kernel 3, stride 2",
-                    "체커보드 아티팩트: 커널 3, 스트라이드 2",
+                    "체커보드: 커널 3, 스트라이드 2",
                     size=[4, 4],
                     padding=[0, 0],
                 ),
