@@ -25,10 +25,10 @@ NO_HANGUL = {"and", "conv_transpose2d: output_padding 1", "interpolate: align_co
 
 TERMS = (
     "adjoint", "backward", "bed of nails", "bilinear", "channels", "confusion matrix",
-    "convolution", "cross-entropy", "dilation", "finite difference", "forward", "gradient", "input", "kernel",
-    "logits", "loss", "max pooling", "nearest", "padding", "prediction", "softmax", "stride",
-    "switch", "transposed convolution", "truth", "unpooling", "upstream gradient", "weights",
-    "window",
+    "convolution", "cross-entropy", "dilation", "finite difference", "forward", "gradient",
+    "input", "kernel", "logits", "loss", "max pooling", "nearest", "padding", "prediction",
+    "softmax", "stride", "switch", "transposed convolution", "truth", "unpooling",
+    "upstream gradient", "weights", "window",
 )  # fmt: skip
 """Terms of the glossary that have only one meaning in these texts."""
 
