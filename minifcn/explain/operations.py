@@ -103,10 +103,10 @@ OPERATIONS: dict[str, Operation] = {
         minifcn=f"{_FROM}y = F.conv2d(x, weight, {_CONV}, groups={{groups}})",
         torch=f"{_TORCH}y = F.conv2d(x, weight, {_CONV}, groups={{groups}})",
         presets=(
-            _named("stride 2", "보폭 2", stride=[2, 2]),
-            _named("dilation 2", "팽창 2", size=[7, 7], dilation=[2, 2], padding=[2, 2]),
+            _named("stride 2", "스트라이드 2", stride=[2, 2]),
+            _named("dilation 2", "딜레이션 2", size=[7, 7], dilation=[2, 2], padding=[2, 2]),
             _named("two groups", "그룹 2개", channels=2, filters=2, groups=2, size=[4, 4]),
-            _named("taller than wide", "세로로 긴 커널", kernel=[3, 1], padding=[1, 0]),
+            _named("a tall kernel", "세로로 긴 커널", kernel=[3, 1], padding=[1, 0]),
         ),
     ),
     "conv_transpose2d": Operation(
@@ -130,14 +130,19 @@ OPERATIONS: dict[str, Operation] = {
         views=("stamps", "zeros", "matrix"),
         presets=(
             _ones(
-                _named("overlaps of k 3, s 2", "k 3, s 2의 겹침", size=[4, 4], padding=[0, 0]),
+                _named(
+                    "checkerboard: kernel 3, stride 2",
+                    "체커보드: 커널 3, 스트라이드 2",
+                    size=[4, 4],
+                    padding=[0, 0],
+                ),
                 x=[1, 4, 4],
                 weight=[1, 1, 3, 3],
             ),
             _ones(
                 _named(
-                    "overlaps of k 4, s 2",
-                    "k 4, s 2의 겹침",
+                    "even overlaps: kernel 4, stride 2",
+                    "고른 겹침: 커널 4, 스트라이드 2",
                     size=[4, 4],
                     kernel=[4, 4],
                     padding=[0, 0],
@@ -184,7 +189,9 @@ OPERATIONS: dict[str, Operation] = {
         torch=f"{_TORCH}y, indices = F.max_pool2d(x, {{kernel}}, {_CONV},\n"
         "                          return_indices=True)",
         presets=(
-            _named("windows that overlap", "겹치는 창", kernel=[3, 3], stride=[2, 2], size=[7, 7]),
+            _named(
+                "windows that overlap", "겹치는 윈도", kernel=[3, 3], stride=[2, 2], size=[7, 7]
+            ),
         ),
     ),
     "max_unpool2d": Operation(
@@ -203,8 +210,8 @@ OPERATIONS: dict[str, Operation] = {
         },
         presets=(
             _named("by switches", "스위치", way="switches"),
-            _named("bed of nails", "못판(bed of nails)", way="nails"),
-            _named("nearest", "최근접", way="nearest"),
+            _named("bed of nails", "Bed of Nails", way="nails"),
+            _named("nearest", "최근접 이웃", way="nearest"),
         ),
     ),
     "interpolate": Operation(
@@ -222,9 +229,9 @@ OPERATIONS: dict[str, Operation] = {
         torch=f'{_TORCH}y = F.interpolate(x, size={{out}}, mode="{{mode}}",\n'
         "                  align_corners={align_corners})",
         presets=(
-            _named("nearest", "최근접", mode="nearest"),
+            _named("nearest", "최근접 이웃", mode="nearest"),
             _named("align_corners", "align_corners", align_corners=True),
-            _named("smaller", "축소", size=[6, 8], out=[3, 5]),
+            _named("make it smaller", "축소", size=[6, 8], out=[3, 5]),
         ),
     ),
     "cross_entropy": Operation(
