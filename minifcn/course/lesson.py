@@ -120,27 +120,40 @@ def pictures(tutorial: str) -> Path:
 
 
 def show(path: str | os.PathLike[str]) -> None:
-    """Display a picture in a notebook; in a script, print where it is.
+    """Display a picture or a page in a notebook; in a script, print where it is.
 
     Args:
-        path: a file that ends in .png, .gif or .svg.
+        path: a file that ends in .png, .gif, .svg or .html.
 
     Raises:
         ValueError: if it ends otherwise.
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
-    if path.suffix not in (".png", ".gif", ".svg"):
-        raise ValueError(f"path must end in .png, .gif or .svg, got {path.name!r}")
+    if path.suffix not in (".png", ".gif", ".svg", ".html"):
+        raise ValueError(f"path must end in .png, .gif, .svg or .html, got {path.name!r}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no picture {path}")
-    if _in_notebook():
+    if path.suffix == ".html":
+        _show_page(path)
+    elif _in_notebook():
         from IPython.display import SVG, Image, display
 
         kind = SVG if path.suffix == ".svg" else Image
         display(kind(filename=str(path)))
     else:
         print(f"picture: {path}")
+
+
+def _show_page(path: Path) -> None:
+    if _in_notebook():
+        from IPython.display import display
+
+        from minifcn.explain.notebook import Explanation
+
+        display(Explanation(path.read_text(encoding="utf-8")))
+    else:
+        print(f"page: {path} (open it in a browser)")
 
 
 def _compared(a: np.ndarray, b: np.ndarray, within: float) -> tuple[str, str]:

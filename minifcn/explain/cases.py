@@ -194,13 +194,17 @@ def _max_unpool2d(generator: np.random.Generator) -> Case:
 def _interpolate(generator: np.random.Generator) -> Case:
     mode = str(generator.choice(["nearest", "bilinear"]))
     corners = bool(generator.integers(0, 2))
-    s = {"mode": mode, "channels": int(generator.integers(1, 4)), "size": _pair(generator, 1, 6),
-         "out": _pair(generator, 1, 9), "align_corners": corners}  # fmt: skip
-    x = _numbers(generator, s["channels"], *s["size"])
+    channels, size, out = (
+        int(generator.integers(1, 4)),
+        _pair(generator, 1, 6),
+        _pair(generator, 1, 9),
+    )
+    s = {"mode": mode, "channels": channels, "size": size, "out": out, "align_corners": corners}
+    x = _numbers(generator, channels, *size)
     align = corners if mode == "bilinear" else None
 
     def compute(x: Tensor) -> Tensor:
-        return F.interpolate(x, size=s["out"], mode=mode, align_corners=align)
+        return F.interpolate(x, size=out, mode=mode, align_corners=align)
 
     return _case("interpolate", s, compute, {"x": x}, generator)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import html
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minifcn.explain.operations import OPERATIONS
 from minifcn.explain.page import check_operation, make_page
+from minifcn.system.files import write_atomically
 from minifcn.tensor import Tensor
 
 MOST = (4, 12, 12)
@@ -21,11 +24,16 @@ class Explanation:
     """A page that a notebook shows where a cell returns it.
 
     Attributes:
-        page: its HTML, to be written into a file.
+        page: its HTML.
     """
 
     def __init__(self, page: str) -> None:
         self.page = page
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page into a file, and return its path."""
+        write_atomically(Path(path), self.page.encode())
+        return Path(path)
 
     def _repr_html_(self) -> str:
         frame = 'width="100%" height="760" style="border: 1px solid #888"'

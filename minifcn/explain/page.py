@@ -18,7 +18,7 @@ from minifcn.explain.operations import OPERATIONS
 _PAGE = Path(__file__).parent / "page"
 _SCRIPTS = ("engine.js", "stories.js", "proof.js", "view.js")
 CASES = 20
-"""How many cases a page repeats when it is opened, of all its operations together: at least two of each."""
+"""How many cases a page repeats when it is opened, of all its operations; at least two of each."""
 
 
 def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> str:
