@@ -104,9 +104,9 @@ print(f"{sum(right)} of {len(right)}: counts = ceil((k - a) / s), even exactly w
 claim("the formula is right for all sizes", all(right))
 
 # %% [markdown]
-# On a page, with k = 3 and s = 2: ones stamp a kernel of ones, so that each output counts its
-# stamps. Step to the end, then set the kernel to 4 x 4. (A notebook shows the page, a script prints
-# which file to open.)
+# On a page, with k = 3 and s = 2: ones stamp a kernel of ones, and each output counts its stamps.
+# Step to the end, then set the kernel to 4 x 4. (A notebook shows the page, a script prints which
+# file to open.)
 
 # %%
 ones = explain("conv_transpose2d", np.ones((4, 4)), np.ones((1, 1, 3, 3)), stride=2, padding=0)
