@@ -34,7 +34,7 @@ FLOORS = [
     ["models"],
     ["plots"],
     ["runs"],
-    ["experiments", "bench", "course"],
+    ["experiments", "bench", "course", "explain"],
     ["commands"],
     ["__main__"],
 ]

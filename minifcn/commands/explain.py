@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add = parser.add_argument
     add("operation", nargs="?", choices=[*OPERATIONS, NETWORK], metavar="OPERATION",
-        help=f"one of {', '.join(OPERATIONS)} (default: all on one page); or {NETWORK}")  # fmt: skip
+        help=f"{', '.join(OPERATIONS)} (default: all on one page), or {NETWORK}")  # fmt: skip
     add("run", nargs="?", type=options.path, metavar="RUN",
         help=f"for {NETWORK}: the folder of a run, of any model; default: a small FCN-8s is trained"
         " on shapes, in about a minute")  # fmt: skip

@@ -54,7 +54,9 @@ def path_sights(model: FCN, path: str, size: int, places: Iterable[int]) -> list
     for place in places:
         low, high = _cells(upsamplings, size, place)
         start = field.start + field.stride * low
-        found.append(Sight((low, high), (start, field.start + field.stride * high + field.size - 1)))
+        found.append(
+            Sight((low, high), (start, field.start + field.stride * high + field.size - 1))
+        )
     return found
 
 

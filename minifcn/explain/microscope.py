@@ -242,15 +242,21 @@ def _step(size: tuple[int, int], each: int, most: int) -> int:
 
 
 def _start(counts: np.ndarray) -> tuple[int, int]:
-    """Where to begin: nearest to the middle, where the top alone would say another class."""
+    """Where to begin: nearest to the middle, where the top alone would say another class.
+
+    If there is such a pixel, one whose class is not the most frequent one.
+    """
     height, width = counts.shape[2:]
-    middle = np.array([height // 2, width // 2])
-    first = counts[0].argmax(0) != counts.sum(0, dtype=np.int64).argmax(0)
-    places = np.argwhere(first)
-    if not len(places):
-        return height // 2, width // 2
-    row, column = places[((places - middle) ** 2).sum(1).argmin()].tolist()
-    return row, column
+    labels = counts.sum(0, dtype=np.int64).argmax(0)
+    rare = labels != np.bincount(labels.ravel()).argmax()
+    corrected = counts[0].argmax(0) != labels
+    for chosen in (corrected & rare, corrected):
+        places = np.argwhere(chosen)
+        if len(places):
+            away = ((places - (height // 2, width // 2)) ** 2).sum(1)
+            row, column = places[away.argmin()].tolist()
+            return row, column
+    return height // 2, width // 2
 
 
 # -- Maps ------------------------------------------------------------------------------------------
@@ -351,4 +357,3 @@ def _base64(array: np.ndarray) -> str:
 
 def _text(content: bytes) -> str:
     return base64.b64encode(content).decode("ascii")
-

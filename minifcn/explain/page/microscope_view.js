@@ -180,9 +180,15 @@
           picture.data.set([...colour(flat), 255], 4 * flat);
         context.putImageData(picture, 0, 0);
       },
-      mark(row, column, value, numbers = null) {
+      // reach: first and last row, and column, of the cells that the pixel is made of.
+      mark([row, column], value, numbers = [], reach = null) {
         const [y, x] = [Math.min(row, height - 1), Math.min(column, width - 1)];
-        svg.replaceChildren(...(numbers || []));
+        svg.replaceChildren(...numbers);
+        if (reach) {
+          const [top, left] = [reach[0][0], reach[1][0]];
+          frame(svg, left, top, Math.min(reach[1][1] + 1, width) - left,
+            Math.min(reach[0][1] + 1, height) - top, "dashed");
+        }
         frame(svg, x, y, 1, 1, "dot");
         said.textContent = text("here", {value: value(y * width + x)});
       }};
@@ -201,8 +207,14 @@
       const size = [text("cells", {height, width, stride: path.stride})];
       if (step > 1) size.push(text("every", {step}));
       const own = map(height, width, make("b", {}, path.name), make("br"), size.join(", "), make("br"));
-      return {...own, decimals, values: label => scope.coarse(p, label), cells: width <= 6,
-        place: () => scope.cells(p, ...state.place).own.map(v => Math.floor(v / step))};
+      const inMap = v => Math.floor(v / step);
+      return {...own, decimals: Math.min(decimals, data.decimals), cells: width <= 6,
+        values: label => scope.coarse(p, label),
+        place: () => scope.cells(p, ...state.place).own.map(inMap),
+        reach() {
+          const {rows, columns} = scope.cells(p, ...state.place);
+          return [rows.map(inMap), columns.map(inMap)];
+        }};
     });
     const {height, width} = scope;
     const added = [...paths.keys(), ...(paths.length > 1 ? [null] : [])].map(p => {
@@ -235,7 +247,8 @@
       shownLabel = label;
     }
     for (const one of classMaps)
-      one.mark(...one.place(), flat => number(one.numbers[flat], one.decimals, true), one.written);
+      one.mark(one.place(), flat => number(one.numbers[flat], one.decimals, true), one.written,
+        one.reach?.());
   }
 
   let layerMaps = [];
@@ -259,7 +272,7 @@
   }
   function paintLayers(now) {
     for (const one of layerMaps)
-      one.mark(Math.floor(now.row / one.cell), Math.floor(now.column / one.cell), one.value);
+      one.mark([now.row, now.column].map(v => Math.floor(v / one.cell)), one.value);
   }
 
   // -- All of the page ---------------------------------------------------------------------------
