@@ -37,11 +37,11 @@ SMALL = Config.make(
 )
 """What is trained where no run was given."""
 
-MOST_BYTES = 5 * 2**20
-"""The most that a page has."""
+MOST_BYTES = 5_000_000
+"""The most that a page has; the shares below see to it."""
 
 _TERM_BYTES = 2 * 2**20
-_COARSE_BYTES = 2**19
+_COARSE_BYTES = 2**18  # of each path
 _MOST_PIXELS = 128 * 128
 _MOST_SIDE = 512  # of the pictures
 _CHANNELS = 4  # that are shown of a layer

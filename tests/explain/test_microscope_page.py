@@ -28,7 +28,7 @@ needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 
 
 @pytest.mark.parametrize(
-    ("size", "classes"), [((180, 240), 11), ((250, 250), 40), ((96, 96), 250), ((1, 700), 3)]
+    ("size", "classes"), [((180, 240), 11), ((250, 250), 40), ((256, 200), 250), ((1, 700), 3)]
 )
 def test_a_page_of_many_pixels_or_classes_keeps_its_size(size, classes):
     own = subject(size=size, classes=classes)
