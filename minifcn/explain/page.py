@@ -38,20 +38,32 @@ def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = 
         "version": minifcn.__version__,
         "operations": names,
         "about": {name: OPERATIONS[name].as_json() for name in names},
-        "texts": json.loads((_PAGE / "texts.json").read_text(encoding="utf-8")),
+        "texts": read_texts("texts.json"),
         "cases": list(proof_cases(names, max(CASES // len(names), 2))),
         "given": given,
     }
+    return fill("page.html", _SCRIPTS, data)
+
+
+def fill(template: str, scripts: Sequence[str], data: Mapping[str, Any]) -> str:
+    """Put style, scripts and data into a page of the folder page/; return its HTML."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    page = (_PAGE / "page.html").read_text(encoding="utf-8")
-    parts = {"STYLE": (_PAGE / "style.css").read_text(encoding="utf-8"), "SCRIPT": script,
-             "DATA": text.replace("</", "<\\/")}  # fmt: skip
+    page = (_PAGE / template).read_text(encoding="utf-8")
+    parts = {
+        "STYLE": (_PAGE / "style.css").read_text(encoding="utf-8"),
+        "SCRIPT": "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in scripts),
+        "DATA": text.replace("<", "\\u003c"),  # no name in it may end, or begin, a tag
+    }
     for name, part in parts.items():
         before, mark, after = page.partition(f"@{name}@")
         assert mark
         page = before + part + after
     return page
+
+
+def read_texts(name: str) -> Any:
+    """Read the texts of a page, by key and language."""
+    return json.loads((_PAGE / name).read_text(encoding="utf-8"))
 
 
 def check_operation(name: str) -> None:
