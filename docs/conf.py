@@ -41,6 +41,7 @@ highlight_language = "text"
 smartquotes = False  # docstrings quote code
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Array", "IntOrPair", "Pair")}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
@@ -81,3 +82,4 @@ def setup(app):
     app.connect("builder-inited", make, priority=100)
     app.connect("source-read", lead)
     app.connect("autodoc-process-docstring", api.plain, priority=100)
+    app.connect("autodoc-process-signature", api.named)

@@ -11,11 +11,14 @@ from maker.contents import MADE, MODULES, write
 _NESTED = re.compile(r"- |\d+\. |[A-Z][a-z]+:$")
 """How a list's item, or a section, begins."""
 
+_TYPE = re.compile(r"TypeAliasForwardRef\('(\w+)'\)")
 _INDEX = """\
 API reference
 =============
 
 What can be imported, from the docstrings. N, C, H, W: images, channels, rows, columns.
+In signatures, Array is NumPy's or CuPy's, Pair is (height, width), IntOrPair one number for both or
+a Pair.
 
 .. toctree::
    :maxdepth: 1
@@ -45,6 +48,19 @@ def _imported(module: str) -> str:
 def plain(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Make a docstring, which is plain text, one that reStructuredText shows as it is."""
     lines[:] = as_shown(lines)
+
+
+def named(
+    app: Any,
+    what: str,
+    name: str,
+    thing: Any,
+    options: Any,
+    arguments: str | None,
+    returned: str | None,
+) -> tuple[str | None, ...]:
+    """Name types of our own in a signature as they are imported, also where they are optional."""
+    return tuple(part and _TYPE.sub(r"\1", part) for part in (arguments, returned))
 
 
 def as_shown(lines: list[str]) -> list[str]:

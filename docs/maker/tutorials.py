@@ -43,7 +43,7 @@ def write_tutorials(tutorials: Sequence[Path], run: bool, say: Callable[[str], N
         nbclient.exceptions.CellExecutionError: a cell raises.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"  # tutorials share the cores: two of one thread are faster
+        os.environ[variable] = "1"  # tutorials run side by side, one on each core
     logging.getLogger("traitlets").setLevel(logging.WARNING)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         slowest_first = sorted(tutorials, key=_seconds, reverse=True)

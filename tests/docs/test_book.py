@@ -8,6 +8,7 @@ import sys
 import pytest
 from pages import PAGES, ROOT, understood
 
+from minifcn import functional
 from minifcn.course.exercises import NAMES
 from minifcn.course.notebooks import find_tutorials
 from minifcn.explain import OPERATIONS
@@ -178,6 +179,15 @@ def test_sections_of_docstrings_keep_their_indents_and_paragraphs_lose_them():
     assert api.as_shown(lines) == shown
 
 
+def test_types_of_our_own_have_their_names():
+    arguments, returned = (
+        "(x: TypeAliasForwardRef('Array') | None = None)",
+        "TypeAliasForwardRef('Pair')",
+    )
+    assert api.named(*[None] * 5, arguments, returned) == ("(x: Array | None = None)", "Pair")
+    assert api.named(*[None] * 5, None, None) == (None, None)
+
+
 # -- Tutorials -----------------------------------------------------------------------------------
 
 CODE = """\
@@ -289,4 +299,8 @@ def test_it_is_built_without_warnings_and_nothing_in_it_is_broken(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert [*check.problems(tmp_path)] == []
     assert {path.stem for path in tmp_path.glob("book/exercises/*.html")} == {*NAMES, "README"}
+    reference = (tmp_path / "book" / "api" / "functional.html").read_text("utf-8")
+    assert {f"minifcn.functional.{name}" for name in functional.__all__} <= {
+        *re.findall(r'<dt [^>]*id="([\w.]+)"', reference)
+    }
     assert "https://example.org/blob/main/LICENSE" in (tmp_path / "index.html").read_text("utf-8")
