@@ -113,7 +113,7 @@ const Stories = (() => {
   function equation(name, before, terms) {
     const value = terms.reduce((sum, [, v]) => sum + v, before);
     const parts = [...(before ? [number(before)] : []), ...terms.map(([label]) => label)];
-    const left = parts.join(" + ");
+    const left = parts.join(" + ") || "0";
     return `${name} = ${left}${left === number(value) ? "" : ` = ${number(value)}`}`;
   }
 
@@ -215,10 +215,11 @@ const Stories = (() => {
     for (let row = 0; row < rows; row++) {
       const used = [];
       for (let j = 0; j < columns; j++) if (m.data[row * columns + j]) used.push(j);
-      const terms = used.map(j => `${factor(m.data[row * columns + j])}·${factor(given.x.data[j])}`);
+      const terms = used.map(j => [`${factor(m.data[row * columns + j])}·${factor(given.x.data[j])}`,
+        m.data[row * columns + j] * given.x.data[j]]);
       steps.push({reads: {y: used}, uses: {"Cᵀ": used.map(j => row * columns + j)}, padding: [],
         lost: [], writes: {x: [row]}, loop: {}, last: {}, sets: {x: [[row, out.data[row]]]},
-        sum: () => `x[${row}] = ${terms.join(" + ") || "0"} = ${number(out.data[row])}`});
+        sum: () => equation(place("x", arrays.x.shape, row), 0, terms)});
     }
     return {arrays, steps, input: "y", output: "x", begins: null};
   }
@@ -285,8 +286,8 @@ const Stories = (() => {
         + `${one.both}) = ${one.both} / ${one.union} = ${number(one.iu)}`);
     });
     const have = r.classes.filter(one => !Number.isNaN(one.iu)).map(one => number(one.iu));
-    add({reads: {IU: [...Array(n).keys()]}}, `mean IU = (${have.join(" + ")}) / ${have.length} = `
-      + number(r.mean));
+    add({reads: {IU: [...Array(n).keys()]}}, have.length ? `mean IU = (${have.join(" + ")}) `
+      + `/ ${have.length} = ${number(r.mean)}` : "mean IU = NaN");
     return {arrays, steps, input: "matrix", output: "IU", begins: null};
   }
 
