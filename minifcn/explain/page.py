@@ -16,7 +16,7 @@ from minifcn.explain.cases import proof_cases
 from minifcn.explain.operations import OPERATIONS
 
 _PAGE = Path(__file__).parent / "page"
-_SCRIPTS = ("engine.js", "stories.js", "proof.js", "view.js")
+_SCRIPTS = ("engine.js", "stories.js", "proof.js", "state.js", "tables.js", "view.js", "moving.js")
 CASES = 20
 """How many cases a page repeats when it is opened, of all its operations together: at least two of each."""
 
