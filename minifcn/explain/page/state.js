@@ -15,11 +15,7 @@ const make = (tag, attributes = {}, ...children) => {
 // -- State -------------------------------------------------------------------------------------
 
 const PAIRS = ["size", "kernel", "stride", "padding", "dilation", "output_padding", "out"];
-const RANGES = {size: [1, 12], kernel: [1, 5], stride: [1, 4], padding: [0, 4], dilation: [1, 3],
-  output_padding: [0, 3], out: [1, 12], channels: [1, 4], filters: [1, 4], groups: [1, 2],
-  classes: [2, 6], label: [0, 5]};
-const CHOICES = {way: ["switches", "nails", "nearest"], mode: ["nearest", "bilinear"],
-  align_corners: [false, true]};
+const RANGES = data.ranges, CHOICES = data.choices;
 const state = {language: "en", operation: data.operations[0], settings: {}, arrays: {}, step: 0,
   view: "", direction: "forward", grain: "window", predict: false, pinned: null, edited: []};
 let told = null, problem = "", revealed = new Set(), timer = null, hovered = null;
