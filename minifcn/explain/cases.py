@@ -194,8 +194,9 @@ def _max_unpool2d(generator: np.random.Generator) -> Case:
 def _interpolate(generator: np.random.Generator) -> Case:
     mode = str(generator.choice(["nearest", "bilinear"]))
     corners = bool(generator.integers(0, 2))
-    s: dict[str, Any] = {"mode": mode, "channels": int(generator.integers(1, 4)), "size": _pair(generator, 1, 6),
-         "out": _pair(generator, 1, 9), "align_corners": corners}  # fmt: skip
+    s: dict[str, Any] = {"mode": mode, "align_corners": corners}
+    s |= {"channels": int(generator.integers(1, 4)), "size": _pair(generator, 1, 6)}
+    s["out"] = _pair(generator, 1, 9)
     x = _numbers(generator, s["channels"], *s["size"])
     align = corners if mode == "bilinear" else None
 

@@ -1,8 +1,8 @@
 """A page that steps through operations: one HTML file that asks for nothing else.
 
 engine.js computes, stories.js says what each step reads and writes, proof.js compares with the
-kernels; state.js, tables.js, view.js and moving.js are the page itself. It gets texts, code and cases
-as JSON.
+kernels; state.js, tables.js, view.js and moving.js are the page itself. It gets texts, code and
+cases as JSON.
 """
 
 from __future__ import annotations

@@ -17,10 +17,14 @@ function paint() {
       const asked = hides && write.has(flat);
       const shown = asked ? "?" : v === null || v === undefined ? "" : Stories.number(v);
       if (td.textContent !== shown) td.textContent = shown;
-      td.className = [read.has(flat) && "read", used.has(flat) && "used",
+      const classes = [read.has(flat) && "read", used.has(flat) && "used",
         write.has(flat) && "write", asked && "asked",
         state.pinned?.array === name && state.pinned.flat === flat && "pinned"]
         .filter(Boolean).join(" ");
+      if (td.classes !== classes) {
+        td.classes = classes;
+        td.className = framed.has(td) ? `${classes} linked` : classes;
+      }
     }
   }
   for (const td of $("panels").querySelectorAll(".pad"))
@@ -28,14 +32,15 @@ function paint() {
   $("at").value = state.step;
   $("count").textContent = text("step_of", {step: state.step + 1, steps: told.steps.length});
   $("sum").textContent = hides ? text("guess_first") : now.sum();
-  $("sum").toggleAttribute("tabindex", false);
-  if ($("sum").scrollHeight > $("sum").clientHeight) $("sum").tabIndex = 0;  // to scroll it by keys
   $("say").textContent = spoken(now, hides);
   $("guess").hidden = !state.predict || !Object.values(now.writes).flat().length;
   paintLoop(now);
   paintPin();
   mark();
   remember();
+  const scrolls = $("sum").scrollHeight > $("sum").clientHeight;
+  if (scrolls) $("sum").tabIndex = 0;  // so that keys scroll it
+  else $("sum").removeAttribute("tabindex");
 }
 
 // The state goes into the address, a few times a second at most: browsers refuse more.
@@ -123,12 +128,14 @@ function paintPin() {
   } else out.textContent = text("pin_value", {where, value: Stories.number(array.data[pinned.flat])});
 }
 
+let framed = new Set();  // cells
 function mark() {
-  for (const td of $("panels").querySelectorAll(".linked")) td.classList.remove("linked");
-  const from = hovered || state.pinned;
-  if (!from || !told) return;
-  for (const [name, flats] of Object.entries(linked(from.array, from.flat))) for (const flat of flats)
-    cells[name]?.[flat]?.classList.add("linked");
+  const from = hovered || state.pinned, now = new Set();
+  if (from && told) for (const [name, flats] of Object.entries(linked(from.array, from.flat)))
+    for (const flat of flats) if (cells[name]?.[flat]) now.add(cells[name][flat]);
+  for (const td of framed) if (!now.has(td)) td.classList.remove("linked");
+  for (const td of now) if (!framed.has(td)) td.classList.add("linked");
+  framed = now;
 }
 
 // -- All of the page ---------------------------------------------------------------------------
