@@ -75,14 +75,11 @@ def _pair(generator: np.random.Generator, low: int, high: int) -> tuple[int, int
 
 
 def _window(generator: np.random.Generator) -> dict[str, Any]:
-    return {
-        "channels": int(generator.integers(1, 4)),
-        "size": _pair(generator, 1, 6),
-        "kernel": _pair(generator, 1, 4),
-        "stride": _pair(generator, 1, 3),
-        "padding": _pair(generator, 0, 2),
-        "dilation": _pair(generator, 1, 2),
-    }
+    low, high = np.array([1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1]), [3, 6, 6, 4, 4, 3, 3, 2, 2, 2, 2]
+    channels, *pairs = generator.integers(low, high, endpoint=True).tolist()
+    names = ("size", "kernel", "stride", "padding", "dilation")
+    pair_of = dict(zip(names, zip(pairs[::2], pairs[1::2], strict=True), strict=True))
+    return {"channels": channels, **pair_of}
 
 
 def _grouped(generator: np.random.Generator) -> dict[str, Any]:
@@ -194,13 +191,10 @@ def _max_unpool2d(generator: np.random.Generator) -> Case:
 def _interpolate(generator: np.random.Generator) -> Case:
     mode = str(generator.choice(["nearest", "bilinear"]))
     corners = bool(generator.integers(0, 2))
-    channels, size, out = (
-        int(generator.integers(1, 4)),
-        _pair(generator, 1, 6),
-        _pair(generator, 1, 9),
-    )
-    s = {"mode": mode, "channels": channels, "size": size, "out": out, "align_corners": corners}
-    x = _numbers(generator, channels, *size)
+    s: dict[str, Any] = {"mode": mode, "align_corners": corners}
+    s |= {"channels": int(generator.integers(1, 4)), "size": _pair(generator, 1, 6)}
+    s["out"] = _pair(generator, 1, 9)
+    x = _numbers(generator, s["channels"], *s["size"])
     align = corners if mode == "bilinear" else None
 
     def compute(x: Tensor) -> Tensor:

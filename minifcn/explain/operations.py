@@ -19,6 +19,29 @@ WINDOW = {
     "dilation": [1, 1],
 }
 
+RANGES = {
+    "size": (1, 12),
+    "kernel": (1, 5),
+    "stride": (1, 4),
+    "padding": (0, 4),
+    "dilation": (1, 3),
+    "output_padding": (0, 3),
+    "out": (1, 12),
+    "channels": (1, 4),
+    "filters": (1, 4),
+    "groups": (1, 2),
+    "classes": (2, 6),
+    "label": (0, 5),
+}
+"""The least and the most that a page shows of each setting, of both numbers of a pair."""
+
+CHOICES = {
+    "way": ("switches", "nails", "nearest"),
+    "mode": ("nearest", "bilinear"),
+    "align_corners": (False, True),
+}
+"""The values of settings that are no numbers."""
+
 Preset = dict[str, Any]
 """A name (by language), settings, and arrays by name."""
 

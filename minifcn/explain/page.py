@@ -1,7 +1,8 @@
 """A page that steps through operations: one HTML file that asks for nothing else.
 
 engine.js computes, stories.js says what each step reads and writes, proof.js compares with the
-kernels, view.js draws; page/ has them. The page gets texts, code and cases as JSON.
+kernels; state.js, tables.js, view.js and moving.js are the page itself. It gets texts, code and
+cases as JSON.
 """
 
 from __future__ import annotations
@@ -13,12 +14,20 @@ from typing import Any
 
 import minifcn
 from minifcn.explain.cases import proof_cases
-from minifcn.explain.operations import OPERATIONS
+from minifcn.explain.operations import CHOICES, OPERATIONS, RANGES
 
 _PAGE = Path(__file__).parent / "page"
-_SCRIPTS = ("engine.js", "stories.js", "proof.js", "view.js")
+_SCRIPTS = (
+    "engine.js",
+    "stories.js",
+    "proof.js",
+    "state.js",
+    "tables.js",
+    "view.js",
+    "moving.js",
+)
 CASES = 20
-"""How many cases a page repeats when it is opened, of all its operations; at least two of each."""
+"""How many cases a page repeats when opened, of all its operations; at least two of each."""
 
 
 def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = None) -> str:
@@ -37,6 +46,8 @@ def make_page(operations: Sequence[str] = (), given: Mapping[str, Any] | None = 
     data = {
         "version": minifcn.__version__,
         "operations": names,
+        "ranges": RANGES,
+        "choices": CHOICES,
         "about": {name: OPERATIONS[name].as_json() for name in names},
         "texts": read_texts("texts.json"),
         "cases": list(proof_cases(names, max(CASES // len(names), 2))),

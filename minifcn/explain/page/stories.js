@@ -113,7 +113,7 @@ const Stories = (() => {
   function equation(name, before, terms) {
     const value = terms.reduce((sum, [, v]) => sum + v, before);
     const parts = [...(before ? [number(before)] : []), ...terms.map(([label]) => label)];
-    const left = parts.join(" + ");
+    const left = parts.join(" + ") || "0";
     return `${name} = ${left}${left === number(value) ? "" : ` = ${number(value)}`}`;
   }
 
@@ -200,7 +200,9 @@ const Stories = (() => {
     const steps = told.steps.map(step => ({...step, reads: renamed(step.reads),
       uses: renamed(step.uses), writes: renamed(step.writes), sets: renamed(step.sets),
       sum: () => step.sum().replace(/^y\[/gm, "x[")}));
-    return {arrays, steps, input: "y with zeros", output: "x", settings: own, begins: null};
+    const taps = [...E.operations.conv2d.taps(own)].map(tap =>
+      ({"y with zeros": tap.in, "weight turned": tap.weight, x: tap.out}));
+    return {arrays, steps, taps, input: "y with zeros", output: "x", settings: own, begins: null};
   }
 
   // As a matrix: each output is a row of C^T times y, both written as columns of numbers.
@@ -208,19 +210,21 @@ const Stories = (() => {
     const operation = E.operations.conv_transpose2d, m = E.matrix(operation, s, given);
     const [, rows, columns] = m.shape;
     if (rows > 100 || columns > 25) throw new E.Unfit("matrix_large");
-    const {y: out} = E.forward(operation, s, given), steps = [];
+    const {y: out} = E.forward(operation, s, given), steps = [], taps = [];
     const arrays = {"Cᵀ": {...m, role: "weight"},
       y: {shape: [1, columns, 1], data: [...given.x.data], role: "input"},
       x: {shape: [1, rows, 1], data: [...out.data], role: "output"}};
     for (let row = 0; row < rows; row++) {
       const used = [];
       for (let j = 0; j < columns; j++) if (m.data[row * columns + j]) used.push(j);
-      const terms = used.map(j => `${factor(m.data[row * columns + j])}·${factor(given.x.data[j])}`);
+      for (const j of used) taps.push({"Cᵀ": row * columns + j, y: j, x: row});
+      const terms = used.map(j => [`${factor(m.data[row * columns + j])}·${factor(given.x.data[j])}`,
+        m.data[row * columns + j] * given.x.data[j]]);
       steps.push({reads: {y: used}, uses: {"Cᵀ": used.map(j => row * columns + j)}, padding: [],
         lost: [], writes: {x: [row]}, loop: {}, last: {}, sets: {x: [[row, out.data[row]]]},
-        sum: () => `x[${row}] = ${terms.join(" + ") || "0"} = ${number(out.data[row])}`});
+        sum: () => equation(place("x", arrays.x.shape, row), 0, terms)});
     }
-    return {arrays, steps, input: "y", output: "x", begins: null};
+    return {arrays, steps, taps, input: "y", output: "x", begins: null};
   }
 
   // What belongs together: for a place of one array, the places of the others that it meets.
@@ -243,6 +247,25 @@ const Stories = (() => {
       if (tap[field[side]] !== flat) continue;
       for (const other of Object.keys(names)) if (other !== side && tap[field[other]] >= 0)
         for (const one of names[other]) (found[one] ||= new Set()).add(tap[field[other]]);
+    }
+    return found;
+  }
+
+  // The same of other stories, from their taps by array's name; where there are none, what the steps
+  // that write something have together.
+  function linksOfSteps(told, array, flat) {
+    const found = {};
+    if (told.taps) {
+      for (const tap of told.taps) if (tap[array] === flat) for (const [name, one] of
+        Object.entries(tap)) if (name !== array && one >= 0) (found[name] ||= new Set()).add(one);
+      return found;
+    }
+    for (const step of told.steps) {
+      const sides = [step.reads, step.uses, step.writes];
+      if (!Object.keys(step.writes).length || !sides.some(side => side[array]?.includes(flat)))
+        continue;
+      for (const side of sides) for (const [name, flats] of Object.entries(side))
+        if (name !== array) for (const one of flats) (found[name] ||= new Set()).add(one);
     }
     return found;
   }
@@ -285,11 +308,11 @@ const Stories = (() => {
         + `${one.both}) = ${one.both} / ${one.union} = ${number(one.iu)}`);
     });
     const have = r.classes.filter(one => !Number.isNaN(one.iu)).map(one => number(one.iu));
-    add({reads: {IU: [...Array(n).keys()]}}, `mean IU = (${have.join(" + ")}) / ${have.length} = `
-      + number(r.mean));
+    add({reads: {IU: [...Array(n).keys()]}}, have.length ? `mean IU = (${have.join(" + ")}) `
+      + `/ ${have.length} = ${number(r.mean)}` : "mean IU = NaN");
     return {arrays, steps, input: "matrix", output: "IU", begins: null};
   }
 
-  return {story, zerosStory, matrixStory, links, valuesAt, crossEntropyStory, iouStory, number, place, NAMES};
+  return {story, zerosStory, matrixStory, links, linksOfSteps, valuesAt, crossEntropyStory, iouStory, number, place, NAMES};
 })();
 if (typeof module !== "undefined") module.exports = Stories;
