@@ -198,7 +198,7 @@ def _interpolate(generator: np.random.Generator) -> Case:
     align = corners if mode == "bilinear" else None
 
     def compute(x: Tensor) -> Tensor:
-        return F.interpolate(x, size=out, mode=mode, align_corners=align)
+        return F.interpolate(x, size=s["out"], mode=mode, align_corners=align)
 
     return _case("interpolate", s, compute, {"x": x}, generator)
 
