@@ -139,7 +139,7 @@ class BookServer(ThreadingMixIn, TCPServer):
     @property
     def address(self) -> str:
         """What is to be opened in a browser."""
-        host, port = self.server_address[:2]
+        host, port = str(self.server_address[0]), self.server_address[1]
         return f"http://{socket.gethostname() if host == '0.0.0.0' else host}:{port}/"
 
     def find(self, path: str) -> tuple[str, bytes] | None:

@@ -7,6 +7,7 @@ import io
 import linecache
 import os
 import traceback
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -33,6 +34,7 @@ class Cells:
 
     def __init__(self, send: Send) -> None:
         os.environ["MPLBACKEND"] = "agg"  # a picture is a file; there is no window
+        warnings.filterwarnings("ignore", module="threadpoolctl")  # it asks for what is deprecated
         self.send = send
         self.names: dict[str, Any] = {"__name__": "__main__"}
         lesson.show_by(self._show)
