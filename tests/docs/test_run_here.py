@@ -103,6 +103,10 @@ def output(page, number):
     return page.locator(".run-here-output").nth(number - 1)
 
 
+def printed(page, number):
+    return output(page, number).inner_text().strip()
+
+
 def run_all(page):
     button(page, "Run this page").click()
     return finished(page)
@@ -138,16 +142,16 @@ def test_without_pyodide_and_internet_it_is_said(opened):
 def test_cells_print_and_the_page_ends_at_an_error(opened, pyodide):
     page = opened("small", pyodide)
     assert run_all(page) == "Cell 3 ended with an error."
-    assert output(page, 1).inner_text() == "a is 2"
-    assert output(page, 2).inner_text() == "3"
-    assert output(page, 3).inner_text().splitlines() == [
+    assert printed(page, 1) == "a is 2"
+    assert printed(page, 2) == "3"
+    assert printed(page, 3).splitlines() == [
         "Traceback (most recent call last):",
         '  File "cell 3", line 1, in <module>',
         "    a / 0",
         "    ~~^~~",
         "ZeroDivisionError: division by zero",
     ]
-    assert output(page, 4).inner_text() == ""
+    assert printed(page, 4) == ""
     assert page.locator(".cell_output:visible").count() == 1  # of the cell that has not run
     assert all(url.startswith((page.address, "blob:")) for url in page.asked)
 
@@ -161,7 +165,7 @@ def test_edits_are_kept_and_can_be_undone(opened, pyodide):
     finished(page)
     page.locator("textarea").nth(1).press("Control+Enter")
     finished(page)
-    assert output(page, 2).inner_text() == "41"
+    assert printed(page, 2) == "41"
     page.reload()
     assert page.locator("textarea").first.input_value() == "a = 40"
     assert "You have changed 1 of the cells" in page.inner_text(".run-here [role=status]")
@@ -179,20 +183,20 @@ def test_a_cell_runs_those_above_it_first(opened, pyodide):
     assert "the book's code has changed since" in page.inner_text(".run-here-state >> nth=0")
     button(page, "Run").nth(1).click()
     finished(page)
-    assert output(page, 2).inner_text() == "6"
+    assert printed(page, 2) == "6"
 
 
 def test_stop_ends_a_cell_and_keeps_what_was_computed(opened, pyodide):
     page = opened("endless", pyodide)
     button(page, "Run this page").click()
-    page.wait_for_selector("text=begun")
+    output(page, 2).get_by_text("begun").wait_for()
     button(page, "Stop").click()
     assert "Cell 2 was stopped" in finished(page)
-    assert "KeyboardInterrupt" in output(page, 2).inner_text()
+    assert "KeyboardInterrupt" in printed(page, 2)
     page.locator("textarea").nth(1).fill("")
     button(page, "Run").nth(2).click()
     finished(page)
-    assert output(page, 3).inner_text() == "7"
+    assert printed(page, 3) == "7"
 
 
 def test_a_second_stop_ends_python(opened, pyodide):
@@ -201,7 +205,7 @@ def test_a_second_stop_ends_python(opened, pyodide):
     page.add_init_script("Object.defineProperty(self, 'crossOriginIsolated', {value: false})")
     page.reload()
     button(page, "Run this page").click()
-    page.wait_for_selector("text=begun")
+    output(page, 2).get_by_text("begun").wait_for()
     button(page, "Stop").click()
     assert "What was computed is gone" in finished(page)
 
@@ -209,10 +213,10 @@ def test_a_second_stop_ends_python(opened, pyodide):
 def test_endless_output_is_cut(opened, pyodide):
     page = opened("talkative", pyodide)
     button(page, "Run this page").click()
-    page.wait_for_selector("text=is left out")
+    output(page, 1).get_by_text("is left out").wait_for()
     button(page, "Stop").click()
     finished(page)
-    assert len(output(page, 1).inner_text()) < 101_000
+    assert len(printed(page, 1)) < 101_000
 
 
 @pytest.mark.parametrize("number", ["02", "03", "08", "09"])
@@ -222,12 +226,12 @@ def test_tutorials_give_the_numbers_they_give_elsewhere(
     (name,) = (name for name in PAGES if name.startswith(number))
     page = opened(name, pyodide)
     assert run_all(page).startswith("Done")
-    printed = "\n".join(page.locator(".run-here-output").all_inner_texts())
+    given = "\n".join(page.locator(".run-here-output").all_inner_texts())
     monkeypatch.chdir(tmp_path)
     with contextlib.redirect_stdout(io.StringIO()) as native:
         exec("\n".join(PAGES[name]), {"__name__": "__main__"})
-    assert held_to_the_text(printed) == held_to_the_text(native.getvalue()) != []
-    assert "in the original" not in printed
+    assert held_to_the_text(given) == held_to_the_text(native.getvalue()) != []
+    assert "in the original" not in given
     shown = page.locator(".run-here-output :is(img, iframe)").count()
     assert shown == native.getvalue().count("picture: ") + native.getvalue().count("page: ") > 0
     assert page.evaluate("[...document.images].every((image) => image.naturalWidth > 0)")
