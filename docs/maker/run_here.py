@@ -5,9 +5,6 @@ from pathlib import Path
 
 import minifcn
 
-WHAT = (".py", ".js", ".css", ".html")
-"""Endings of the files that are taken: CUDA C is compiled by nothing in a browser."""
-
 
 def write_package(folder):
     """Write minifcn.zip into a folder; equal files of the package give equal bytes."""
@@ -15,7 +12,7 @@ def write_package(folder):
     folder.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(folder / "minifcn.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(package.rglob("*")):
-            if path.suffix in WHAT and "__pycache__" not in path.parts:
+            if path.is_file() and "__pycache__" not in path.parts:
                 name = zipfile.ZipInfo(path.relative_to(package.parent).as_posix())
                 name.compress_type = zipfile.ZIP_DEFLATED
                 archive.writestr(name, path.read_bytes())

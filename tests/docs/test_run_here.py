@@ -225,7 +225,9 @@ def test_tutorials_give_the_numbers_they_give_elsewhere(
 ):
     (name,) = (name for name in PAGES if name.startswith(number))
     page = opened(name, pyodide)
-    assert run_all(page).startswith("Done")
+    said = run_all(page)
+    assert page.locator(".run-here-output [data-kind=error]").all_inner_texts() == []
+    assert said.startswith("Done")
     given = "\n".join(page.locator(".run-here-output").all_inner_texts())
     monkeypatch.chdir(tmp_path)
     with contextlib.redirect_stdout(io.StringIO()) as native:
