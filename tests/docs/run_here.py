@@ -2,8 +2,12 @@
 
 import html
 import shutil
+import sys
 
 from pages import ROOT
+
+sys.path.append(str(ROOT / "docs"))
+from maker.run_here import write_package  # noqa: E402
 
 STATIC = ROOT / "docs" / "static"
 
@@ -36,12 +40,7 @@ def page_of(cells):
 
 def make_book(folder, pages):
     """Write a book into a folder: `pages` are the cells of each page, by its name."""
-    from importlib.util import module_from_spec, spec_from_file_location
-
-    spec = spec_from_file_location("run_here_package", ROOT / "docs" / "maker" / "run_here.py")
-    maker = module_from_spec(spec)
-    spec.loader.exec_module(maker)
-    maker.write_package(folder)
+    write_package(folder)
     (folder / "_static").mkdir()
     for path in STATIC.glob("run_here*"):
         shutil.copy(path, folder / "_static")
