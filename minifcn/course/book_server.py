@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import socket
 from http.server import BaseHTTPRequestHandler
@@ -16,6 +15,8 @@ from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from minifcn.system.files import read_json
 
 VERSION = "314.0.3"
 """The version of Pyodide that the book is made for; docs/static/run_here.js has it, too."""
@@ -25,9 +26,10 @@ CORE = {
     "pyodide.asm.mjs": "1a9775427ef6e8abaa7db88ece0515422d1886915ae5c9093776410c865dfd8d",
     "pyodide.asm.wasm": "e7f8fac36f8bf11085309cbc5c829b3ec3057c18bf1d73b05a6741612d63cdbf",
     "python_stdlib.zip": "444c770dfd75a32097fc0a7d5c1413fd3140601f49c3a1f2e9af0376fcd124b4",
-    "pyodide-lock.json": "c963d22858f6bcb8f41586a2142f03905ab370c88ea22a86a2736e95fac2a8f3",
 }
 """SHA-256 of Pyodide's own files, as npm has them. The lock has those of the packages."""
+
+LOCK = "pyodide-lock.json"
 
 PACKAGES = ("numpy", "pillow", "matplotlib", "threadpoolctl")
 """What the tutorials need, and with it what these depend on."""
@@ -63,31 +65,35 @@ class Pyodide:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self.known = dict(CORE)
-        self._check("pyodide-lock.json", f"of Pyodide {VERSION}")
-        lock = json.loads((self.folder / "pyodide-lock.json").read_text(encoding="utf-8"))
-        packages = lock["packages"]
-        self.known |= {entry["file_name"]: entry["sha256"] for entry in packages.values()}
+        lock = self.folder / LOCK
+        packages = read_json(lock).get("packages", {})
+        missing = [name for name in PACKAGES if name not in packages]
+        if missing:
+            raise ValueError(f"{lock}: not the lock of Pyodide {VERSION}, it lacks {missing[0]}")
+        self.known = CORE | {file["file_name"]: file["sha256"] for file in packages.values()}
+        self.known[LOCK] = _digest(lock.read_bytes())
         for name in [*CORE, *_files_of(PACKAGES, packages)]:
-            self._check(name)
+            self.read(name)
 
-    def read(self, name: str) -> bytes | None:
-        """Return a file's bytes, or None if it is not Pyodide's or not as it should be."""
-        try:
-            return self._check(name)
-        except (ValueError, OSError):
-            return None
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes, once they are checked.
 
-    def _check(self, name: str, which: str = "") -> bytes:
-        path, wanted = self.folder / name, self.known.get(name)
-        if wanted is None:
+        Raises:
+            ValueError: it is not Pyodide's, is missing, or is not as it should be.
+        """
+        path = self.folder / name
+        if name not in self.known:
             raise ValueError(f"{name!r} is no file of Pyodide {VERSION}")
         if not path.is_file():
-            raise ValueError(f"{path}: there is no such file; see docs/BROWSER.md for what to load")
+            raise ValueError(f"{path}: no such file")
         content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != wanted:
-            raise ValueError(f"{path}: not the file {which or 'of the lock'}: its SHA-256 differs")
+        if _digest(content) != self.known[name]:
+            raise ValueError(f"{path}: not the file of Pyodide {VERSION}, its SHA-256 differs")
         return content
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _files_of(names: tuple[str, ...], packages: dict[str, Any]) -> list[str]:
@@ -152,13 +158,12 @@ class BookServer(ThreadingMixIn, TCPServer):
             part in (".", "..") or "\\" in part or ":" in part or "\0" in part for part in parts
         ):
             return None
-        if self.pyodide and parts[:1] == ["pyodide"]:
-            content = self.pyodide.read("/".join(parts[1:]))
-            return None if content is None else (parts[-1], content)
         found = self.site.joinpath(*parts)
         if path.endswith("/"):
             found /= "index.html"
         try:
+            if self.pyodide and parts[:1] == ["pyodide"]:
+                return parts[-1], self.pyodide.read("/".join(parts[1:]))
             real = found.resolve(strict=True)
             if not real.is_relative_to(self.site) or not real.is_file():
                 return None
