@@ -11,8 +11,22 @@
     "14_the_whole_job": "This tutorial does not run here: it starts and stops other programs, " +
       "which a browser has not got.",
   };
-  // Seconds from the first cell to the end, as measured (docs/BROWSER.md says on what).
-  const SECONDS = {};
+  // Seconds from the press of the button to the end, as measured (docs/BROWSER.md says on what).
+  const SECONDS = {
+    "01_what_is_segmentation": 12,
+    "02_convolution": 11,
+    "03_autograd": 10,
+    "04_gradient_check": 12,
+    "05_learning": 67,
+    "06_fully_convolutional": 126,
+    "07_receptive_field": 24,
+    "08_unpooling": 10,
+    "09_transposed_convolution": 13,
+    "10_checkerboards": 61,
+    "11_features": 140,
+    "12_skips": 149,
+    "13_crops": 15,
+  };
 
   const SCRIPT = document.currentScript.src;
   const ROOT = new URL("../", SCRIPT);
