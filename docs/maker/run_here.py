@@ -6,7 +6,7 @@ from pathlib import Path
 import minifcn
 
 
-def write_package(folder):
+def write_package(folder: Path) -> None:
     """Write minifcn.zip into a folder; equal files of the package give equal bytes."""
     package = Path(minifcn.__file__).parent
     folder.mkdir(parents=True, exist_ok=True)

@@ -212,7 +212,7 @@
       loading.hidden = true;
       task = `Running cell ${running.number} of ${cells.length}`;
     } else if (data.kind === "broken") {
-      quit(data.message);
+      quit(running ? `Python broke down (${data.message}). ${GONE}` : data.message);
     } else {
       waiting?.resolve(data);
     }
@@ -251,7 +251,8 @@
     }
   }
 
-  const STOPPED = "Stopped. What was computed is gone: the next run begins at the first cell.";
+  const GONE = "What was computed is gone: the next run begins at the first cell.";
+  const STOPPED = `Stopped. ${GONE}`;
   let asked = false;
 
   function stop() {

@@ -17,10 +17,21 @@ pytestmark = pytest.mark.browser
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 60
+BREAK_DOWN = """
+import js
+from pyodide.ffi import to_js
+told = {"kind": "broken", "message": "no room left"}
+js.postMessage(to_js(told, dict_converter=js.Object.fromEntries))
+while True:
+    pass
+"""
+"""What the worker says when Python itself fails, as of a stack that is used up."""
+
 PAGES = {
     "small": ["a = 2\nprint('a is', a)", "a + 1", "a / 0", "print('not reached')"],
     "endless": ["kept = 7", "print('begun')\nwhile True:\n    pass", "kept"],
     "talkative": ["while True:\n    print('again and again')"],
+    "broken": ["a = 1", BREAK_DOWN, "a"],
     "14_the_whole_job": ["print(1)"],
 } | {
     path.stem: list(cells_of(path))
@@ -208,6 +219,16 @@ def test_a_second_stop_ends_python(opened, pyodide):
     output(page, 2).get_by_text("begun").wait_for()
     button(page, "Stop").click()
     assert "What was computed is gone" in finished(page)
+
+
+def test_python_that_breaks_down_is_begun_again(opened, pyodide):
+    page = opened("broken", pyodide)
+    said = run_all(page)
+    assert said.startswith("Python broke down (no room left). What was computed is gone")
+    page.locator("textarea").nth(1).fill("")
+    button(page, "Run").nth(2).click()
+    assert finished(page).startswith("Done")
+    assert printed(page, 3) == "1"
 
 
 def test_endless_output_is_cut(opened, pyodide):
