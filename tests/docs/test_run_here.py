@@ -3,13 +3,15 @@
 import contextlib
 import io
 import os
+import re
 import shutil
 import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from pages import ROOT
-from run_here import cells_of, make_book
+from run_here import STATIC, cells_of, make_book
 
 from minifcn.course.book_server import BookServer, Pyodide
 
@@ -165,6 +167,42 @@ def test_cells_print_and_the_page_ends_at_an_error(opened, pyodide):
     assert printed(page, 4) == ""
     assert page.locator(".cell_output:visible").count() == 1  # of the cell that has not run
     assert all(url.startswith((page.address, "blob:")) for url in page.asked)
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """Pyodide's own address, played: its files, with the two headers that it sends to all."""
+
+    def do_GET(self):
+        name = self.path.rpartition("/")[2]
+        self.send_response(200)
+        kind = "application/wasm" if name.endswith(".wasm") else "text/javascript"
+        self.send_header("Content-Type", kind)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Cross-Origin-Resource-Policy", "cross-origin")
+        self.end_headers()
+        self.wfile.write(self.server.pyodide.read(name))
+
+    def log_message(self, *_):
+        pass
+
+
+def test_pyodide_may_come_from_elsewhere(opened, pyodide):
+    page = opened("small")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as elsewhere:
+        elsewhere.pyodide = pyodide
+        threading.Thread(target=elsewhere.serve_forever, args=(0.05,)).start()
+        address = f"http://localhost:{elsewhere.server_port}/"
+        script = (STATIC / "run_here.js").read_text(encoding="utf-8")
+        script, count = re.subn(r"(const CDN = )`https://.*`", rf'\1"{address}"', script)
+        page.route("**/run_here.js", lambda route: route.fulfill(
+            body=script, content_type="text/javascript"))  # fmt: skip
+        page.reload()
+        try:
+            assert run_all(page) == "Cell 3 ended with an error."
+        finally:
+            elsewhere.shutdown()
+    assert count == 1
+    assert printed(page, 1) == "a is 2"
 
 
 def test_edits_are_kept_and_can_be_undone(opened, pyodide):
