@@ -2,7 +2,8 @@
 
 The pages are the repository's own files. maker/ makes what Sphinx cannot read as it is: tutorials
 with their outputs, exercises, step pages, the API reference; it writes into docs/book/. Nothing is
-loaded from elsewhere, neither when the book is built nor when it is read.
+loaded from elsewhere, neither when the book is built nor when it is read: only where a reader asks
+to run a page, and no folder of Pyodide lies beside it (BROWSER.md).
 
 `-D run_tutorials=0` leaves out running the tutorials. `-D repository=https://.../blob/main` makes
 links to source files lead there; else they are copies to download.
@@ -16,7 +17,7 @@ from sphinx.util import logging
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from maker import api, contents, exercises, links, steps, tutorials  # noqa: E402
+from maker import api, contents, exercises, links, run_here, steps, tutorials  # noqa: E402
 
 import minifcn  # noqa: E402
 
@@ -48,7 +49,8 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 html_title = "minifcn"
 html_static_path = ["static"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "run_here.css"]
+html_js_files = ["run_here.js"]
 html_extra_path = ["book/extra"]
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}
@@ -62,6 +64,7 @@ def make(app):
         text = page.read_text(encoding="utf-8")
         text = links.lead(text, page, contents.page_of(page), app.config.repository)
         contents.write(made, text + contents.below(page))
+    run_here.write_package(contents.EXTRA)
     exercises.write_exercises()
     steps.write_steps()
     api.write_api()

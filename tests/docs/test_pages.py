@@ -47,6 +47,8 @@ RUN = {
 NOT_RUN = {
     ".venv\\Scripts\\Activate.ps1": "for Windows",
     "Set-ExecutionPolicy RemoteSigned -Scope Process -Force": "for Windows",
+    "cp -r pyodide site/pyodide": "Pyodide is loaded from the internet",
+    "python3 -m http.server --directory site --bind 127.0.0.1 8000": "serves until Ctrl-C",
     "cd minifcn": "the folder that git clone makes",
     "git clone ADDRESS minifcn": "there is no public address to clone from",
     "jupyter notebook notebooks": "opens a browser",
