@@ -34,6 +34,7 @@ FLOORS = [
     ["models"],
     ["plots"],
     ["runs"],
+    ["explain"],
     ["experiments", "bench", "course"],
     ["commands"],
     ["__main__"],

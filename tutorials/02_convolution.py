@@ -20,6 +20,7 @@ import numpy as np
 
 from minifcn import kernels
 from minifcn.course.lesson import claim, equal, measured, pictures, show
+from minifcn.explain import explain
 from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
 from minifcn.plots.animations import animate_convolution
 
@@ -310,6 +311,15 @@ equal("package and its own loops", by_package, by_reference)
 padded = np.pad(x, [(0, 0), (0, 0), (1, 1), (1, 1)])
 window = padded[:, :, 2 : 2 + 5 : 2, 4 : 4 + 3 : 2]
 equal("a column of im2col and a window", columns[:, :, :, :, 1, 2], window, within=0)
+
+# %% [markdown]
+# Step through a convolution yourself: forward and backward, number by number, with any settings.
+# A notebook shows the page below; a script prints which file to open in a browser. It is made from
+# a window of our x and the first kernels.
+
+# %%
+part = explain("conv2d", x[0, :2, :6, :7], weight[:2, :2], stride=2, padding=1)
+show(part.save(out / "steps.html"))
 
 # %% [markdown]
 # ## Is it a convolution at all?

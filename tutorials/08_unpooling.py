@@ -24,6 +24,7 @@ from minifcn import functional as F
 from minifcn import kernels, tensor
 from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
+from minifcn.explain import explain
 from minifcn.plots.pooled import ways_back
 from minifcn.plots.switches import plot_switches, plot_ways_back
 
@@ -179,6 +180,14 @@ measured("windows of nothing but zeros", (y.numpy() == 0).mean(), "50 %")
 padded = np.pad(x[0, 0], 1, constant_values=-np.inf)  # x as it was, with negative numbers
 by_hand = padded.reshape(21, 2, 21, 2).max(axis=(1, 3))  # 21 x 21 windows of 2 x 2
 equal("with padding", by_hand[None, None], F.max_pool2d(tensor(x), 2, padding=1), within=0)
+
+# %% [markdown]
+# The same on a page that you step through, with the switches of the first numbers above (a notebook
+# shows it, a script prints which file to open); set `way` to nails or nearest, and compare.
+
+# %%
+few, where = F.max_pool2d(tensor(x[:, :, :6, :8]), 2, return_indices=True)
+show(explain("max_unpool2d", few, where, kernel=2).save(out / "steps.html"))
 
 # %% [markdown]
 # ## Gather and scatter

@@ -23,6 +23,7 @@ import numpy as np
 from minifcn import functional as F
 from minifcn import kernels, tensor
 from minifcn.course.lesson import claim, equal, measured, pictures, show
+from minifcn.explain import explain
 from minifcn.kernels.geometry import RELATIONSHIPS, conv_output_size
 from minifcn.kernels.geometry import conv_transpose_output_size as transposed_size
 from minifcn.plots.animations import animate_transposed
@@ -126,6 +127,14 @@ for s, p, d in [(1, 0, 1), (2, 0, 1), (2, 1, 1), (3, 1, 2), (2, 1, 3)]:
 # %%
 animate_transposed(out / "stamping.gif", i=3, k=3, s=2, p=1)
 show(out / "stamping.gif")
+
+# %% [markdown]
+# Or step through it on a page: as stamps, as a convolution with zeros inserted, and as the matrix
+# that the next section makes; backward, too. (A notebook shows it, a script prints which file to
+# open.)
+
+# %%
+show(explain("conv_transpose2d", y, weight[None, None], stride=2).save(out / "steps.html"))
 
 # %% [markdown]
 # ## A convolution is a matrix

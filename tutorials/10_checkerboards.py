@@ -23,6 +23,7 @@ from minifcn import optim, tensor
 from minifcn.course.lesson import claim, equal, measured, pictures, show
 from minifcn.data.shapes import Shapes
 from minifcn.data.transforms import normalise
+from minifcn.explain import explain
 from minifcn.metrics.phases import (
     phase_share,
     phase_spread,
@@ -101,6 +102,15 @@ for s in range(1, 6):
         right.append(middle.tolist() == formula and is_even == (k % s == 0))
 print(f"{sum(right)} of {len(right)}: counts = ceil((k - a) / s), even exactly where s divides k")
 claim("the formula is right for all sizes", all(right))
+
+# %% [markdown]
+# On a page, with k = 3 and s = 2: ones stamp a kernel of ones, and each output counts its stamps.
+# Step to the end, then set the kernel to 4 x 4. (A notebook shows the page, a script prints which
+# file to open.)
+
+# %%
+ones = explain("conv_transpose2d", np.ones((4, 4)), np.ones((1, 1, 3, 3)), stride=2, padding=0)
+show(ones.save(out / "steps.html"))
 
 # %% [markdown]
 # ## In the plane, the counts multiply

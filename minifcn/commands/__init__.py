@@ -30,11 +30,13 @@ COMMANDS = {
     "export": "write a run's weights for PyTorch and others",
     "bench": "time the training step and its kernels",
     "tutorials": "list the tutorials, or write notebooks",
+    "explain": "write a page that steps through an operation, number by number",
+    "serve-book": "show the built book in browsers, and let its tutorials run there",
     "course": "exercises: write the kernels yourself, and hear which mistake is in them",
     "doctor": "say what this machine brings",
 }
-"""What each command is for. The file of its name holds `add_options(parser)` and `run(choices)`,
-which may return an exit code."""
+"""What each command is for. The file of its name, with _ for -, holds `add_options(parser)` and
+`run(choices)`, which may return an exit code."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -73,7 +75,7 @@ def build_parser() -> Parser:
 
 
 def _module(command: str) -> Any:
-    return import_module(f"minifcn.commands.{command}")
+    return import_module(f"minifcn.commands.{command.replace('-', '_')}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,28 +119,52 @@ def pictures(tutorial: str) -> Path:
     return folder
 
 
+_shown_by: Callable[[Path], None] | None = None
+
+
+def show_by(function: Callable[[Path], None] | None) -> None:
+    """Let a function show the files of `show`, as a page of the book does; None ends that."""
+    global _shown_by
+    _shown_by = function
+
+
 def show(path: str | os.PathLike[str]) -> None:
-    """Display a picture in a notebook; in a script, print where it is.
+    """Display a picture or a page in a notebook and in the book; in a script, print where it is.
 
     Args:
-        path: a file that ends in .png, .gif or .svg.
+        path: a file that ends in .png, .gif, .svg or .html.
 
     Raises:
         ValueError: if it ends otherwise.
         FileNotFoundError: if there is no such file.
     """
     path = Path(path)
-    if path.suffix not in (".png", ".gif", ".svg"):
-        raise ValueError(f"path must end in .png, .gif or .svg, got {path.name!r}")
+    if path.suffix not in (".png", ".gif", ".svg", ".html"):
+        raise ValueError(f"path must end in .png, .gif, .svg or .html, got {path.name!r}")
     if not path.is_file():
         raise FileNotFoundError(f"there is no picture {path}")
-    if _in_notebook():
+    if _shown_by:
+        _shown_by(path)
+    elif path.suffix == ".html":
+        _show_page(path)
+    elif _in_notebook():
         from IPython.display import SVG, Image, display
 
         kind = SVG if path.suffix == ".svg" else Image
         display(kind(filename=str(path)))
     else:
         print(f"picture: {path}")
+
+
+def _show_page(path: Path) -> None:
+    if _in_notebook():
+        from IPython.display import display
+
+        from minifcn.explain.notebook import Explanation
+
+        display(Explanation(path.read_text(encoding="utf-8")))
+    else:
+        print(f"page: {path} (open it in a browser)")
 
 
 def _compared(a: np.ndarray, b: np.ndarray, within: float) -> tuple[str, str]:

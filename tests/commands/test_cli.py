@@ -385,7 +385,7 @@ def test_doctor_says_what_is_not_there(monkeypatch):
 
 def test_every_command_of_the_parser_does_something():
     for name in commands.COMMANDS:
-        assert callable(import_module(f"minifcn.commands.{name}").run)
+        assert callable(import_module(f"minifcn.commands.{name.replace('-', '_')}").run)
 
 
 def test_a_command_is_imported_when_it_is_asked_for():
@@ -397,4 +397,6 @@ def test_a_command_is_imported_when_it_is_asked_for():
     assert not {"minifcn.data", "minifcn.models", "minifcn.experiments", "minifcn.plots"} & {
         *loaded
     }
-    assert not [name for name in commands.COMMANDS if f"minifcn.commands.{name}" in loaded]
+    assert not [
+        name for name in commands.COMMANDS if f"minifcn.commands.{name.replace('-', '_')}" in loaded
+    ]

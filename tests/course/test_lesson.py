@@ -122,9 +122,14 @@ def test_pictures_have_a_folder_and_scripts_say_where(tmp_path, monkeypatch, cap
     (folder / "a.png").write_bytes(b"")
     show(folder / "a.png")
     assert capsys.readouterr().out.split() == ["picture:", "runs/tutorials/07/a.png"]
+    (folder / "steps.html").write_text("")
+    show(folder / "steps.html")
+    assert capsys.readouterr().out == "page: runs/tutorials/07/steps.html (open it in a browser)\n"
     with pytest.raises(FileNotFoundError, match="there is no picture"):
         show(folder / "b.png")
-    with pytest.raises(ValueError, match=r"path must end in .png, .gif or .svg, got 'a.jpg'"):
+    with pytest.raises(
+        ValueError, match=r"path must end in .png, .gif, .svg or .html, got 'a.jpg'"
+    ):
         show("a.jpg")
 
 

@@ -29,21 +29,26 @@ from minifcn.cuda_on_cpu import sanitizer
 
 RUN = {
     "mypy": ".ci/run",
+    "pip install -e '.[docs]'": ".ci/run",
     "pip install -e '.[pretrained]'": ".ci/run",
     "pip install -e '.[test]'": ".ci/run",
     "pip install -e .": ".ci/run",
     "pytest": ".ci/run",
+    "python docs/maker/check.py site": ".ci/run",
     "python examples/torch_fcn.py weights.safetensors image.png classes.png":
         "tests/test_examples.py",
     "python tutorials/01_what_is_segmentation.py": "tests/tutorials/test_run.py",
     "ruff check .": ".ci/run",
     "ruff format --check .": ".ci/run",
+    "sphinx-build docs site": ".ci/run",
 }  # fmt: skip
 """Commands that are no minifcn's, and what runs each."""
 
 NOT_RUN = {
     ".venv\\Scripts\\Activate.ps1": "for Windows",
     "Set-ExecutionPolicy RemoteSigned -Scope Process -Force": "for Windows",
+    "cp -r pyodide site/pyodide": "Pyodide is loaded from the internet",
+    "python3 -m http.server --directory site --bind 127.0.0.1 8000": "serves until Ctrl-C",
     "cd minifcn": "the folder that git clone makes",
     "git clone ADDRESS minifcn": "there is no public address to clone from",
     "jupyter notebook notebooks": "opens a browser",
