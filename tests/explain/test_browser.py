@@ -167,7 +167,10 @@ def test_backward_ends_in_the_gradients(opened):
 
 @pytest.mark.parametrize(
     ("preset", "counts"),
-    [("overlaps of k 3, s 2", {1, 2, 4}), ("overlaps of k 4, s 2", {1, 2, 4})],
+    [
+        ("checkerboard: kernel 3, stride 2", {1, 2, 4}),
+        ("even overlaps: kernel 4, stride 2", {1, 2, 4}),
+    ],
 )
 def test_presets_count_overlaps(preset, counts, opened):
     """Kernel 3, stride 2 overlaps unevenly everywhere; kernel 4 evenly but at the edges."""
@@ -177,7 +180,7 @@ def test_presets_count_overlaps(preset, counts, opened):
     x = numbers(page, "x")[0]
     assert set(x.ravel()) == counts
     inner = x[2:-2, 2:-2]
-    assert set(inner.ravel()) == ({4} if "k 4" in preset else {1, 2, 4})
+    assert set(inner.ravel()) == ({4} if "kernel 4" in preset else {1, 2, 4})
 
 
 # -- Settings ------------------------------------------------------------------------------------
@@ -217,11 +220,11 @@ def test_every_setting_can_be_changed(operation, opened):
     ("state", "said"),
     [
         ("op=conv2d&size=2,2&kernel=5,5&padding=0,0", "No window fits"),
-        ("op=conv_transpose2d&size=1,1&kernel=1,1&padding=1,1", "leaves nothing"),
-        ("op=conv_transpose2d&output_padding=2,0", "less than the stride"),
+        ("op=conv_transpose2d&size=1,1&kernel=1,1&padding=1,1", "cuts away the whole result"),
+        ("op=conv_transpose2d&output_padding=2,0", "less than the larger of stride"),
         ("op=conv2d&groups=2", "multiples of groups"),
         ("op=max_pool2d&padding=2,2", "at most half"),
-        ("op=conv_transpose2d&view=zeros&channels=2&filters=2&groups=2", "one group"),
+        ("op=conv_transpose2d&view=zeros&channels=2&filters=2&groups=2", "groups = 1"),
         ("op=conv_transpose2d&view=matrix&size=6,6", "choose smaller"),
     ],
 )
@@ -324,10 +327,10 @@ def test_a_kernel_is_pasted(opened):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("", "not rows of numbers"),
-        ("one two", "not rows of numbers"),
-        ("1 2\n3", "not rows of numbers"),
-        ("1 2 3; drop", "not rows of numbers"),
+        ("", "cannot be read"),
+        ("one two", "cannot be read"),
+        ("1 2\n3", "cannot be read"),
+        ("1 2 3; drop", "cannot be read"),
         (" ".join("1" * 13), "do not fit"),
         ("1\n" * 13, "do not fit"),
         ("1e999 2", "do not fit"),

@@ -80,7 +80,7 @@ def test_input_and_result_differ_without_colour(opened):
     )
     assert radius("x") != radius("y")
     roles = page.locator(".role").all_text_contents()
-    assert [role.split(",")[0] for role in roles] == ["input", "weight", "result"]
+    assert [role.split(",")[0] for role in roles] == ["input", "kernel weights", "result"]
     shadow = lambda kind: page.eval_on_selector(
         kind, "node => getComputedStyle(node).boxShadow.split('inset').length"
     )

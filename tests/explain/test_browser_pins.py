@@ -92,7 +92,7 @@ def test_a_click_pins(state, opened):
     assert len(marked(page, "pinned")) == 1
     page.click("#next")
     assert marked(page, "linked") == linked  # it stays from step to step
-    assert "framed" in page.text_content("#pin")
+    assert page.text_content("#pin").startswith("Pinned: ")
     target.click()
     page.evaluate("document.activeElement.blur()")
     page.mouse.move(0, 0)
@@ -121,7 +121,7 @@ def test_a_pinned_gradient_stands_beside_a_finite_difference(state, opened):
             target = every(page, name).nth(i)
             shown = number(target.text_content())
             target.click()
-            found = re.search(r"gradient is (\S+), .* gives (\S+)\.", page.text_content("#pin"))
+            found = re.search(r"gradient is (\S+); .* gives (\S+)\.", page.text_content("#pin"))
             gradient, difference = map(number, found.groups())
             assert gradient == shown
             assert difference == pytest.approx(gradient, abs=2e-3)
@@ -132,7 +132,7 @@ def test_a_tie_has_no_gradient_that_differences_could_find(opened):
     page = opened("op=max_pool2d&direction=backward&size=2,2&_x=5,5,1,1&_gradient=3")
     cell(page, "dx", 0, 0).click()
     said = page.text_content("#pin")
-    assert "gradient is 3, a finite difference of the loss gives 1.5000" in said
+    assert "gradient is 3; a finite difference of the loss gives 1.5000" in said
     assert "two maxima" in said
 
 
@@ -195,7 +195,7 @@ def test_guess_before_the_answer_is_shown(operation, opened):
     page.click("#predict")
     assert page.text_content("#panels td.write") == "?"
     assert total != page.text_content("#sum")
-    assert page.text_content("#say").endswith("What will it write?")
+    assert page.text_content("#say").endswith("What will this step write?")
     page.fill("#guessed", answer)
     page.click("#guess button")
     assert page.text_content("#verdict") == "Right."
