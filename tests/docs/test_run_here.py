@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +16,6 @@ from minifcn.course.book_server import BookServer, Pyodide
 
 pytestmark = pytest.mark.browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SECONDS = 60
 BREAK_DOWN = """
 import js
@@ -40,19 +38,6 @@ PAGES = {
     for number in ("02", "03", "08", "09")
     for path in (ROOT / "tutorials").glob(f"{number}_*.py")
 }
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """Chromium without a window."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

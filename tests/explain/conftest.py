@@ -1,25 +1,8 @@
-"""A browser for the pages: the system's Chromium, by Playwright; skipped where there is none."""
-
-import shutil
+"""Pages opened in Chromium."""
 
 import pytest
 
 from minifcn.explain import make_page
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Chromium without a window."""
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip("Chromium is not installed")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
