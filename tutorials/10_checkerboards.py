@@ -105,8 +105,8 @@ claim("the formula is right for all sizes", all(right))
 
 # %% [markdown]
 # On a page, with k = 3 and s = 2: ones stamp a kernel of ones, and each output counts its stamps.
-# Step to the end, then set the kernel to 4 x 4. (A notebook shows the page, a script prints which
-# file to open.)
+# Step to the end, then press the example "even overlaps", which has k = 4, and do it again. (A
+# notebook shows the page, a script prints which file to open.)
 
 # %%
 ones = explain("conv_transpose2d", np.ones((4, 4)), np.ones((1, 1, 3, 3)), stride=2, padding=0)

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(OPERATIONS)} (default: all on one page), or {NETWORK}")  # fmt: skip
     add("run", nargs="?", type=options.path, metavar="RUN",
         help=f"for {NETWORK}: the folder of a run, of any model; default: a small FCN-8s is trained"
-        " on shapes, in about a minute")  # fmt: skip
+        " on shapes first")  # fmt: skip
     add("--image", type=options.path, metavar="FILE",
         help=f"for {NETWORK}: what it looks at; default: a validation scene")  # fmt: skip
     add("--checkpoint", choices=("best", "last"), help="of RUN; default: best")
@@ -93,7 +93,7 @@ def _train_small(image: Path | None) -> Subject:
     scene = scene_of_file(image, SMALL) if image else None
     say(
         f"no RUN was given: training a small {SMALL.model} on {SMALL.data}, {SMALL.iterations}"
-        " iterations, about a minute on two cores; it is not kept (minifcn train makes a RUN)"
+        " iterations; it is not kept (minifcn train makes a RUN)"
     )
     with Progress(SMALL.iterations) as progress:
         return train_small(progress, scene)

@@ -131,8 +131,8 @@ def _resumed(choices: argparse.Namespace) -> Run:
     if others:
         option = "--" + others[0].replace("_", "-")
         raise ValueError(
-            "--resume takes all but --device, and --data, --root or --kernels if those were moved,"
-            f" from the run's config; got {option} too"
+            "--resume takes all but --device, --kernels, and --data or --root if the data was"
+            f" moved, from the run's config; got {option} too"
         )
     return Run.resume(choices.resume, choices.device, choices.data, choices.root, looking)
 

@@ -134,7 +134,10 @@ class BookServer(ThreadingMixIn, TCPServer):
     ) -> None:
         self.site, self.pyodide = site.resolve(), pyodide
         if not (self.site / "index.html").is_file():
-            raise ValueError(f"{site}: not a built book, it has no index.html")
+            raise ValueError(
+                f"{site}: not a built book, it has no index.html; sphinx-build docs {site}"
+                " builds it"
+            )
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:

@@ -247,7 +247,7 @@ def test_a_function_that_fails_is_given_up_and_said_to_be(wrong, said):
     with kernels.use(own):
         y = kernels.conv1x1(x, weight)
     np.testing.assert_array_equal(y, kernels.conv1x1(x, weight))
-    assert own.failures["conv1x1"].endswith(said) or said in own.failures["conv1x1"]
+    assert said in own.failures["conv1x1"]
     assert "conv1x1" not in own.pieces
 
 
