@@ -15,7 +15,7 @@ from minifcn.backend import library
 from minifcn.bench.places import CPU
 from minifcn.bench.twins import twin
 from minifcn.bench.work import FEATURES, NETWORKS, Work, input_shape, output_shape, weight_shape
-from minifcn.models import FCN
+from minifcn.models import FCN, VGG
 from minifcn.models.efficientnet_lite import EfficientNetLite0
 
 Call = Callable[[], Any]
@@ -56,14 +56,14 @@ def network(work: Work) -> FCN | EfficientNetLite0:
     if work.network == FEATURES:
         return EfficientNetLite0(generator=np.random.default_rng(1))
     sizes = NETWORKS[work.network]
+    generator = np.random.default_rng(1)
     return FCN(
         sizes.classes,
         8,
-        widths=sizes.widths,
-        depths=sizes.depths,
+        backbone=VGG(sizes.widths, sizes.depths, sizes.batch_norm, generator=generator),
         head_width=sizes.head_width,
         batch_norm=sizes.batch_norm,
-        generator=np.random.default_rng(1),
+        generator=generator,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minifcn.bench.work import FEATURES, NETWORKS, Network, Work
-from minifcn.models.efficientnet_lite import EPSILON, HEAD, STAGES, STEM, same_padding
+from minifcn.models.efficientnet_lite import EPSILON, HEAD, MOMENTUM, STAGES, STEM, same_padding
 
 
 def twin(work: Work) -> Any:
@@ -39,12 +39,17 @@ def _fcn(sizes: Network) -> Any:
         layer = nn.ConvTranspose2d(classes, classes, 2 * factor, factor, factor // 2, bias=False)
         return layer.requires_grad_(False)
 
-    class FCN(nn.Module):
+    class Stages(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             shapes = zip((3, *widths), widths, sizes.depths, strict=False)
             stages = (stage(*shape) for shape in shapes)
             self.stage1, self.stage2, self.stage3, self.stage4, self.stage5 = stages
+
+    class FCN(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = Stages()
             self.fc6, self.fc7 = block(widths[4], head), block(head, head, 1)
             self.score_fr = nn.Conv2d(head, classes, 1)
             self.score_pool4 = nn.Conv2d(widths[3], classes, 1)
@@ -55,9 +60,10 @@ def _fcn(sizes: Network) -> Any:
             height, width = x.shape[2:]
             if height % 32 or width % 32:
                 x = F.pad(x, (0, -width % 32, 0, -height % 32))
-            pool3 = self.stage3(self.stage2(self.stage1(x)))
-            pool4 = self.stage4(pool3)
-            scores = self.score_fr(self.fc7(self.fc6(self.stage5(pool4))))
+            stages = self.backbone
+            pool3 = stages.stage3(stages.stage2(stages.stage1(x)))
+            pool4 = stages.stage4(pool3)
+            scores = self.score_fr(self.fc7(self.fc6(stages.stage5(pool4))))
             scores = self.upscore2(scores) + self.score_pool4(pool4)
             scores = self.upscore(self.upscore_pool4(scores) + self.score_pool3(pool3))
             return scores[..., :height, :width]
@@ -80,7 +86,7 @@ def _features() -> Any:
             return super().forward(F.pad(x, (*columns, *rows)))
 
     def norm(channels: int) -> nn.Module:
-        return nn.BatchNorm2d(channels, EPSILON)
+        return nn.BatchNorm2d(channels, EPSILON, MOMENTUM)
 
     def relu6(x: Any) -> Any:
         return F.relu6(x, inplace=True)
