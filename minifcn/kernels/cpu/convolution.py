@@ -8,6 +8,7 @@ from math import ceil, prod
 import numpy as np
 
 from minifcn.kernels import geometry
+from minifcn.kernels.cpu import blocks
 from minifcn.kernels.cpu.pointwise import relu_in_place
 from minifcn.kernels.cpu.threads import share
 from minifcn.kernels.cpu.windows import ONE, TILE_BYTES, Tile, Windows, col2im
@@ -32,6 +33,8 @@ def conv2d(
 
     The bias is added, and what is negative set to 0, while a tile is still in the cache.
     """
+    if blocks.fits_blocks(weight.shape[2:], stride, dilation, groups):
+        return blocks.conv2d(x, weight, stride, padding, bias, rectify)
     windows = Windows(x, weight.shape[2:], stride, padding, dilation, groups, len(weight))
     y = np.empty((len(x), len(weight), *windows.out), x.dtype)
     matrices = windows.matrices(weight)
@@ -113,6 +116,8 @@ def conv_transpose2d(
     size = geometry.transpose_output_pair(
         y.shape[2:], kernel_size, stride, padding, output_padding, dilation
     )
+    if blocks.fits_blocks(kernel_size, stride, dilation, groups):
+        return blocks.conv_transpose2d(y, weight, stride, padding, size)
     c = weight.shape[1] * groups
     x = np.empty((len(y), c, *size), y.dtype)
     matrix = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)

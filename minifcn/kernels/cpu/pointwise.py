@@ -66,7 +66,7 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
             np.exp(exponentials, out=exponentials)
             np.log(exponentials.sum(0), out=logs[n])
             logs[n] += largest
-            np.subtract(logs[n], np.take_along_axis(x[n], labels[n][None], 0)[0], out=losses[n])
+            np.subtract(logs[n], x[n].reshape(-1)[_of_labels(labels[n])], out=losses[n])
 
     share(work, range(len(x)), 8 * x.size)
     return losses, logs
@@ -80,11 +80,18 @@ def cross_entropy_gradient(
 
     def work(images: Iterator[int]) -> None:
         for n in images:
-            out, pixels = result[n], np.arange(labels[n].size, dtype=np.int64)
+            out = result[n]
             np.subtract(x[n], logs[n], out=out)
             np.exp(out, out=out)
-            out.reshape(len(out), -1)[labels[n].ravel(), pixels] -= 1
+            # On a flat array, and only there, ufunc.at is faster than -= at an index.
+            np.subtract.at(out.reshape(-1), _of_labels(labels[n]).reshape(-1), out.dtype.type(1))
             out *= scale[n]
 
     share(work, range(len(x)), 8 * x.size)
     return result
+
+
+def _of_labels(labels: np.ndarray) -> np.ndarray:
+    """Where the scores (C, H, W) of the labels (H, W) are in one flat array."""
+    pixels = np.arange(labels.size, dtype=np.int64).reshape(labels.shape)
+    return labels * labels.size + pixels
