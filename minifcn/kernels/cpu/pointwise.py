@@ -17,7 +17,7 @@ def relu(x: np.ndarray) -> np.ndarray:
         for values, result in parts:
             np.maximum(values, np.zeros_like(values), out=result)
 
-    share(work, chunks(x, y), x.size)
+    share(work, chunks(x, y), x.size, multiplies=False)
     return y
 
 
@@ -39,7 +39,7 @@ def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
             mask = np.negative((values > 0).view(np.int8))  # -1 has all bits set
             np.bitwise_and(upstream.view(bits), mask, out=kept.view(bits))
 
-    share(work, chunks(gradient, y, result), y.size)
+    share(work, chunks(gradient, y, result), y.size, multiplies=False)
     return result
 
 
@@ -51,7 +51,7 @@ def channel_sums(x: np.ndarray) -> np.ndarray:
         for images, sums in parts:
             np.einsum("phw->ph", images, out=sums[..., 0])  # three times as fast as sum(2)
 
-    share(work, planes(x, rows), x.size)
+    share(work, planes(x, rows), x.size, multiplies=False)
     return rows.sum((0, 2, 3))
 
 
@@ -68,7 +68,7 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
             logs[n] += largest
             np.subtract(logs[n], x[n].reshape(-1)[_of_labels(labels[n])], out=losses[n])
 
-    share(work, range(len(x)), 8 * x.size)
+    share(work, range(len(x)), 8 * x.size, multiplies=False)
     return losses, logs
 
 
@@ -87,7 +87,7 @@ def cross_entropy_gradient(
             np.subtract.at(out.reshape(-1), _of_labels(labels[n]).reshape(-1), out.dtype.type(1))
             out *= scale[n]
 
-    share(work, range(len(x)), 8 * x.size)
+    share(work, range(len(x)), 8 * x.size, multiplies=False)
     return result
 
 
