@@ -163,11 +163,11 @@ def _minifcn_convolution(work: Work, x: Any, weight: Any, y: Any) -> Call:
             "input gradient": lambda: kernels.conv1x1(y, matrix.T),
             "weight gradient": lambda: kernels.conv1x1_weight(x, y),
         }[work.part]
-    rest = tuple((n + 2 * work.padding - work.kernel) % work.stride for n in work.sizes)
+    below, right = ((n + 2 * work.padding - work.kernel) % work.stride for n in work.sizes)
     return {
         "forward": lambda: kernels.conv2d(x, weight, **settings),
         "input gradient": lambda: kernels.conv_transpose2d(
-            y, weight, output_padding=rest, **settings
+            y, weight, output_padding=(below, right), **settings
         ),
         "weight gradient": lambda: kernels.conv2d_weight(x, y, work.kernel, **settings),
     }[work.part]
