@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from time import perf_counter
 from types import TracebackType
 
@@ -53,7 +55,10 @@ class Ahead:
         self.ready = threads + 1 if ready is None else ready
         check_at_least("ready", self.ready, 1)
         self.waited = 0.0
-        self._forget()
+        self._name = f"minifcn-ahead-{id(self)}"
+        self._process = os.getpid()
+        self._pool: ThreadPoolExecutor | None = None
+        self._coming: dict[int, Future[Batch]] = {}
 
     def batch(self, iteration: int) -> Batch:
         """The images and labels of an iteration, as `Batches.batch` gives them.
@@ -75,6 +80,7 @@ class Ahead:
         """End the threads, once the batches they are at are done; `batch` would start new ones."""
         if self._process == os.getpid() and self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+            self._join()
         self._forget()
 
     def __enter__(self) -> Ahead:
@@ -93,7 +99,7 @@ class Ahead:
         if self._process != os.getpid():
             self._forget()  # a forked process has inherited the plans, but no thread
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="minifcn-ahead")
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self._name)
         wanted = range(iteration, iteration + self.ready + 1)
         for other in self._coming.keys() - set(wanted):
             self._coming.pop(other).cancel()
@@ -101,7 +107,12 @@ class Ahead:
             if k not in self._coming:
                 self._coming[k] = self._pool.submit(self.batches.batch, k)
 
+    def _join(self) -> None:
+        """Wait for a thread whose start was interrupted, of which the pool does not know."""
+        for thread in threading.enumerate():
+            if thread.name.startswith(self._name):
+                with suppress(RuntimeError):  # it has not begun, and finds nothing to do
+                    thread.join()
+
     def _forget(self) -> None:
-        self._process = os.getpid()
-        self._pool: ThreadPoolExecutor | None = None
-        self._coming: dict[int, Future[Batch]] = {}
+        self._process, self._pool, self._coming = os.getpid(), None, {}

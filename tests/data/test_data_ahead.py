@@ -64,7 +64,8 @@ def scenes():
 
 
 def running():
-    return [t for t in threading.enumerate() if t.name.startswith("minifcn-ahead")]
+    alive = (thread for thread in threading.enumerate() if thread.is_alive())
+    return [thread for thread in alive if thread.name.startswith("minifcn-ahead")]
 
 
 @pytest.fixture(autouse=True)
