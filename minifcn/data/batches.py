@@ -6,11 +6,11 @@ import numpy as np
 
 from minifcn.data.dataset import Dataset, Sample
 from minifcn.data.transforms import (
+    IMAGENET,
     check_scale,
     check_size,
     check_strength,
     colour_jitter,
-    normalise,
     pad_to,
     random_flip,
     random_scaled_window,
@@ -47,8 +47,8 @@ class Batches:
         flip: bool = False,
         scale: tuple[float, float] | None = None,
         jitter: float = 0.0,
-        normalise: Callable[[np.ndarray], np.ndarray] = normalise,
         seed: int = 0,
+        normalise: Callable[[np.ndarray], np.ndarray] = IMAGENET,
     ):
         if len(dataset) == 0:
             raise ValueError("dataset must have at least one sample; got an empty one")

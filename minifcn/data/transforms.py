@@ -1,6 +1,7 @@
 """From an image and its mask to what a network reads: normalise, resize, crop, flip, jitter."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,11 +20,59 @@ GREY = np.array([0.299, 0.587, 0.114], np.float32)
 """How much red, green and blue count in the brightness of a colour (ITU-R BT.601)."""
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """How an image becomes a network's input: (image / scale - mean) / std a channel.
+
+    A pretrained network must be given what it was trained on. Calling it turns uint8 RGB (H, W, 3)
+    into float32 (3, H, W).
+
+    Attributes:
+        scale: what the numbers from 0 to 255 are divided by first.
+        mean, std: of each channel, in the order that follows.
+        order: of the channels that the network reads, 'RGB' or 'BGR'.
+
+    Raises ValueError for another order, or numbers that cannot be meant.
+    """
+
+    scale: float = 255
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    order: str = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.order not in ("RGB", "BGR"):
+            raise ValueError(f"order must be 'RGB' or 'BGR'; got {self.order!r}")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ValueError(f"mean and std must be 3 numbers; got {self.mean} and {self.std}")
+        if not all(map(math.isfinite, self.mean)) or not all(
+            0 < number < math.inf for number in (self.scale, *self.std)
+        ):
+            raise ValueError(
+                "scale and std must be positive and mean finite;"
+                f" got {self.scale}, {self.std} and {self.mean}"
+            )
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return an image, uint8 (H, W, 3), as float32 (3, H, W)."""
+        _check_image(image)
+        pixels = image if self.order == "RGB" else image[..., ::-1]
+        result = np.empty((3, *image.shape[:2]), np.float32)
+        for k, channel in enumerate(result):  # one by one: rows of three numbers are slow
+            np.divide(pixels[..., k], np.float32(self.scale), out=channel)
+            channel -= np.float32(self.mean[k])
+            channel /= np.float32(self.std[k])
+        return result
+
+
+IMAGENET = Normalisation()
+"""What most networks that know ImageNet are given, and minifcn's own: colours in [0, 1], minus
+their mean, divided by their standard deviation."""
+
+
 def normalise(image: np.ndarray) -> np.ndarray:
-    """(image / 255 - MEAN) / STD: uint8 (H, W, 3) to float32 (3, H, W)."""
-    _check_image(image)
-    scaled = (image / np.float32(255) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    """(image / 255 - MEAN) / STD: uint8 (H, W, 3) to float32 (3, H, W); see IMAGENET."""
+    return IMAGENET(image)
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:
@@ -43,13 +92,20 @@ def resize_pair(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> S
     from PIL.Image import Resampling, fromarray
 
     check_size(size)
-    height, width = size
     if image.shape[:2] == size:
         return image, mask
-    return (
-        np.array(fromarray(image).resize((width, height), Resampling.BILINEAR)),
-        np.array(fromarray(mask).resize((width, height), Resampling.NEAREST)),
-    )
+    nearest = np.array(fromarray(mask).resize(size[::-1], Resampling.NEAREST))
+    return resize_image(image, size), nearest
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image, uint8 (H, W, 3), to `size` = (H, W), as `resize_pair` does."""
+    from PIL.Image import Resampling, fromarray
+
+    check_size(size)
+    if image.shape[:2] == size:
+        return image
+    return np.array(fromarray(image).resize(size[::-1], Resampling.BILINEAR))
 
 
 def random_flip(image: np.ndarray, mask: np.ndarray, generator: np.random.Generator) -> Sample:
