@@ -274,12 +274,12 @@ def test_in_memory_keeps_no_more_than_its_limit():
     assert len(kept.kept) == 2
 
 
-def test_in_memory_keeps_its_limit_when_threads_read_at_a_time():
-    kept = InMemory(Meeting(4), limit=2 * 4 * 6 * 4)
+def test_in_memory_counts_a_sample_once_when_threads_read_it_at_a_time():
+    kept = InMemory(Meeting(4), limit=6 * 4 * 6 * 4)  # six samples
     with ThreadPoolExecutor(8) as pool:
         samples = list(pool.map(kept.__getitem__, [0, 1, 2, 3] * 2))
     assert [int(mask[0, 0]) for _, mask in samples] == [0, 1, 2, 3] * 2
-    assert (len(kept.kept), kept.free) == (2, 0)
+    assert (len(kept.kept), kept.free) == (4, 2 * 4 * 6 * 4)  # each counted once
     for i, sample in kept.kept.items():
         assert kept[i] is sample
     assert not any(array.flags.writeable for sample in samples for array in sample)
