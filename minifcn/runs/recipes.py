@@ -31,6 +31,7 @@ FOLDER = RECIPES["camvid"] | {
 LARGER: dict[str, dict[str, Any]] = {
     "shapes": {},
     "camvid": {
+        "model": "fcn4s",
         "size": (360, 480),
         "crop": (320, 320),
         "batch_size": 4,

@@ -330,6 +330,7 @@ def test_the_command_trains_on_a_backbone(cli, tmp_path):
     assert done.code == 0, done.err
     assert "fcn4s on efficientnet-lite0 (pretrained and frozen) on shapes" in done.err
     assert "trained)" in done.err
+    assert "by training the head alone; without --freeze the backbone learns, too" in done.err
     config = Config.load(tmp_path / "run" / "config.json")
     assert (config.model, config.freeze, config.pretrained) == ("fcn4s", True, True)
 
