@@ -27,7 +27,7 @@ from minifcn.bench.work import (
     weight_shape,
 )
 from minifcn.data import camvid, shapes
-from minifcn.runs.config import RECIPES
+from minifcn.runs.config import Config
 
 KERNELS = [work for work in standard_work() if work.kind != "network"]
 DEPTHWISE = [work for work in KERNELS if work.groups > 1]
@@ -213,7 +213,7 @@ def test_the_operations_of_every_network_of_a_device_are_measured(device):
 @pytest.mark.parametrize("name", ["shapes", "camvid"])
 def test_networks_of_data_are_what_minifcn_train_trains(name):
     """With BatchNorm and Adam, on as many images and pixels a step."""
-    recipe, network = RECIPES[name], NETWORKS[name]
+    recipe, network = Config.make(name), NETWORKS[name]
     sizes = (network.widths, network.depths, network.head_width)
     assert sizes == (recipe.widths, recipe.depths, recipe.head_width)
     assert (network.batch_norm, network.optimizer) == (True, "Adam")
