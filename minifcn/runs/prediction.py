@@ -2,50 +2,170 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 
 import numpy as np
 
 from minifcn import nn, plots
+from minifcn.backend import choose_device
+from minifcn.data import Track
 from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
 from minifcn.data.pairs import is_visible, left_out
-from minifcn.data.transforms import resize_pair
+from minifcn.data.transforms import IMAGENET, check_size
 from minifcn.runs.checkpoint import load_model
-from minifcn.runs.steps import predict
+from minifcn.runs.config import Config
+from minifcn.runs.segmentation import Segmented, scoring, segment_native, segment_resized
+from minifcn.runs.steps import Normalise
+from minifcn.runs.windows import GIB, Score, Span, choose_window, measure
+from minifcn.system.files import write_atomically
+
+NATIVE = "native"
+
+BYTES_OF_A_PROBABILITY = 12
+"""While it is computed, as float32, and written, as float16: in an array, a file, and its copy."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are segmented, and what is written.
+
+    size: the (H, W) that each is resized to; None for the run's, 'native' for its own.
+    memory: how many GiB an image may take at its own size; a larger one is scored in windows.
+    scores: whether to write the probability of each class, too.
+
+    Raises ValueError for a setting that is out of range.
+    """
+
+    size: tuple[int, int] | str | None = None
+    memory: float = 2
+    scores: bool = False
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not isinstance(self.size, str):
+            check_size(self.size)
+        elif self.size not in (None, NATIVE):
+            raise ValueError(f"size must be (height, width) or {NATIVE!r}; got {self.size!r}")
+        if not 0 < self.memory < 2**20:
+            raise ValueError(f"memory must be a positive number of GiB; got {self.memory}")
 
 
 def predict_files(
-    run: Path, images: Sequence[Path], out: Path, checkpoint: str = "best", device: str = "cpu"
+    run: Path,
+    images: Sequence[Path],
+    out: Path,
+    checkpoint: str = "best",
+    device: str = "cpu",
+    settings: Settings | None = None,
+    *,
+    track: Track = iter,
+    tell: Callable[[str], object] = lambda text: None,
 ) -> Iterator[Path]:
     """Segment each image; write NAME-mask.png and NAME-overlay.png into `out`; yield their paths.
 
-    An image is resized to the size that the run was trained on, and its mask back to the size of
-    the image. All images are read before the first file is written, so that a damaged one stops
-    nothing halfway, a JPEG only roughly; but only one is held at a time.
+    An image is resized to the size that the run was trained on, or another one, and its scores
+    back to its own: each pixel has the class of the highest. With `settings.scores`, there is
+    NAME-scores.npz, too: 'probabilities', float16 (C, H, W), and 'classes', their names. All images
+    are read before the first file is written, so that a damaged one stops nothing halfway, a JPEG
+    only roughly; but only one is held at a time.
+
+    Args:
+        run: the run's folder.
+        images: image files, folders and patterns.
+        out: the folder for the results.
+        checkpoint: 'best' or 'last'.
+        device: where to compute.
+        settings: at which size, in how much memory, and what is written.
+        track: wraps the loop over the images, to show how far it has come.
+        tell: is told of windows, of the size of scores, and at the end of the speed.
 
     Raises:
-        ValueError: the run or an image cannot be read, two results would have one name, or the
-            device cannot be used.
+        ValueError: the run or an image cannot be read, two results would have one name, the
+            device cannot be used, or memory or disk do not suffice.
         OSError: a result cannot be written.
     """
-    config, model = load_model(run, checkpoint, device)
+    settings, device = settings or Settings(), choose_device(device)
+    config, model = load_model(run, checkpoint)
     if out.exists() and not out.is_dir():
         raise ValueError(f"out must be a folder; got the file {out}")
     paths = [path for image in images for path in find_images(image)]
-    targets = _targets(paths, out)
-    for path in paths:
-        check_image(path)
+    targets = _targets(paths, out, settings.scores)
+    shapes = {path: check_image(path).upright for path in paths}
+    if settings.scores:
+        tell(_check_scores(shapes, len(config.classes), settings.memory, out))
+    windows = _windows(model, shapes, settings, tell)
     out.mkdir(parents=True, exist_ok=True)
-    for path, (mask_path, overlay_path) in zip(paths, targets, strict=True):
-        image = read_image(path)
-        mask = predict_resized(model, image, config.size)
-        write_mask(mask_path, mask, config.palette)
-        yield mask_path
-        write_image(overlay_path, plots.overlay(image, mask, config.palette))
-        yield overlay_path
+    watch = _Stopwatch()
+    score = watch.timed(scoring(model.to(device), config.normalisation))
+    for path, own in track(list(zip(paths, targets, strict=True))):
+        image, probable = read_image(path), settings.scores
+        if settings.size == NATIVE:
+            window = windows[image.shape[:2]]
+            yield from _write(image, segment_native(score, image, window, probable), own, config)
+        else:
+            size = settings.size or config.size
+            yield from _write(image, segment_resized(score, image, size, probable), own, config)
+        watch.images += 1
+    tell(str(watch))
+
+
+def predict_resized(
+    model: nn.Module, image: np.ndarray, size: tuple[int, int], normalise: Normalise = IMAGENET
+) -> np.ndarray:
+    """Segment an image at another size, and return the mask at the image's own."""
+    return segment_resized(scoring(model, normalise), image, size).mask
+
+
+def _write(
+    image: np.ndarray, segmented: Segmented, targets: Sequence[Path], config: Config
+) -> Iterator[Path]:
+    """Write what is known of an image; yield each path once the file is there."""
+    mask_path, overlay_path, *scores_path = targets
+    write_mask(mask_path, segmented.mask, config.palette)
+    yield mask_path
+    write_image(overlay_path, plots.overlay(image, segmented.mask, config.palette))
+    yield overlay_path
+    for path in scores_path:
+        file = io.BytesIO()
+        assert segmented.probabilities is not None  # for mypy
+        np.savez(file, probabilities=segmented.probabilities, classes=np.array([*config.classes]))
+        write_atomically(path, file.getvalue())
+        yield path
+
+
+class _Stopwatch:
+    """Measures seconds: those of the network, and all from now on."""
+
+    def __init__(self) -> None:
+        self.images, self.network, self.began = 0, 0.0, time.perf_counter()
+
+    def timed(self, score: Score) -> Score:
+        """Return the same function; the seconds that it takes are counted."""
+
+        def run(image: np.ndarray) -> np.ndarray:
+            before = time.perf_counter()
+            scores = score(image)
+            self.network += time.perf_counter() - before
+            return scores
+
+        return run
+
+    def __str__(self) -> str:
+        total = time.perf_counter() - self.began
+        return (
+            f"{self.images} image{'s' * (self.images != 1)} in {total:.2f} s,"
+            f" {self.images / total:.2g} a second: {self.network:.2f} s for the network,"
+            f" {total - self.network:.2f} s to read, resize and write"
+        )
+
+
+# -- Which images -------------------------------------------------------------------------------
 
 
 def find_images(path: Path) -> list[Path]:
@@ -84,20 +204,58 @@ def _endings() -> list[str]:
     return [ending for ending, format in registered_extensions().items() if format in FORMATS]
 
 
-def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Segment an image at another size, and return the mask at the image's own."""
-    shape = image.shape[:2]
-    resized, _ = resize_pair(image, np.zeros(shape, np.uint8), size)
-    mask = predict(model, [resized])[0]
-    return resize_pair(np.zeros((*size, 3), np.uint8), mask, shape)[1]
+# -- Before the first file -----------------------------------------------------------------------
 
 
-def _targets(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:
-    """The two files to write for each image; no two images, and no input, may share one."""
-    targets = [(out / f"{p.stem}-mask.png", out / f"{p.stem}-overlay.png") for p in images]
+def _windows(
+    model: nn.Module,
+    shapes: dict[Path, Span],
+    settings: Settings,
+    tell: Callable[[str], object],
+) -> dict[Span, Span]:
+    """Choose, for each shape of image, the windows in which it is scored at its own size."""
+    if settings.size != NATIVE:
+        return {}
+    need, windows = measure(model), {}
+    for path, shape in shapes.items():
+        if shape not in windows:
+            windows[shape] = choose_window(shape, need, settings.memory * GIB)
+            if windows[shape] != shape:
+                (height, width), (own_height, own_width) = windows[shape], shape
+                tell(
+                    f"{path}: {own_height}x{own_width} pixels take about"
+                    f" {need.whole(*shape) / GIB:.2g} GiB at once, so it is scored in windows of"
+                    f" {height}x{width}, for which {settings.memory:g} GiB are enough (--memory)"
+                )
+    return windows
+
+
+def _check_scores(shapes: dict[Path, Span], classes: int, memory: float, out: Path) -> str:
+    """Say how large the files of scores will be; raise ValueError where they would not fit."""
+    for path, (height, width) in shapes.items():
+        need = BYTES_OF_A_PROBABILITY * classes * height * width / GIB
+        if need > memory:
+            raise ValueError(
+                f"{path}: scores of {classes} classes and {height}x{width} pixels take {need:.2g}"
+                f" GiB; memory is {memory:g}: give a larger --memory, or no --scores"
+            )
+    size = sum(2 * classes * height * width for height, width in shapes.values())
+    free = shutil.disk_usage(next(p for p in (out, *out.absolute().parents) if p.is_dir())).free
+    if size > free:
+        raise ValueError(
+            f"{out}: scores of all images take {size / GIB:.2g} GiB, and the disk has"
+            f" {free / GIB:.2g} left: choose another --out, fewer images, or no --scores"
+        )
+    return f"scores take {size / 1e6:.1f} MB on the disk"
+
+
+def _targets(images: Sequence[Path], out: Path, scores: bool) -> list[list[Path]]:
+    """The files to write for each image; no two images, and no input, may share one."""
+    endings = ("mask.png", "overlay.png", *["scores.npz"] * scores)
+    targets = [[out / f"{path.stem}-{ending}" for ending in endings] for path in images]
     taken = {_place(path): f"the image {path}" for path in images}
-    for image, pair in zip(images, targets, strict=True):
-        for target in pair:
+    for image, own in zip(images, targets, strict=True):
+        for target in own:
             if _place(target) in taken:
                 raise ValueError(
                     f"{image}: its result {target} would replace {taken[_place(target)]}; rename"
