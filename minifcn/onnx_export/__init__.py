@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,7 @@ MAX_BYTES = 2**31 - 2**20
 INSTALL = "pip install 'minifcn[onnx]', in a checkout pip install -e '.[onnx]'"
 
 
-def export_onnx(
-    model: nn.Module, path: Path, about: Mapping[str, Any] | None = None
-) -> None:
+def export_onnx(model: nn.Module, path: Path, about: Mapping[str, Any] | None = None) -> None:
     """Write a network as an ONNX file: 'images' (N, 3, H, W) in, 'scores' (N, C, ...) out.
 
     N, H and W are free. The weights keep the names that they have in `state_dict`. Before anything
@@ -52,12 +51,13 @@ def export_onnx(
 
 
 def _check_installed() -> None:
-    try:
-        import onnx
-        import onnxruntime  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f"ONNX needs a package that is not installed, {error.name}: {INSTALL}")
-    del onnx
+    for package in ("onnx", "onnxruntime"):
+        try:
+            import_module(package)
+        except ImportError:
+            raise ValueError(
+                f"ONNX needs a package that is not installed, {package}: {INSTALL}"
+            ) from None
 
 
 def _check_model(model: nn.Module) -> None:

@@ -26,18 +26,22 @@ def compare(model: nn.Module, content: bytes) -> None:
     for i, shape in enumerate(SHAPES):
         x = np.random.default_rng(i).standard_normal(shape).astype(np.float32)
         expected, found = scores(model, x), session.run(None, {"images": x})[0]
-        if found.shape != expected.shape:
+        if not np.isfinite(expected).all():
+            raise ValueError(f"model must have finite scores; got others on noise of {shape}")
+        if difference := _difference(expected, found):
             raise ValueError(
-                f"{_name(model)} gives {expected.shape} for images of {shape}, and the ONNX graph"
-                f" {found.shape}: its translation in onnx_export/networks.py is wrong"
+                f"{type(model).__name__} and its ONNX graph {difference} on noise of {shape}: its"
+                " translation in onnx_export/networks.py must be mended"
             )
-        difference = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)
-        if not difference <= TOLERANCE:  # NaN, too
-            raise ValueError(
-                f"{_name(model)} and the ONNX graph differ by {difference:.1e} of the largest score"
-                f" on images of {shape}: its translation in onnx_export/networks.py is wrong, or a"
-                " score is not finite"
-            )
+
+
+def _difference(expected: np.ndarray, found: np.ndarray) -> str:
+    """Say how scores differ; '' if they do not."""
+    if found.shape != expected.shape:
+        return f"give scores of {expected.shape} and {found.shape}"
+    difference = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30)
+    same = difference <= TOLERANCE  # not so for NaN
+    return "" if same else f"differ by {difference:.1e} of the largest score"
 
 
 def scores(model: nn.Module, images: np.ndarray) -> np.ndarray:
@@ -55,7 +59,3 @@ def open_session(content: bytes) -> Any:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _name(model: nn.Module) -> str:
-    return type(model).__name__

@@ -108,7 +108,7 @@ class Graph:
         return self.add("Clip", x, self.constant(0, np.float32), self.constant(6, np.float32))
 
     def plus(self, x: Name, y: Name) -> Name:
-        """x + y, of one shape."""
+        """Add two tensors of one shape."""
         return self.add("Add", x, y)
 
     def times(self, x: Name, number: float) -> Name:
@@ -143,9 +143,7 @@ class Graph:
             "bilinear": {"mode": "linear"},
         }[mode]
         corners = {"nearest": "asymmetric", "bilinear": "half_pixel"}[mode]
-        return self.add(
-            "Resize", x, "", scales, coordinate_transformation_mode=corners, **settings
-        )
+        return self.add("Resize", x, "", scales, coordinate_transformation_mode=corners, **settings)
 
     def size(self, x: Name) -> Name:
         """(H, W) of x (N, C, H, W)."""

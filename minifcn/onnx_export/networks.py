@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from minifcn.models import FCN, VGG, VGGFCN, Classifier, EncoderDecoder, ScoreMaps, SegNet
-from minifcn.models import efficientnet_lite, squeezenet
+from minifcn.models import (
+    FCN,
+    VGG,
+    VGGFCN,
+    Classifier,
+    EncoderDecoder,
+    ScoreMaps,
+    SegNet,
+    efficientnet_lite,
+    squeezenet,
+)
 from minifcn.models.decoders import DecoderStage
 from minifcn.models.vgg_fcn import AT_ONCE_SCALES, DEPTHS, UPSAMPLING
 from minifcn.onnx_export.graph import Graph, Name, Translation

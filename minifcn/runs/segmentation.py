@@ -58,7 +58,7 @@ def segment_native(
 
 
 def probabilities(scores: np.ndarray) -> np.ndarray:
-    """softmax over the classes of (C, H, W), as float16: to about three digits."""
+    """Take the softmax over the classes of (C, H, W), as float16: to about three digits."""
     powers = scores - scores.max(0)
     np.exp(powers, out=powers)
     powers /= powers.sum(0)

@@ -128,9 +128,7 @@ def score_rows(score: Score, image: np.ndarray, window: Span) -> Iterator[np.nda
     return _joined(bands(), rows, 1)
 
 
-def _joined(
-    parts: Iterable[np.ndarray], places: Sequence[Span], axis: int
-) -> Iterator[np.ndarray]:
+def _joined(parts: Iterable[np.ndarray], places: Sequence[Span], axis: int) -> Iterator[np.ndarray]:
     """Blend parts that overlap along an axis; yield what no later part changes."""
     kept = None
     for i, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""Weights of runs, written as files for others, and loaded by the example in PyTorch."""
+"""Runs written as files for others: weights, and whole networks as ONNX."""
 
 import json
 
@@ -84,10 +84,10 @@ def test_an_existing_file_is_kept(finished_run, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "format", "message"),
     [
-        ("w.pth", None, "out must end in .safetensors or .npz; got .*w.pth"),
+        ("w.pth", None, "out must end in .safetensors, .npz or .onnx; got .*w.pth"),
         ("w.npz", "safetensors", "out must end in .safetensors; got .*w.npz"),
         ("w", "npz", "out must end in .npz; got .*w"),
-        ("w.npz", "pickle", "format must be one of safetensors, npz; got 'pickle'"),
+        ("w.npz", "pickle", "format must be one of safetensors, npz, onnx; got 'pickle'"),
     ],
 )
 def test_a_wrong_format(finished_run, tmp_path, name, format, message):
@@ -130,7 +130,7 @@ def test_what_the_command_refuses(refused, run_folder, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     for arguments, message in (
         (["--format", "pth"], "--format"),
-        (["--out", tmp_path / "w.pth"], "out must end in .safetensors or .npz; got"),
+        (["--out", tmp_path / "w.pth"], "out must end in .safetensors, .npz or .onnx; got"),
         (["--out", tmp_path / "w.npz", "--format", "safetensors"], "out must end in .safetensors"),
         (["--out", tmp_path / "none" / "w.npz"], f"{tmp_path / 'none' / 'w.npz'}: No such file"),
         (["--out", run_folder], "out must end in .safetensors"),
