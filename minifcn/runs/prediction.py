@@ -18,11 +18,12 @@ from minifcn.backend import choose_device
 from minifcn.data import Track
 from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
 from minifcn.data.pairs import is_visible, left_out
-from minifcn.data.transforms import IMAGENET, check_size
+from minifcn.data.transforms import IMAGENET
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.config import Config
 from minifcn.runs.segmentation import Segmented, scoring, segment_native, segment_resized
 from minifcn.runs.steps import Normalise
+from minifcn.runs.values import check_pixels
 from minifcn.runs.windows import GIB, Score, Span, choose_window, measure
 from minifcn.system.files import write_atomically
 
@@ -49,7 +50,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.size is not None and not isinstance(self.size, str):
-            check_size(self.size)
+            check_pixels("size", self.size, 1)
         elif self.size not in (None, NATIVE):
             raise ValueError(f"size must be (height, width) or {NATIVE!r}; got {self.size!r}")
         if not 0 < self.memory < 2**20:
