@@ -95,11 +95,11 @@ def resize_pair(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> S
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize an image, uint8 (H, W, 3), to `size` = (H, W), as `resize_pair` does."""
-    from PIL.Image import Resampling, fromarray
-
     check_size(size)
     if image.shape[:2] == size:
         return image
+    from PIL.Image import Resampling, fromarray
+
     return np.array(fromarray(image).resize(size[::-1], Resampling.BILINEAR))
 
 

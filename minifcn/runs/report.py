@@ -39,13 +39,13 @@ def _summary(scored: Scored, dataset: Dataset) -> dict[str, Any]:
     return scored.matrix.summary(dataset.classes) | about
 
 
-def where_scored(summary: Mapping[str, Any], size: tuple[int, int]) -> str:
-    """Say at which size masks were scored, and at which the network, of `size`, saw the images."""
-    sizes = list(summary["scored_at"])
+def where_scored(summary: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    """Say that masks were scored at another size than the one at which the network saw images."""
+    sizes, seen = list(summary["scored_at"]), shape_text(size)
+    if sizes == [seen]:
+        return []
     at = sizes[0] if len(sizes) == 1 else f"their own {len(sizes)} sizes"
-    seen = shape_text(size)
-    more = "" if sizes == [seen] else f"; the network saw the images at {seen}"
-    return f"masks scored at {at}{more}"
+    return [f"masks scored at {at}; the network saw the images at {seen}"]
 
 
 def write_report(
