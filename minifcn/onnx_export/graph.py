@@ -139,11 +139,10 @@ class Graph:
         """Resize to twice the height and width, as F.interpolate does; 'nearest' or 'bilinear'."""
         scales = self.constant([1, 1, 2, 2], np.float32)
         settings = {
-            "nearest": {"mode": "nearest", "nearest_mode": "floor"},
-            "bilinear": {"mode": "linear"},
+            "nearest": {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+            "bilinear": {"coordinate_transformation_mode": "half_pixel", "mode": "linear"},
         }[mode]
-        corners = {"nearest": "asymmetric", "bilinear": "half_pixel"}[mode]
-        return self.add("Resize", x, "", scales, coordinate_transformation_mode=corners, **settings)
+        return self.add("Resize", x, "", scales, **settings)  # type: ignore[arg-type]
 
     def size(self, x: Name) -> Name:
         """(H, W) of x (N, C, H, W)."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -16,7 +17,14 @@ import numpy as np
 from minifcn import nn, plots
 from minifcn.backend import choose_device
 from minifcn.data import Track
-from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
+from minifcn.data.images import (
+    FORMATS,
+    check_image,
+    read_image,
+    shape_text,
+    write_image,
+    write_mask,
+)
 from minifcn.data.pairs import is_visible, left_out
 from minifcn.data.transforms import IMAGENET
 from minifcn.runs.checkpoint import load_model
@@ -24,7 +32,7 @@ from minifcn.runs.config import Config
 from minifcn.runs.segmentation import Segmented, scoring, segment_native, segment_resized
 from minifcn.runs.steps import Normalise
 from minifcn.runs.values import check_pixels
-from minifcn.runs.windows import GIB, Score, Span, choose_window, measure
+from minifcn.runs.windows import GIB, Need, Score, Span, choose_window, measure
 from minifcn.system.files import write_atomically
 
 NATIVE = "native"
@@ -100,18 +108,15 @@ def predict_files(
     shapes = {path: check_image(path).upright for path in paths}
     if settings.scores:
         tell(_check_scores(shapes, len(config.classes), settings.memory, out))
-    windows = _windows(model, shapes, settings, tell)
+    need = measure(model) if settings.size == NATIVE else None
+    for note in _windows(shapes, need, settings):
+        tell(note)
     out.mkdir(parents=True, exist_ok=True)
     watch = _Stopwatch()
     score = watch.timed(scoring(model.to(device), config.normalisation))
     for path, own in track(list(zip(paths, targets, strict=True))):
-        image, probable = read_image(path), settings.scores
-        if settings.size == NATIVE:
-            window = windows[image.shape[:2]]
-            yield from _write(image, segment_native(score, image, window, probable), own, config)
-        else:
-            size = settings.size or config.size
-            yield from _write(image, segment_resized(score, image, size, probable), own, config)
+        image = read_image(path)
+        yield from _write(image, _segment(score, image, need, settings, config), own, config)
         watch.images += 1
     tell(str(watch))
 
@@ -121,6 +126,17 @@ def predict_resized(
 ) -> np.ndarray:
     """Segment an image at another size, and return the mask at the image's own."""
     return segment_resized(scoring(model, normalise), image, size).mask
+
+
+def _segment(
+    score: Score, image: np.ndarray, need: Need | None, settings: Settings, config: Config
+) -> Segmented:
+    """Segment an image at its own size, if it is known what that takes, or at a given one."""
+    if need is None:
+        assert not isinstance(settings.size, str)  # for mypy
+        return segment_resized(score, image, settings.size or config.size, settings.scores)
+    window = choose_window(image.shape[:2], need, settings.memory * GIB)
+    return segment_native(score, image, window, settings.scores)
 
 
 def _write(
@@ -208,39 +224,28 @@ def _endings() -> list[str]:
 # -- Before the first file -----------------------------------------------------------------------
 
 
-def _windows(
-    model: nn.Module,
-    shapes: dict[Path, Span],
-    settings: Settings,
-    tell: Callable[[str], object],
-) -> dict[Span, Span]:
-    """Choose, for each shape of image, the windows in which it is scored at its own size."""
-    if settings.size != NATIVE:
-        return {}
-    need, windows = measure(model), {}
+def _windows(shapes: Mapping[Path, Span], need: Need | None, settings: Settings) -> Iterator[str]:
+    """Say which images are scored in windows; raise ValueError where even these do not fit."""
     for path, shape in shapes.items():
-        if shape not in windows:
-            windows[shape] = choose_window(shape, need, settings.memory * GIB)
-            if windows[shape] != shape:
-                (height, width), (own_height, own_width) = windows[shape], shape
-                tell(
-                    f"{path}: {own_height}x{own_width} pixels take about"
-                    f" {need.whole(*shape) / GIB:.2g} GiB at once, so it is scored in windows of"
-                    f" {height}x{width}, for which {settings.memory:g} GiB are enough (--memory)"
-                )
-    return windows
+        window = choose_window(shape, need, settings.memory * GIB) if need else shape
+        if need and window != shape:
+            yield (
+                f"{path}: {shape_text(shape)} pixels take about {need.whole(*shape) / GIB:.2g} GiB"
+                f" at once, so it is scored in windows of {shape_text(window)}, for which"
+                f" {settings.memory:g} GiB are enough (--memory)"
+            )
 
 
-def _check_scores(shapes: dict[Path, Span], classes: int, memory: float, out: Path) -> str:
+def _check_scores(shapes: Mapping[Path, Span], classes: int, memory: float, out: Path) -> str:
     """Say how large the files of scores will be; raise ValueError where they would not fit."""
-    for path, (height, width) in shapes.items():
-        need = BYTES_OF_A_PROBABILITY * classes * height * width / GIB
+    for path, shape in shapes.items():
+        need = BYTES_OF_A_PROBABILITY * classes * math.prod(shape) / GIB
         if need > memory:
             raise ValueError(
-                f"{path}: scores of {classes} classes and {height}x{width} pixels take {need:.2g}"
+                f"{path}: scores of {classes} classes and {shape_text(shape)} pixels take {need:.2g}"
                 f" GiB; memory is {memory:g}: give a larger --memory, or no --scores"
             )
-    size = sum(2 * classes * height * width for height, width in shapes.values())
+    size = sum(2 * classes * math.prod(shape) for shape in shapes.values())
     free = shutil.disk_usage(next(p for p in (out, *out.absolute().parents) if p.is_dir())).free
     if size > free:
         raise ValueError(
