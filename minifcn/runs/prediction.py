@@ -242,8 +242,8 @@ def _check_scores(shapes: Mapping[Path, Span], classes: int, memory: float, out:
         need = BYTES_OF_A_PROBABILITY * classes * math.prod(shape) / GIB
         if need > memory:
             raise ValueError(
-                f"{path}: scores of {classes} classes and {shape_text(shape)} pixels take {need:.2g}"
-                f" GiB; memory is {memory:g}: give a larger --memory, or no --scores"
+                f"{path}: scores of {classes} classes and {shape_text(shape)} pixels take"
+                f" {need:.2g} GiB; memory is {memory:g}: give a larger --memory, or no --scores"
             )
     size = sum(2 * classes * math.prod(shape) for shape in shapes.values())
     free = shutil.disk_usage(next(p for p in (out, *out.absolute().parents) if p.is_dir())).free
