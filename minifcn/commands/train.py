@@ -47,6 +47,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, metavar="B")
     add("--size", type=options.size, metavar="HxW", help="resize samples to height x width")
     add("--crop", type=options.size, metavar="HxW", help="train on random windows of this size")
+    add("--scale", type=_factors, metavar="LOW-HIGH", help="resize samples at random before that")
+    add("--jitter", type=float, metavar="X", help="change brightness, contrast and saturation")
+    add("--class-weights", choices=("balanced",), help="make rare classes count more in the loss")
+    add("--label-smoothing", type=float, metavar="X", help="of the loss; 0.1 is common")
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--backbone-lr", type=float, metavar="LR", help="that of the backbone")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
@@ -61,6 +65,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", type=path, metavar="DIR", help="folder of the run; default: a new one in runs/")
     add("--resume", type=path, metavar="DIR", help="go on with the run in DIR, as it was set")
     options.add_json(parser, "the scores as JSON")
+
+
+def _factors(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError:
+        message = f"must be LOW-HIGH, like 0.75-1.5; got {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def run(choices: argparse.Namespace) -> None:

@@ -174,6 +174,8 @@ class Config:
             data = os.path.abspath(data)
             if "size" not in given:
                 given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
+        if "scale" in given:
+            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
         if "by_heart" in given:
             given.setdefault("flip", False)
         if "iterations" in given:  # look at the validation scores ten times, in a long run
@@ -298,7 +300,7 @@ FOLDER_RECIPE = dataclasses.replace(
 )
 """For a folder of your own: as many pixels suit a laptop; give the size that your objects need."""
 
-PRETRAINED = {
+PRETRAINED: dict[str, dict[str, Any]] = {
     "shapes": {"batch_size": 8},
     "camvid": {
         "size": (360, 480), "crop": (320, 320), "iterations": 1650, "evaluate_every": 165,

@@ -7,10 +7,10 @@ import pytest
 from installed import need
 from small_runs import results_of, rewrite, start, state_of
 
-from minifcn.data import VOID
+from minifcn.data import VOID, balanced_weights
 from minifcn.data.images import write_image, write_mask
 from minifcn.data.transforms import IMAGENET, Normalisation, resize_image
-from minifcn.functional import interpolate
+from minifcn.functional import cross_entropy, interpolate
 from minifcn.models import backbones, pretrained
 from minifcn.models.backbones import normalisation_of
 from minifcn.models.pretrained import NETWORKS
@@ -127,7 +127,7 @@ def test_a_run_goes_on_bit_for_bit_without_the_package(tmp_path, weights, monkey
     whole = begin(tmp_path / "whole", iterations=4, jitter=0.0)
     whole.train()
     part = begin(tmp_path / "part", iterations=4)
-    part._step()
+    part._step(*part.batches.batch(0))
     part.iteration = 1
     part.log.append({"iteration": 1, "loss": whole.log[0]["loss"], "lr": whole.log[0]["lr"],
                      "mean_iu": None, "pixel_accuracy": None})  # fmt: skip
@@ -338,3 +338,59 @@ def test_two_ways_to_say_the_stride_must_agree(cli, tmp_path):
     done = cli("train", "--stride", "16", "--model", "fcn8s", "--out", tmp_path / "run")
     assert (done.code, done.out) == (2, "")
     assert "--stride 16 is --model fcn16s; got fcn8s" in done.err
+
+
+# -- The loss, and what is done to samples -------------------------------------------------------
+
+
+def test_balanced_class_weights_are_counted_once_and_recorded(tmp_path):
+    folder = tmp_path / "run"
+    run = start(folder, class_weights="balanced", label_smoothing=0.1)
+    weights = run.config.class_weights
+    np.testing.assert_allclose(weights, balanced_weights(run.train_data), rtol=1e-5)
+    images, labels = run.batches.batch(0)
+    scores = Tensor(np.random.default_rng(0).standard_normal((2, 6, 32, 32)).astype(np.float32))
+    expected = cross_entropy(
+        scores, labels, np.array(weights), ignore_index=VOID, label_smoothing=0.1
+    )
+    assert run.compute_loss(scores, Tensor(labels)).item() == expected.item()
+    assert expected.item() != cross_entropy(scores, labels, ignore_index=VOID).item()
+    assert Config.load(folder / "config.json").class_weights == weights
+    resumed = Run.resume(folder)
+    assert resumed.compute_loss(scores, Tensor(labels)).item() == expected.item()
+
+
+def test_samples_are_scaled_and_jittered_and_a_run_goes_on_bit_for_bit(tmp_path):
+    choices = {"scale": (0.5, 2.0), "jitter": 0.3, "crop": (24, 24), "iterations": 4}
+    plain = start(tmp_path / "plain", crop=(24, 24)).batches.batch(0)[0]
+    whole = start(tmp_path / "whole", **choices)
+    assert not np.array_equal(whole.batches.batch(0)[0], plain)
+    whole.train()
+    part = start(tmp_path / "part", **choices)
+
+    def stop(row):
+        if row["iteration"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        part.train(stop)
+    Run.resume(tmp_path / "part").train()
+    assert results_of(tmp_path / "part") == results_of(tmp_path / "whole")
+
+
+def test_scale_crops_to_the_size_where_nothing_is_cropped(tmp_path):
+    assert Config.make(scale=(0.5, 2.0), size=(40, 50)).crop == (40, 50)
+
+
+@pytest.mark.parametrize("text", ["2", "a-b", "1-", "2-1", "0-1"])
+def test_what_is_no_range_of_scales(cli, tmp_path, text):
+    done = cli("train", "--scale", text, "--out", tmp_path / "run")
+    assert done.code == 2
+    assert "scale" in done.err.splitlines()[-1]
+
+
+def test_functions_of_a_course_know_only_the_small_backbone(cli, tmp_path):
+    for option in (["--backbone", NAME], ["--class-weights", "balanced"]):
+        done = cli("train", "--mistake", "dx.overwrite", *option, "--out", tmp_path / "run")
+        assert (done.code, done.out) == (2, "")
+        assert f"{option[0]} cannot go with --kernels or --mistake" in done.err
