@@ -83,7 +83,7 @@ def images_done(images: Iterable[Any]) -> Iterable[Any]:
     """Show, on a terminal, how many images are done and how many are done in a second."""
     from tqdm import tqdm
 
-    return tqdm(images, desc="images", unit="image", disable=None, leave=False, delay=0.5)
+    return tqdm(images, desc="images", unit="image", disable=None, leave=False)
 
 
 def print_above(line: object) -> None:

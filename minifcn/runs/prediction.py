@@ -108,12 +108,14 @@ def predict_files(
     shapes = {path: check_image(path).upright for path in paths}
     if settings.scores:
         tell(_check_scores(shapes, len(config.classes), settings.memory, out))
-    need = measure(model) if settings.size == NATIVE else None
+    score = scoring(model, config.normalisation)
+    need = measure(score) if settings.size == NATIVE else None
     for note in _windows(shapes, need, settings):
         tell(note)
     out.mkdir(parents=True, exist_ok=True)
+    model.to(device)
     watch = _Stopwatch()
-    score = watch.timed(scoring(model.to(device), config.normalisation))
+    score = watch.timed(score)
     for path, own in track(list(zip(paths, targets, strict=True))):
         image = read_image(path)
         yield from _write(image, _segment(score, image, need, settings, config), own, config)
@@ -135,7 +137,7 @@ def _segment(
     if need is None:
         assert not isinstance(settings.size, str)  # for mypy
         return segment_resized(score, image, settings.size or config.size, settings.scores)
-    window = choose_window(image.shape[:2], need, settings.memory * GIB)
+    window = _window(image.shape[:2], need, settings)
     return segment_native(score, image, window, settings.scores)
 
 
@@ -227,13 +229,19 @@ def _endings() -> list[str]:
 def _windows(shapes: Mapping[Path, Span], need: Need | None, settings: Settings) -> Iterator[str]:
     """Say which images are scored in windows; raise ValueError where even these do not fit."""
     for path, shape in shapes.items():
-        window = choose_window(shape, need, settings.memory * GIB) if need else shape
+        window = _window(shape, need, settings) if need else shape
         if need and window != shape:
             yield (
                 f"{path}: {shape_text(shape)} pixels take about {need.whole(*shape) / GIB:.2g} GiB"
                 f" at once, so it is scored in windows of {shape_text(window)}, for which"
                 f" {settings.memory:g} GiB are enough (--memory)"
             )
+
+
+def _window(shape: Span, need: Need, settings: Settings) -> Span:
+    """Choose windows that leave room for what of the probabilities is there already."""
+    taken = 2 * need.classes * math.prod(shape) if settings.scores else 0
+    return choose_window(shape, need, settings.memory * GIB - taken)
 
 
 def _check_scores(shapes: Mapping[Path, Span], classes: int, memory: float, out: Path) -> str:

@@ -15,9 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from minifcn import nn
 from minifcn.kernels.cpu.threads import num_threads, set_num_threads
-from minifcn.tensor import Tensor, no_grad
 
 Span: TypeAlias = tuple[int, int]
 Score: TypeAlias = Callable[[np.ndarray], np.ndarray]
@@ -46,35 +44,37 @@ class Need(NamedTuple):
         return self.per_pixel * _up(height) * _up(width)
 
     def in_windows(self, window: Span, width: int) -> float:
-        """Bytes for a window, and for two rows of windows of scores as wide as the image."""
-        return self.whole(*window) + 2 * 4 * self.classes * window[0] * width
+        """Bytes for a window, and for three rows of windows of scores as wide as the image.
+
+        That is what it takes to join scores: the windows of a row, the row, and two rows' overlap.
+        """
+        return self.whole(*window) + 3 * 4 * self.classes * window[0] * width
 
 
-def measure(model: nn.Module, sizes: Span = (128, 256)) -> Need:
-    """Measure what a network on the CPU takes, by two small images: the rest is the same for both.
+def measure(score: Score, sizes: Span = (128, 256)) -> Need:
+    """Measure what scoring takes on the CPU, by two small images: the rest is the same for both.
 
     On one thread, so that the result, and with it the windows, is the same on every machine.
     """
     threads = num_threads()
     set_num_threads(1)
     try:
-        (small, _), (large, classes) = (_peak(model, size) for size in sizes)
+        (small, _), (large, classes) = (_peak(score, size) for size in sizes)
     finally:
         set_num_threads(threads)
     return Need((large - small) / (sizes[1] ** 2 - sizes[0] ** 2), classes)
 
 
-def _peak(model: nn.Module, size: int) -> tuple[int, int]:
+def _peak(score: Score, size: int) -> tuple[int, int]:
     """The most bytes that are held while an image of size x size is scored, and the classes."""
-    images = Tensor(np.zeros((1, 3, size, size), np.float32))
+    image = np.zeros((size, size, 3), np.uint8)
     running = tracemalloc.is_tracing()
     if not running:
         tracemalloc.start()
     try:
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
-        with no_grad():
-            classes = model(images).shape[1]
+        classes = len(score(image))
         return tracemalloc.get_traced_memory()[1] - before, classes
     finally:
         if not running:
@@ -95,7 +95,7 @@ def choose_window(shape: Span, need: Need, memory: float) -> Span:
     least = need.in_windows((SMALLEST, SMALLEST), shape[1]) / GIB
     raise ValueError(
         f"memory must be at least {least:.3g} GiB for windows of {SMALLEST}x{SMALLEST} pixels of an"
-        f" image of {shape[0]}x{shape[1]}; got {memory / GIB:.3g}"
+        f" image of {shape[0]}x{shape[1]}; got {memory / GIB:.3g}, without what results take"
     )
 
 

@@ -1,6 +1,8 @@
 """Images at other sizes than the run's, their own for one, and the probabilities of classes."""
 
+import io
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from small_runs import start
 
 from minifcn import functional as F
 from minifcn import tensor
+from minifcn.commands import main
 from minifcn.data import Shapes
 from minifcn.data.labels import read_mask
 from minifcn.runs import prediction
@@ -40,7 +43,7 @@ def scene(tmp_path):
     return image, tmp_path / "scene.png"
 
 
-SMALL = 0.005
+SMALL = 0.0075
 """GiB that do not suffice for the scene at once."""
 
 
@@ -168,13 +171,16 @@ def test_the_speed_counts_all_images_and_the_network_apart(run, scene, tmp_path,
     ]
 
 
-def test_a_bar_counts_images_on_a_terminal_only(run, scene, tmp_path):
-    seen = []
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
 
-    def track(images):
-        for image in images:
-            seen.append(image)
-            yield image
+    def isatty(self):
+        return True
 
-    list(predict_files(run, [scene[1]], tmp_path / "out", track=track))
-    assert len(seen) == 1
+
+@pytest.mark.parametrize("file", [Terminal(), io.StringIO()])
+def test_a_bar_counts_images_on_a_terminal_only(run, scene, tmp_path, monkeypatch, file):
+    monkeypatch.setattr(sys, "stderr", file)
+    assert main(["predict", str(run), str(scene[1]), "--out", str(tmp_path / "out")]) == 0
+    assert ("0/1" in file.getvalue()) == file.isatty()
+    assert "1 image in" in file.getvalue()

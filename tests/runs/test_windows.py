@@ -122,10 +122,10 @@ def test_the_largest_windows_that_fit():
     need = Need(per_pixel=100, classes=5)
     assert choose_window((300, 400), need, 100 * 320 * 416) == (300, 400)
     window = choose_window((300, 400), need, 100 * 320 * 416 - 1)
-    assert window == (288, 288)
-    assert need.in_windows((288, 288), 400) < 100 * 320 * 416 < need.in_windows((300, 320), 400)
-    assert choose_window((3000, 4000), need, 0.2 * GIB) == (864, 864)
-    assert need.in_windows((896, 896), 4000) > 0.2 * GIB
+    assert window == (256, 256)
+    assert need.in_windows((256, 256), 400) < 100 * 320 * 416 < need.in_windows((288, 288), 400)
+    assert choose_window((3000, 4000), need, 0.2 * GIB) == (672, 672)
+    assert need.in_windows((704, 704), 4000) > 0.2 * GIB
 
 
 def test_too_little_memory_says_how_much_is_needed():
@@ -142,11 +142,26 @@ def test_a_window_of_the_smallest_size_needs_what_the_error_says():
 
 
 def test_what_a_small_image_takes_foretells_what_a_larger_one_does():
-    need = measure(fcn())
+    need = measure(scoring(fcn()))
     assert need.classes == 3
-    taken, _ = windows._peak(fcn(), 640)
+    taken, _ = windows._peak(scoring(fcn()), 640)
     assert need.whole(640, 640) == pytest.approx(taken, rel=0.2)
     assert need.per_pixel > 4 * (3 + 3)  # the image and the scores of its classes
+
+
+@pytest.mark.parametrize("part", [0.9, 0.4])
+def test_windows_take_no_more_memory_than_they_may(part):
+    score, image = scoring(fcn()), draw_image(600, 900)
+    need = measure(score)
+    memory = part * need.whole(600, 900)
+    window = choose_window((600, 900), need, memory)
+    tracemalloc.start()
+    try:
+        for _ in score_rows(score, image, window):
+            pass
+        assert 0.5 * memory < tracemalloc.get_traced_memory()[1] < 1.05 * memory
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_measure_is_the_same_with_any_number_of_threads_and_leaves_all_as_it_was():
@@ -154,7 +169,7 @@ def test_the_measure_is_the_same_with_any_number_of_threads_and_leaves_all_as_it
     try:
         for count in (1, 3):
             threads.set_num_threads(count)
-            found.append(measure(fcn()))
+            found.append(measure(scoring(fcn())))
             assert threads.num_threads() == count
     finally:
         threads.set_num_threads(before)
