@@ -191,7 +191,7 @@ def _without_mistake(run: Run, right: OwnKernels) -> Run:
 
 def _beside(run: Run) -> Run:
     """Start the run without the mistake, or take it up, with the data where `run` has it."""
-    from minifcn.runs.config import RECIPES
+    from minifcn.runs.recipes import RECIPES
     from minifcn.runs.run import Run
 
     folder = run.folder / RIGHT

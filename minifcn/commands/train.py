@@ -120,7 +120,10 @@ def _finish(run: Run, as_json: bool) -> None:
         if not (run.folder / "config.json").exists():  # nothing is left to go on with
             raise
         raise Interrupted(f"interrupted; {own_kernels.how_to_go_on(run)}") from None
-    for remark in [*remarks(run.log, summary), *where_scored(summary, run.config.size)]:
+    for remark in [
+        *remarks(run.log, summary, run.config.freeze),
+        *where_scored(summary, run.config.size),
+    ]:
         say(remark)
     print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
     say(f"pictures, weights and log are in {run.folder}")

@@ -67,9 +67,16 @@ def write_report(
     return summary
 
 
-def remarks(log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any]) -> list[str]:
-    """What is too good, or too bad, to be left unsaid about a run that is done."""
+def remarks(
+    log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any], freeze: bool = False
+) -> list[str]:
+    """What is too good, too bad, or only a part, to be left unsaid about a run that is done."""
     said = []
+    if freeze and summary["mean_iu"] is not None:
+        said.append(
+            f"mean IU {summary['mean_iu']:.3f} by training the head alone; without --freeze the"
+            " backbone learns, too"
+        )
     exact = [row["iteration"] for row in log if row["loss"] == 0]
     if exact:
         said.append(

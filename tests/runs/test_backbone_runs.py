@@ -15,7 +15,7 @@ from minifcn.models import backbones, pretrained
 from minifcn.models.backbones import normalisation_of
 from minifcn.models.pretrained import NETWORKS
 from minifcn.runs.checkpoint import load_model
-from minifcn.runs.config import RECIPES, Config
+from minifcn.runs.config import Config
 from minifcn.runs.data import open_scored
 from minifcn.runs.prediction import predict_resized
 from minifcn.runs.report import evaluate_run
@@ -312,7 +312,7 @@ def test_a_normalisation_that_cannot_be_meant(tmp_path, value):
 
 def test_a_pretrained_backbone_has_a_recipe_of_its_own(tmp_path):
     config = Config.make("camvid", root=str(tmp_path), backbone="efficientnet-lite0")
-    small = RECIPES["camvid"]
+    small = Config.make("camvid", root=str(tmp_path))
     assert config.pretrained
     assert (config.size, config.backbone_lr) == ((360, 480), config.lr / 10)
     assert config.size != small.size
@@ -330,6 +330,7 @@ def test_the_command_trains_on_a_backbone(cli, tmp_path):
     assert done.code == 0, done.err
     assert "fcn4s on efficientnet-lite0 (pretrained and frozen) on shapes" in done.err
     assert "trained)" in done.err
+    assert "by training the head alone; without --freeze the backbone learns, too" in done.err
     config = Config.load(tmp_path / "run" / "config.json")
     assert (config.model, config.freeze, config.pretrained) == ("fcn4s", True, True)
 
