@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minifcn import nn
-from minifcn.backend import to_device
+from minifcn.backend import first_line, to_device
 from minifcn.tensor import Tensor, no_grad
 
 SHAPES = ((1, 3, 33, 50), (2, 3, 64, 47))
@@ -25,7 +25,7 @@ def compare(model: nn.Module, content: bytes) -> None:
     session = open_session(content)
     for i, shape in enumerate(SHAPES):
         x = np.random.default_rng(i).standard_normal(shape).astype(np.float32)
-        expected, found = scores(model, x), session.run(None, {"images": x})[0]
+        expected, found = scores(model, x), _run(session, x)
         if not np.isfinite(expected).all():
             raise ValueError(f"model must have finite scores; got others on noise of {shape}")
         if difference := _difference(expected, found):
@@ -33,6 +33,13 @@ def compare(model: nn.Module, content: bytes) -> None:
                 f"{type(model).__name__} and its ONNX graph {difference} on noise of {shape}: its"
                 " translation in onnx_export/networks.py must be mended"
             )
+
+
+def _run(session: Any, images: np.ndarray) -> np.ndarray:
+    try:
+        return session.run(None, {"images": images})[0]
+    except Exception as error:  # of onnxruntime, whose exceptions have no class in common
+        raise ValueError(f"onnxruntime cannot run this network: {first_line(error)}") from error
 
 
 def _difference(expected: np.ndarray, found: np.ndarray) -> str:

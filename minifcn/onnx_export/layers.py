@@ -37,9 +37,17 @@ def conv2d(graph: Graph, layer: nn.Conv2d, x: Name, **padding: Any) -> Name:
 
 def _padding(layer: nn.Conv2d) -> dict[str, Any]:
     """'same' keeps the size: of an odd number of pixels the larger half goes after."""
-    if isinstance(layer.padding, str):
-        return {"auto_pad": {"same": "SAME_UPPER", "valid": "VALID"}[layer.padding]}
-    return {"pads": pair(layer.padding, "padding") * 2}
+    if not isinstance(layer.padding, str):
+        return {"pads": pair(layer.padding, "padding") * 2}
+    if layer.padding == "valid":
+        return {"pads": (0, 0, 0, 0)}
+    reach = [
+        dilation * (size - 1)
+        for dilation, size in zip(
+            pair(layer.dilation, "dilation"), layer.weight.shape[2:], strict=True
+        )
+    ]
+    return {"pads": [n // 2 for n in reach] + [n - n // 2 for n in reach]}
 
 
 def _conv_transpose2d(graph: Graph, layer: nn.ConvTranspose2d, x: Name) -> Name:

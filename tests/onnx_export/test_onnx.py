@@ -10,6 +10,7 @@ from onnx_networks import NETWORKS, build, fcn, generator
 from minifcn import nn
 from minifcn.models import FCN
 from minifcn.onnx_export import check, export_onnx, networks
+from minifcn.onnx_export.layers import conv2d
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[onnx]'")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -52,6 +53,31 @@ def test_weights_keep_their_names_and_sizes_are_free(exported):
     ]
     assert sizes == [["N", 3, "H", "W"]]
     assert len({node.name for node in graph.node}) == len(graph.node)
+
+
+LAYERS = {
+    "same": lambda g: nn.Conv2d(3, 4, (3, 2), padding="same", dilation=2, generator=g),
+    "valid": lambda g: nn.Conv2d(3, 4, 3, padding="valid", generator=g),
+    "groups": lambda g: nn.Conv2d(3, 6, (2, 3), (3, 2), (1, 0), (1, 2), 3, generator=g),
+    "transposed": lambda g: nn.ConvTranspose2d(3, 6, 3, 2, 1, (1, 0), groups=3, generator=g),
+    "transposed, dilated": lambda g: nn.ConvTranspose2d(3, 2, 2, 3, dilation=2, generator=g),
+    "pooling": lambda g: nn.MaxPool2d(3, 2, 1, 2),
+    "pooling, ceil_mode": lambda g: nn.MaxPool2d(3, 2, ceil_mode=True),
+    "relu": lambda g: nn.ReLU(),
+    "relu6": lambda g: nn.Sequential(nn.Conv2d(3, 4, 1, generator=g), nn.ReLU6()),
+    "dropout": lambda g: nn.Sequential(nn.Dropout(generator=g), nn.Dropout2d(generator=g)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_with_other_settings_than_those_of_the_networks(tmp_path, name):
+    """Exported at all means compared: see test_a_wrong_translation_is_found below."""
+    layer = LAYERS[name](generator()).eval()
+    export_onnx(layer, tmp_path / "layer.onnx")
+    x = 4 * generator().standard_normal((2, 3, 12, 17)).astype(np.float32)
+    session = check.open_session((tmp_path / "layer.onnx").read_bytes())
+    expected, found = check.scores(layer, x), session.run(None, {"images": x})[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_network_gives_the_same_file(tmp_path):
@@ -140,6 +166,15 @@ def test_a_wrong_translation_is_found_before_a_file_is_written(tmp_path, monkeyp
     with pytest.raises(ValueError, match=f"FCN and its ONNX graph {message}"):
         export_onnx(build("FCN-8s"), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_onnxruntime_cannot_run_is_one_line(tmp_path, monkeypatch):
+    wrong = lambda graph, layer, x: conv2d(graph, layer, x, auto_pad="SAME_UPPER")
+    monkeypatch.setitem(networks.TRANSLATIONS, nn.Conv2d, wrong)
+    layer = nn.Conv2d(3, 2, 3, padding="same", dilation=2, generator=generator()).eval()
+    with pytest.raises(ValueError, match="onnxruntime cannot run this network: .*Dilation") as one:
+        export_onnx(layer, tmp_path / "m.onnx")
+    assert "\n" not in str(one.value)
 
 
 def test_scores_that_are_not_finite_are_refused(tmp_path):
