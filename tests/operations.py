@@ -46,6 +46,8 @@ CONV = [
     ("dilation", {"dilation": (2, 1), "padding": 1}, (1, 2, 4, 4), (2, 2, 2, 3)),
     ("groups", {"groups": 2, "padding": 1, "stride": 2}, (1, 4, 4, 4), (2, 2, 3, 3)),
     ("depthwise", {"groups": 3}, (1, 3, 4, 3), (3, 1, 2, 2)),
+    ("depthwise with a stride",
+     {"groups": 2, "stride": 2, "padding": (1, 2)}, (1, 2, 4, 5), (2, 1, 3, 5)),
     ("same padding, even kernel", {"padding": "same", "dilation": 1}, (1, 2, 4, 4), (2, 2, 2, 4)),
     ("valid padding", {"padding": "valid"}, (1, 1, 3, 3), (2, 1, 2, 2)),
     ("1x1", {}, (2, 3, 2, 3), (2, 3, 1, 1)),
