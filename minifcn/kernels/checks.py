@@ -214,6 +214,22 @@ def check_values(x: Array, shape: tuple[int, ...], **values: Array) -> None:
         check_shape(value, shape, name)
 
 
+def check_statistics(x: Array, mean: Array | None, var: Array | None) -> None:
+    """Raise unless both are given for the channels of x, or none and x has numbers of its own."""
+    if mean is not None and var is not None:
+        check_values(x, x.shape[1:2], mean=mean, var=var)
+    elif mean is not None or var is not None:
+        raise ValueError("mean and var go together; got only one of them")
+    elif not x[:, :1].size:
+        raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
+
+
+def check_limit(limit: float | None) -> None:
+    """Raise unless a limit, if there is one, is positive."""
+    if limit is not None and not limit > 0:
+        raise ValueError(f"limit must be positive, or None for no clipping; got {limit}")
+
+
 def check_update(parameter: Array, **others: Array) -> None:
     """Raise unless the others are arrays like `parameter`."""
     check_array(parameter, "parameter", None)

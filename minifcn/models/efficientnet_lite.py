@@ -70,17 +70,17 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self, num_classes: int = 1000, *, generator: np.random.Generator) -> None:
         self.conv_stem = SameConv2d(3, STEM, 3, 2, bias=False, generator=generator)
-        self.bn0 = nn.BatchNorm2d(STEM, EPSILON)
+        self.bn0 = nn.BatchNorm2d(STEM, EPSILON, activation="relu6")
         self.blocks = nn.Sequential(*_bottlenecks(generator))
         self.conv_head = nn.Conv2d(STAGES[-1][-1], HEAD, 1, bias=False, generator=generator)
-        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON)
+        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON, activation="relu6")
         self.fc = nn.Linear(HEAD, num_classes, generator=generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, 1280, h, w) of x (N, 3, H, W)."""
         check_images(x)
-        x = F.relu6(self.bn0(self.conv_stem(x)))
-        return F.relu6(self.bn1(self.conv_head(self.blocks(x))))
+        x = self.bn0(self.conv_stem(x))
+        return self.bn1(self.conv_head(self.blocks(x)))
 
     def classify(self, features: Tensor) -> Tensor:
         """Average the features (N, 1280, h, w) over the image; score that: (N, num_classes)."""
@@ -136,18 +136,18 @@ class Bottleneck(nn.Module):
         self.adds = stride == 1 and in_channels == out_channels
         if self.expands:
             self.expand_conv = nn.Conv2d(in_channels, inside, 1, bias=False, generator=generator)
-            self.bn0 = nn.BatchNorm2d(inside, EPSILON)
+            self.bn0 = nn.BatchNorm2d(inside, EPSILON, activation="relu6")
         self.depthwise_conv = SameConv2d(
             inside, inside, kernel_size, stride, groups=inside, bias=False, generator=generator
         )
-        self.bn1 = nn.BatchNorm2d(inside, EPSILON)
+        self.bn1 = nn.BatchNorm2d(inside, EPSILON, activation="relu6")
         self.project_conv = nn.Conv2d(inside, out_channels, 1, bias=False, generator=generator)
         self.bn2 = nn.BatchNorm2d(out_channels, EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform x (N, C, H, W)."""
-        wide = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
-        filtered = F.relu6(self.bn1(self.depthwise_conv(wide)))
+        wide = self.bn0(self.expand_conv(x)) if self.expands else x
+        filtered = self.bn1(self.depthwise_conv(wide))
         narrow = self.bn2(self.project_conv(filtered))
         return x + narrow if self.adds else narrow
 

@@ -50,6 +50,8 @@ def calls():
         yield "resize_adjoint", (normal(2, 3, 11, 5), (7, 9), (7 / 11, 9 / 5), mode, False)
     yield "relu", (x,)
     yield "relu_gradient", (x, cpu.relu(normal(2, 3, 7, 9)))
+    yield "relu6", (5 * x,)
+    yield "relu6_gradient", (x, cpu.relu6(5 * normal(2, 3, 7, 9)))
     yield "channel_sums", (x,)
     labels = np.arange(126).reshape(2, 7, 9) % 3
     yield "cross_entropy", (x, labels)
@@ -57,6 +59,11 @@ def calls():
     _, mean, var = cpu.batch_norm(x, normal(3), normal(3), 1e-5)
     yield "batch_norm", (x, normal(3), normal(3), 1e-5)
     yield "batch_norm_gradient", (normal(2, 3, 7, 9), x, normal(3), mean, var, 1e-5)
+    clipped, *_ = cpu.batch_norm(x, normal(3), normal(3), 1e-5, 0.5)
+    yield "batch_norm", (x, normal(3), normal(3), 1e-5, 0.5, mean, var)
+    given = (normal(2, 3, 7, 9), x, normal(3), mean, var, 1e-5, clipped, 0.5)
+    yield "batch_norm_gradient", given
+    yield "batch_norm_gradient", (*given, True)
     yield "sgd_update", (*normal(3, 300), 0.1, 0.9, 0.01)
     yield "adam_update", (*np.abs(normal(4, 300)), 3, 0.1, (0.9, 0.999), 1e-8, 0.01)
 

@@ -120,6 +120,8 @@ SHARED = {
     "conv1x1": (kernels.conv1x1, IMAGES, normal(64, 16), normal(64), True),
     "conv1x1_weight": (kernels.conv1x1_weight, IMAGES, normal(3, 64, 70, 130)),
     "relu": (kernels.relu, normal(9, 16, 70, 130)),
+    "relu6": (kernels.relu6, 5 * normal(9, 16, 70, 130)),
+    "relu6_gradient": (kernels.relu6_gradient, normal(9, 16, 70, 130), normal(9, 16, 70, 130)),
     "relu_gradient": (kernels.relu_gradient, normal(9, 16, 70, 130), normal(9, 16, 70, 130)),
     "channel_sums": (kernels.channel_sums, normal(9, 16, 70, 130)),
     "batch_norm": (kernels.batch_norm, normal(9, 16, 70, 130), normal(16), normal(16), 1e-5),
