@@ -270,11 +270,8 @@ def _clipped(x: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _kept_inside(gradient: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:
-    x = np.zeros_like(y)
-    for place in np.ndindex(*y.shape):
-        if y[place] > 0 and (limit == inf or y[place] < limit):
-            x[place] = gradient[place]
-    return x
+    inside = (y > 0) & ((y < limit) | (limit == inf))
+    return np.where(inside, gradient, y.dtype.type(0))
 
 
 def channel_sums(x: np.ndarray) -> np.ndarray:
@@ -351,7 +348,6 @@ def batch_norm_gradient(
     """The gradients to x, weight and bias: each number moves y, and the mean, and the variance.
 
     With x^ the normalised x: weight / std * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
-    Frozen, the mean and the variance do not move: weight / std * g.
     """
     if y is not None:
         gradient = _kept_inside(gradient, y, limit)

@@ -172,8 +172,16 @@ class SameConv2d(nn.Conv2d):
                 x.shape[2:], self.weight.shape[2:], pair(self.stride, "stride"), strict=True
             )
         )
-        amounts = (left, right, top, bottom)
-        return super().forward(F.pad(x, amounts) if any(amounts) else x)
+        more = (0, right - left, 0, bottom - top)
+        return F.conv2d(
+            F.pad(x, more) if any(more) else x,
+            self.weight,
+            self.bias,
+            self.stride,
+            (top, left),
+            self.dilation,
+            self.groups,
+        )
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

@@ -33,6 +33,7 @@ def calls():
     """Yield the name and arguments of a few small calls of every kernel."""
     yield from convolution(2, 3, 65, 1, (5, 6), (3, 2), (1, 1), (1, 1), (1, 1))
     yield from convolution(1, 2, 3, 2, (9, 12), (3, 3), (2, 3), (1, 2), (2, 3))
+    yield from convolution(2, 1, 1, 3, (9, 12), (3, 5), (2, 1), (1, 2), (1, 2))
     yield "conv1x1", (normal(2, 20, 7, 9), normal(66, 20), normal(66), True)
     yield "conv1x1", (normal(2, 3, 7, 9), normal(66, 3))
     yield "conv1x1_weight", (normal(2, 20, 15, 10), normal(2, 66, 15, 10))  # two parts of a sum

@@ -33,7 +33,7 @@ def conv2d(
 
     The bias is added, and what is negative set to 0, while a tile is still in the cache.
     """
-    if depthwise.suits(groups, x.shape[1], len(weight)):
+    if geometry.is_depthwise(groups, x.shape[1], len(weight)):
         result = depthwise.conv2d(x, weight, stride, padding, dilation, bias, rectify)
         if result is not None:
             return result
@@ -71,7 +71,7 @@ def conv2d_weight(
     groups: int,
 ) -> np.ndarray:
     """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow]."""
-    if depthwise.suits(groups, x.shape[1], y.shape[1]):
+    if geometry.is_depthwise(groups, x.shape[1], y.shape[1]):
         result = depthwise.conv2d_weight(x, y, kernel_size, stride, padding, dilation)
         if result is not None:
             return result
@@ -119,7 +119,7 @@ def conv_transpose2d(
     rest = (full[0] - padding[0], full[1] - padding[1])
     if stride == ONE and output_padding == (0, 0):
         return conv2d(y, _flipped(weight, groups), ONE, rest, dilation, groups)
-    if depthwise.suits(groups, weight.shape[1] * groups, len(weight)):
+    if geometry.is_depthwise(groups, weight.shape[1] * groups, len(weight)):
         result = depthwise.conv_transpose2d(y, weight, stride, padding, output_padding, dilation)
         if result is not None:
             return result

@@ -46,11 +46,6 @@ Task: TypeAlias = tuple[slice, list[slice]]
 """Some channels, and the images to take at a time."""
 
 
-def suits(groups: int, channels: int, outputs: int) -> bool:
-    """Whether a convolution is a depthwise one: as many groups as channels, and as outputs."""
-    return 1 < groups == channels == outputs
-
-
 def conv2d(
     x: np.ndarray,
     weight: np.ndarray,
