@@ -113,9 +113,16 @@ def _normalise(
             inside = back(g, y) if back else g
             return _differentiable_gradients(inside, x, weight, eps, (mean, var) if frozen else ())
         if not (latest and latest[0].of is g):
-            clip = (y, limit) if limit else (None, inf)
             arrays = kernels.batch_norm_gradient(
-                g.data, x.data, weight.data, mean, var, eps, *clip, frozen
+                g.data,
+                x.data,
+                weight.data,
+                mean,
+                var,
+                eps,
+                None if limit is None else y,
+                inf if limit is None else limit,
+                frozen,
             )
             latest[:] = [Gradients(g, *map(Tensor, arrays))]
         return latest[0][1:]

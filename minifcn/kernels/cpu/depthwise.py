@@ -163,7 +163,7 @@ class Bands:
     ) -> None:
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation, self.shape = dilation, shape
-        self.out = output_pair(shape[2:], kernel_size, stride, padding, dilation)
+        self.out = output_pair((shape[2], shape[3]), kernel_size, stride, padding, dilation)
         self.blocks = ceil(self.out[0] / BLOCK_ROWS)
         self.block = ceil(self.out[0] / self.blocks)
         self.span = (self.block - 1) * stride[0] + (kernel_size[0] - 1) * dilation[0] + 1

@@ -43,8 +43,9 @@ def batch_norm(
     """
     y = np.empty(x.shape, x.dtype)
     given = mean is not None and var is not None
-    means = mean.copy() if given else np.empty(x.shape[1], x.dtype)
-    variances = var.copy() if given else np.empty(x.shape[1], x.dtype)
+    means, variances = np.empty_like(weight), np.empty_like(weight)
+    if mean is not None and var is not None:
+        means[...], variances[...] = mean, var
     count = max(1, x[:, :1].size)
 
     def work(tasks: Iterator[Task]) -> None:
