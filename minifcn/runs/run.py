@@ -12,14 +12,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
-from minifcn import optim
+from minifcn import nn, optim
 from minifcn.backend import choose_device
-from minifcn.data import Batches, Dataset, First, Track
-from minifcn.runs.checkpoint import check_finite, generator_state, restore_generator, with_prefix
+from minifcn.data import Ahead, Batches, Dataset, First, Track, balanced_weights
+from minifcn.models import FCN
+from minifcn.runs.checkpoint import (
+    check_finite,
+    generator_state,
+    renamed,
+    restore_generator,
+    with_prefix,
+)
 from minifcn.runs.config import Config
 from minifcn.runs.data import RECORD, RunData, open_new, open_recorded
 from minifcn.runs.folders import (
@@ -33,7 +40,7 @@ from minifcn.runs.folders import (
 )
 from minifcn.runs.interrupt import Interrupted, TrainingDivergedError, stop_requests
 from minifcn.runs.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
-from minifcn.runs.steps import cross_entropy, evaluate, train_step
+from minifcn.runs.steps import evaluate_at, loss_of, train_step
 from minifcn.system.files import load_arrays, save_arrays, write_atomically
 
 
@@ -63,21 +70,29 @@ class Run:
             self.train_data = self.val_data = _by_heart(data.train, config.by_heart)
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
+        if config.class_weights == "balanced":
+            config = replace(config, class_weights=_balanced(self.train_data))
         _check_batch(config)
         self.config = config
         self.generator = np.random.default_rng(config.seed)
-        self.model = config.build_model(self.generator).to(self.device)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optim.Adam(trained, config.lr, weight_decay=config.weight_decay)
+        self.model = config.build_model(self.generator)
+        self.model.to(self.device)
+        groups = _groups(self.model, config)
+        self.optimizer = optim.Adam(groups, config.lr, weight_decay=config.weight_decay)
         self.batches = Batches(
             self.train_data,
             config.batch_size,
             crop=config.crop,
             flip=config.flip,
+            scale=config.scale,
+            jitter=config.jitter,
             seed=config.seed,
+            normalise=config.normalisation,
         )
         self.iteration, self.best_mean_iu = 0, -1.0
-        self.compute_loss = cross_entropy
+        weights = config.class_weights
+        assert not isinstance(weights, str)  # they have been counted
+        self.compute_loss = loss_of(weights, config.label_smoothing, self.device)
         self.log: list[dict[str, float | None]] = []
         self._undo = ExitStack()  # takes away what a start made
         self._known: tuple[tuple[int, ...], ...] = ()
@@ -102,6 +117,7 @@ class Run:
                 check_unused(folder)
                 data = open_new(config, track)
                 run = cls(config, folder, data)
+                config.load_pretrained(run.model)
                 run.batches.batch(0)  # data that cannot be read should not leave a folder behind
                 undo.callback(remove_files, folder, STARTED)
                 write_atomically(folder / "config.json", run.config.to_json(version).encode())
@@ -172,12 +188,17 @@ class Run:
 
     def _train(self, report: Callable[[dict[str, float | None]], None]) -> None:
         write_atomically(self.folder / "log.csv", format_log(self.log).encode())
-        with open(self.folder / "log.csv", "a", newline="") as file, stop_requests() as requested:
+        with (
+            open(self.folder / "log.csv", "a", newline="") as file,
+            Ahead(self.batches) as ahead,
+            stop_requests() as requested,
+        ):
             while self.iteration < self.config.iterations:
-                self._iterate(file, requested, report)
+                self._iterate(ahead, file, requested, report)
 
     def _iterate(
         self,
+        ahead: Ahead,
         file: TextIO,
         stop_requested: Callable[[], bool],
         report: Callable[[dict[str, float | None]], None],
@@ -187,7 +208,7 @@ class Run:
         The checkpoint comes first and has the row with it: a score in the log without its weights
         would be of no use, and a row that is missing in the log is found in the checkpoint.
         """
-        row = self._step()
+        row = self._step(*ahead.batch(self.iteration))
         self.iteration += 1
         done = self.iteration == self.config.iterations
         validate = done or self.iteration % self.config.evaluate_every == 0
@@ -204,12 +225,11 @@ class Run:
         if stop and not done:
             raise Interrupted(f"stopped after iteration {self.iteration}")
 
-    def _step(self) -> dict[str, float | None]:
+    def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
         """One iteration: forward, loss, backward, update."""
-        self.model.train()
+        self.prepare()
         factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
         self.optimizer.lr = self.config.lr * factor
-        images, labels = self.batches.batch(self.iteration)
         try:
             value = train_step(self.model, self.optimizer, images, labels, self.compute_loss)
         except FloatingPointError as error:
@@ -217,11 +237,21 @@ class Run:
         row = dict.fromkeys(LOG_COLUMNS)
         return row | {"iteration": self.iteration + 1, "loss": value, "lr": self.optimizer.lr}
 
+    def prepare(self) -> None:
+        """Put the network into training mode, but for what stays as it is."""
+        self.model.train()
+        if self.config.freeze:
+            self.model.backbone.eval()
+        elif self.config.freeze_statistics:
+            for module in self.model.backbone.modules():
+                module.training = not isinstance(module, nn.BatchNorm2d)
+
     def _validate(self, row: dict[str, float | None]) -> None:
         """Add validation scores to the row, and keep the weights if they are the best so far."""
         weights = self._good_weights()
         try:
-            matrix = evaluate(self.model, self.val_data)
+            settings = (self.config.size, self.config.normalisation)
+            matrix = evaluate_at(self.model, self.val_data, *settings).matrix
         except FloatingPointError as error:
             raise self._diverged(str(error)) from error
         row["mean_iu"], row["pixel_accuracy"] = matrix.mean_iu, matrix.pixel_accuracy
@@ -252,7 +282,7 @@ class Run:
     def _restore(self, path: Path) -> None:
         arrays, metadata = load_arrays(path)
         try:
-            self.model.load_state_dict(with_prefix(arrays, "model."))
+            self.model.load_state_dict(renamed(with_prefix(arrays, "model.")))
             self.optimizer.load_state_dict(with_prefix(arrays, "optimizer."))
             check_finite(self.model.state_dict())
             restore_generator(self.generator, metadata["generator"])
@@ -298,6 +328,23 @@ class Run:
             f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
             f" {self.config.lr}"
         )
+
+
+def _groups(model: FCN, config: Config) -> list[dict[str, Any]]:
+    """The parameters that are trained: those of the head, and those of the backbone."""
+    backbone = list(model.backbone.parameters())
+    for parameter in backbone if config.freeze else ():
+        parameter.requires_grad = False
+    kept = {id(parameter) for parameter in backbone}
+    head = [p for p in model.parameters() if id(p) not in kept and p.requires_grad]
+    trained = [p for p in backbone if p.requires_grad]
+    rate = config.backbone_lr or config.lr
+    return [{"params": trained, "lr": rate}, {"params": head}]
+
+
+def _balanced(dataset: Dataset) -> tuple[float, ...]:
+    """The class weights of the training masks, with as many digits as anybody needs."""
+    return tuple(float(f"{weight:.6g}") for weight in balanced_weights(dataset))
 
 
 def _by_heart(dataset: Dataset, count: int) -> Dataset:
