@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 import numpy as np
 
@@ -32,12 +33,48 @@ def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
     All bits of a number are kept, or none: a product would turn infinity times 0 into NaN.
     """
     result = np.empty(y.shape, y.dtype)
-    bits = np.dtype(f"i{y.itemsize}")
 
     def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
         for upstream, values, kept in parts:
-            mask = np.negative((values > 0).view(np.int8))  # -1 has all bits set
-            np.bitwise_and(upstream.view(bits), mask, out=kept.view(bits))
+            keep_inside(upstream, values, inf, kept)
+
+    share(work, chunks(gradient, y, result), y.size)
+    return result
+
+
+def keep_inside(
+    x: np.ndarray, y: np.ndarray, limit: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Keep x where 0 < y < limit, all bits of it, and 0 elsewhere."""
+    inside = y > 0
+    if limit < inf:
+        inside &= y < limit
+    kept = np.empty(y.shape, y.dtype) if out is None else out
+    mask = np.negative(inside.view(np.int8))  # -1 has all bits set
+    bits = np.dtype(f"i{y.itemsize}")
+    np.bitwise_and(x.view(bits), mask, out=kept.view(bits))
+    return kept
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Return min(max(x, 0), 6)."""
+    y = np.empty(x.shape, x.dtype)
+
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for values, result in parts:
+            np.clip(values, 0, 6, out=result)
+
+    share(work, chunks(x, y), x.size)
+    return y
+
+
+def relu6_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Keep the gradient where y = relu6(x) is between 0 and 6, 0 elsewhere."""
+    result = np.empty(y.shape, y.dtype)
+
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for upstream, values, kept in parts:
+            keep_inside(upstream, values, 6, kept)
 
     share(work, chunks(gradient, y, result), y.size, multiplies=False)
     return result
