@@ -1,0 +1,1 @@
+"""Experiment: what is a pretrained network worth?"""
