@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,9 +13,16 @@ from minifcn.backend import library
 from minifcn.nn.module import Parameter
 from minifcn.tensor import Tensor
 
+Parameters: TypeAlias = Iterable[Tensor] | Iterable[Mapping[str, Any]]
+"""Tensors, or groups of them (see Optimizer)."""
+
 
 class Optimizer:
     """The base of optimisers: parameters, a learning rate, and arrays kept for each parameter.
+
+    The parameters are Tensors, or as in PyTorch groups of them that learn at different rates,
+    `[{"params": head, "lr": 0.1}, {"params": backbone, "lr": 0.01}]`, where a group without "lr"
+    has that of the optimiser. To change `lr` changes the rates of all groups in proportion.
 
     `state[name][i]` belongs to the parameter i. A parameter without a gradient is left alone.
 
@@ -26,11 +33,10 @@ class Optimizer:
             a setting that is negative, infinite or NaN.
     """
 
-    def __init__(
-        self, parameters: Iterable[Tensor], lr: float, weight_decay: float, *names: str
-    ) -> None:
-        self.parameters = _checked(parameters)
+    def __init__(self, parameters: Parameters, lr: float, weight_decay: float, *names: str) -> None:
         _check_at_least_zero(lr=lr, weight_decay=weight_decay)
+        tensors, self.factors = _by_factor(parameters, lr)
+        self.parameters = _checked(tensors)
         self.lr, self.weight_decay, self.steps = lr, weight_decay, 0
         self.state = {
             name: [library(p.data).zeros_like(p.data) for p in self.parameters] for name in names
@@ -51,13 +57,14 @@ class Optimizer:
         for i, parameter in enumerate(self.parameters):
             if parameter.grad is not None:
                 state = (arrays[i] for arrays in self.state.values())
-                self.update(parameter.data, parameter.grad.data, *state)
+                lr = self.lr * self.factors[i]
+                self.update(parameter.data, parameter.grad.data, lr, *state)
                 parameter.changed()
 
-    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+    def update(self, data: Any, gradient: Any, lr: float, *state: Any) -> None:
         """Change the parameter's array and its state in place; every optimiser has its own rule.
 
-        gradient: that of the loss; weight_decay is for the rule to add.
+        gradient: that of the loss; weight_decay is for the rule to add. lr: the parameter's own.
         """
         raise TypeError(f"{type(self).__name__} defines no update")
 
@@ -103,7 +110,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
@@ -112,10 +119,10 @@ class SGD(Optimizer):
         _check_at_least_zero(momentum=momentum)
         self.momentum = momentum
 
-    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+    def update(self, data: Any, gradient: Any, lr: float, *state: Any) -> None:
         """Change the parameter's array and its velocity in place."""
         (velocity,) = state
-        kernels.sgd_update(data, gradient, velocity, self.lr, self.momentum, self.weight_decay)
+        kernels.sgd_update(data, gradient, velocity, lr, self.momentum, self.weight_decay)
 
 
 class Adam(Optimizer):
@@ -127,7 +134,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[Tensor],
+        parameters: Parameters,
         lr: float = 1e-3,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -139,19 +146,44 @@ class Adam(Optimizer):
         _check_at_least_zero(eps=eps)
         self.betas, self.eps = betas, eps
 
-    def update(self, data: Any, gradient: Any, *state: Any) -> None:
+    def update(self, data: Any, gradient: Any, lr: float, *state: Any) -> None:
         """Change the parameter's array and its two running means in place."""
         mean, square = state
-        settings = (self.lr, self.betas, self.eps, self.weight_decay)
+        settings = (lr, self.betas, self.eps, self.weight_decay)
         kernels.adam_update(data, gradient, mean, square, self.steps, *settings)
 
 
-def _checked(parameters: Iterable[Tensor]) -> list[Tensor]:
-    """Return the parameters as a list; raise for those that no optimiser can move."""
+def _by_factor(parameters: Parameters, lr: float) -> tuple[list[Any], list[float]]:
+    """List all parameters, and each one's learning rate as a multiple of the optimiser's."""
+    given = _listed(parameters, "parameters")
+    if not any(isinstance(group, Mapping) for group in given):
+        return given, [1.0] * len(given)
+    tensors, factors = [], []
+    for i, group in enumerate(given):
+        if not isinstance(group, Mapping) or not {"params"} <= group.keys() <= {"params", "lr"}:
+            raise TypeError(
+                f"parameters[{i}] must be a group like the others, with 'params' and perhaps 'lr';"
+                f" got {sorted(group) if isinstance(group, Mapping) else type(group).__name__}"
+            )
+        own = _listed(group["params"], f"parameters[{i}]['params']")
+        rate = group.get("lr", lr)
+        _check_at_least_zero(**{f"parameters[{i}]['lr']": rate})
+        if rate != lr and not lr > 0:
+            raise ValueError(f"lr must be positive where groups have others; got {lr}")
+        tensors += own
+        factors += [rate / lr if rate != lr else 1.0] * len(own)
+    return tensors, factors
+
+
+def _listed(parameters: Any, name: str) -> list[Any]:
     if isinstance(parameters, (Tensor, str, Mapping)) or not isinstance(parameters, Iterable):
         kind = type(parameters).__name__
-        raise TypeError(f"parameters must be a list of Tensors, module.parameters(); got {kind}")
-    found = list(parameters)
+        raise TypeError(f"{name} must be a list of Tensors, module.parameters(); got {kind}")
+    return list(parameters)
+
+
+def _checked(found: list[Tensor]) -> list[Tensor]:
+    """Return the parameters; raise for those that no optimiser can move."""
     if not found:
         raise ValueError("parameters must hold at least one tensor; got none")
     for i, x in enumerate(found):

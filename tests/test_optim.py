@@ -205,7 +205,7 @@ def test_wrong_settings(make, message):
         (lambda p: None, TypeError, "^parameters must be .*; got NoneType$"),
         (lambda p: Module(), TypeError, "^parameters must be .*; got Module$"),
         (lambda p: Sequential(Sequential()), TypeError, r"^parameters\[0\] must be .* Sequential$"),
-        (lambda p: [{"params": p}], TypeError, r"^parameters\[0\] must be a Tensor; got dict$"),
+        (lambda p: [{"weights": p}], TypeError, r"^parameters\[0\] must be a group .*'weights'\]$"),
         (lambda p: [p], TypeError, r"^parameters\[0\] must be a Tensor; got list$"),
         (lambda p: [p[0], "bias"], TypeError, r"^parameters\[1\] must be a Tensor; got str$"),
         (lambda p: [p[0].data], TypeError, r"^parameters\[0\] must be a Tensor; got ndarray$"),
@@ -331,3 +331,69 @@ def test_a_gradient_that_is_no_tensor_is_refused(wrong):
     with pytest.raises(TypeError, match=r"^the grad of parameters\[1\] must be a Tensor; got"):
         optimizer.step()
     assert (optimizer.steps, first.data.tolist()) == (0, [1, 1])
+
+
+# -- Groups --------------------------------------------------------------------------------------
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["momentum", "adam decay"])
+def test_groups_learn_at_their_own_rates_as_in_pytorch(name):
+    torch = pytest.importorskip("torch")
+    kind, kind_reference, settings = CHOICES[name]
+    ours = make_parameters()
+    theirs = [torch.tensor(p.data.copy(), requires_grad=True) for p in ours]
+    optimizer, reference = (
+        make([{"params": own[:1], "lr": 0.003}, {"params": own[1:]}], **({"lr": 0.02} | settings))
+        for make, own in ((kind, ours), (getattr(torch.optim, kind_reference), theirs))
+    )
+    first = reference.param_groups[0]["lr"] / reference.param_groups[1]["lr"]
+    for step in range(5):
+        set_gradients(ours, step)
+        for p, q in zip(ours[:-1], theirs, strict=False):
+            q.grad = torch.from_numpy(p.grad.data.copy())
+        optimizer.lr = 0.02 / (1 + step)
+        for group, factor in zip(reference.param_groups, (first, 1), strict=True):
+            group["lr"] = factor * 0.02 / (1 + step)
+        if name == "momentum":  # its own lr is 0.1
+            optimizer.lr *= 5
+            for group in reference.param_groups:
+                group["lr"] *= 5
+        optimizer.step()
+        reference.step()
+        for p, q in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-12, atol=1e-13)
+
+
+def test_a_rate_of_0_leaves_a_group_as_it_is():
+    moving, still = Parameter(np.ones(2)), Parameter(np.ones(2))
+    optimizer = SGD([{"params": [moving]}, {"params": [still], "lr": 0}], lr=0.1)
+    for p in (moving, still):
+        p.grad = Tensor(np.ones(2))
+    optimizer.step()
+    np.testing.assert_allclose(moving.data, 0.9)
+    np.testing.assert_array_equal(still.data, 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([{"parameters": []}], r"parameters\[0\] must be a group .* got \['parameters'\]"),
+        ([{"params": []}, Parameter(np.ones(1))], r"parameters\[1\] must be .* got Parameter"),
+        ([{"params": Parameter(np.ones(1))}], r"parameters\[0\]\['params'\] must be a list"),
+        ([{"params": [], "momentum": 0.1}], r"got \['momentum', 'params'\]"),
+    ],
+)
+def test_what_is_no_group(groups, message):
+    with pytest.raises(TypeError, match=message):
+        SGD(groups, lr=0.1)
+
+
+def test_wrong_rates_of_groups():
+    p = Parameter(np.ones(1))
+    with pytest.raises(ValueError, match=r"parameters\[0\]\['lr'\] must be at least 0; got -1"):
+        Adam([{"params": [p], "lr": -1}])
+    with pytest.raises(ValueError, match="lr must be positive where groups have others; got 0"):
+        SGD([{"params": [p], "lr": 1.0}], lr=0.0)
+    with pytest.raises(ValueError, match="different tensors; got one of them twice"):
+        SGD([{"params": [p]}, {"params": [p]}], lr=0.1)

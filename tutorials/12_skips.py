@@ -28,6 +28,7 @@ from minifcn.data.transforms import normalise
 from minifcn.experiments.skips.oracle import oracle
 from minifcn.kernels.geometry import Window, receptive_field
 from minifcn.metrics import ConfusionMatrix
+from minifcn.models.backbone import VGG
 from minifcn.models.fcn import FCN
 from minifcn.nn.init import bilinear_kernel
 from minifcn.plots.skips import plot_contributions, plot_strides
@@ -96,24 +97,27 @@ measured("pixels that a cell of the top sees", fields["top"].size, "158")
 # `score_fr` (at the top; the name is the paper's code's), `score_pool4` and `score_pool3`. Their
 # weights normally start at 0: every class is equally likely then. Here we draw random ones.
 
+
 # %%
-SIZES = {
-    "widths": (8, 16, 32, 48, 48),  # channels of the five stages
-    "depths": (1, 1, 1, 1, 1),  # convolutions in each of them
-    "head_width": 64,  # channels of fc6 and of fc7
-}
+def new(stride, generator):
+    """A network for 3 classes: five stages of one convolution each, fc6, fc7, and the scores."""
+    backbone = VGG(widths=(8, 16, 32, 48, 48), depths=(1, 1, 1, 1, 1), generator=generator)
+    return FCN(3, stride, backbone=backbone, head_width=64, generator=generator)
+
+
 rng = np.random.default_rng(0)
-packaged = FCN(3, stride=8, **SIZES, generator=rng)  # 3 classes
+packaged = new(8, rng)
 for layer in (packaged.score_fr, packaged.score_pool4, packaged.score_pool3):
     layer.weight.data[...] = rng.standard_normal(layer.weight.shape)
 packaged.eval()  # it is not being trained: see below
 weights = {name: tensor(array) for name, array in packaged.state_dict().items()}
-for name in ("stage1.0.0.weight", "fc6.0.weight", "score_pool3.weight", "upscore.weight"):
-    print(f"{name:20}{weights[name].shape}")
+for name in ("backbone.stage1.0.0.weight", "fc6.0.weight", "score_pool3.weight", "upscore.weight"):
+    print(f"{name:28}{weights[name].shape}")
 
 # %% [markdown]
-# `weights` now holds all numbers of the network by name. A block, such as `stage1.0` or `fc6`, is a
-# convolution (`.0`), batch normalization (`.1`) and relu. `upscore` is the last upsampling.
+# `weights` now holds all numbers of the network by name. The **backbone** is what makes the
+# features: here five stages. A block, such as `backbone.stage1.0` or `fc6`, is a convolution
+# (`.0`), batch normalization (`.1`) and relu. `upscore` is the last upsampling.
 #
 # **Batch normalization** brings each channel to mean 0 and variance 1, then multiplies it by one
 # learned number and adds another. Networks with it usually learn faster (Ioffe and Szegedy, 2015);
@@ -144,7 +148,7 @@ def features(x, weights):
     """The features that are scored: fc7, pool4 and pool3."""
     pools = {}
     for n in range(1, 6):
-        x = pools[n] = F.max_pool2d(block(x, weights, f"stage{n}.0", padding=1), 2)
+        x = pools[n] = F.max_pool2d(block(x, weights, f"backbone.stage{n}.0", padding=1), 2)
     fc6 = block(x, weights, "fc6", padding=1)
     return block(fc6, weights, "fc7", padding=0), pools[4], pools[3]
 
@@ -276,11 +280,7 @@ def train(network, name, scores, steps=200):
     network.eval()
 
 
-def new(stride):
-    return FCN(3, stride, **SIZES, generator=np.random.default_rng(0))
-
-
-topless = new(8)
+topless = new(8, np.random.default_rng(0))
 
 
 def without_top(x):
@@ -290,7 +290,7 @@ def without_top(x):
 
 
 # %%
-networks = {f"FCN-{stride}s": new(stride) for stride in (32, 16, 8)}
+networks = {f"FCN-{stride}s": new(stride, np.random.default_rng(0)) for stride in (32, 16, 8)}
 for name, network in networks.items():
     train(network, name, network)
 train(topless, "without top", without_top)

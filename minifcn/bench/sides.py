@@ -14,7 +14,7 @@ import numpy as np
 from minifcn.backend import library
 from minifcn.bench.places import CPU
 from minifcn.bench.work import NETWORKS, Work, input_shape, output_shape, weight_shape
-from minifcn.models import FCN
+from minifcn.models import FCN, VGG
 
 Call = Callable[[], Any]
 LEARNING_RATE, MOMENTUM = 0.01, 0.9
@@ -50,14 +50,14 @@ def draw(work: Work, place: CPU) -> Numbers:
 def network(work: Work) -> FCN:
     """Return the network of the work, with the same weights each time, on the CPU."""
     sizes = NETWORKS[work.network]
+    generator = np.random.default_rng(1)
     return FCN(
         sizes.classes,
         8,
-        widths=sizes.widths,
-        depths=sizes.depths,
+        backbone=VGG(sizes.widths, sizes.depths, batch_norm=False, generator=generator),
         head_width=sizes.head_width,
         batch_norm=False,
-        generator=np.random.default_rng(1),
+        generator=generator,
     )
 
 
@@ -215,12 +215,17 @@ def _torch_model(work: Work) -> Any:
         layer = nn.ConvTranspose2d(classes, classes, 2 * factor, factor, factor // 2, bias=False)
         return layer.requires_grad_(False)
 
-    class Network(nn.Module):
+    class Stages(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             shapes = zip((3, *widths), widths, sizes.depths, strict=False)
             stages = (stage(*shape) for shape in shapes)
             self.stage1, self.stage2, self.stage3, self.stage4, self.stage5 = stages
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone = Stages()
             self.fc6, self.fc7 = block(widths[4], head), block(head, head, 1)
             self.score_fr = nn.Conv2d(head, classes, 1)
             self.score_pool4 = nn.Conv2d(widths[3], classes, 1)
@@ -230,9 +235,10 @@ def _torch_model(work: Work) -> Any:
         def forward(self, x: Any) -> Any:
             if below or right:
                 x = F.pad(x, (0, right, 0, below))
-            pool3 = self.stage3(self.stage2(self.stage1(x)))
-            pool4 = self.stage4(pool3)
-            scores = self.score_fr(self.fc7(self.fc6(self.stage5(pool4))))
+            stages = self.backbone
+            pool3 = stages.stage3(stages.stage2(stages.stage1(x)))
+            pool4 = stages.stage4(pool3)
+            scores = self.score_fr(self.fc7(self.fc6(stages.stage5(pool4))))
             scores = self.upscore2(scores) + self.score_pool4(pool4)
             scores = self.upscore(self.upscore_pool4(scores) + self.score_pool3(pool3))
             return scores[..., : work.size, : work.size]

@@ -1,5 +1,8 @@
 """From an image and its mask to what a network reads: normalise, resize, crop, flip."""
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from minifcn.data.dataset import VOID, Sample
@@ -14,12 +17,57 @@ MEAN_COLOUR = np.round(255 * MEAN).astype(np.uint8)
 """The colour that is nearest to zero once normalised: what a crop is padded with."""
 
 
+@dataclass(frozen=True)
+class Normalisation:
+    """How an image becomes a network's input: (image / scale - mean) / std a channel.
+
+    A pretrained network must be given what it was trained on. Calling it turns uint8 RGB (H, W, 3)
+    into float32 (3, H, W).
+
+    Attributes:
+        scale: what the numbers from 0 to 255 are divided by first.
+        mean, std: of each channel, in the order that follows.
+        order: of the channels that the network reads, 'RGB' or 'BGR'.
+
+    Raises ValueError for another order, or numbers that cannot be meant.
+    """
+
+    scale: float = 255
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    order: str = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.order not in ("RGB", "BGR"):
+            raise ValueError(f"order must be 'RGB' or 'BGR'; got {self.order!r}")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise ValueError(f"mean and std must be 3 numbers; got {self.mean} and {self.std}")
+        if not all(map(math.isfinite, self.mean)) or not all(
+            0 < number < math.inf for number in (self.scale, *self.std)
+        ):
+            raise ValueError(
+                "scale and std must be positive and mean finite;"
+                f" got {self.scale}, {self.std} and {self.mean}"
+            )
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Return an image, uint8 (H, W, 3), as float32 (3, H, W)."""
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
+        pixels = image if self.order == "RGB" else image[..., ::-1]
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        scaled = (pixels / np.float32(self.scale) - mean) / std
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+
+IMAGENET = Normalisation()
+"""What most networks that know ImageNet are given, and minifcn's own: colours in [0, 1], minus
+their mean, divided by their standard deviation."""
+
+
 def normalise(image: np.ndarray) -> np.ndarray:
-    """(image / 255 - MEAN) / STD: uint8 (H, W, 3) to float32 (3, H, W)."""
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
-    scaled = (image / np.float32(255) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    """(image / 255 - MEAN) / STD: uint8 (H, W, 3) to float32 (3, H, W); see IMAGENET."""
+    return IMAGENET(image)
 
 
 def denormalise(image: np.ndarray) -> np.ndarray:

@@ -31,7 +31,7 @@ class Sight(NamedTuple):
 
 def path_field(model: FCN, path: str) -> ReceptiveField:
     """Return the receptive field of one coarse score of a path: 'top', 'pool4' or 'pool3'."""
-    layers = [getattr(model, f"stage{k}") for k in range(1, _LAST_STAGE[path] + 1)]
+    layers = [getattr(model.backbone, f"stage{k}") for k in range(1, _LAST_STAGE[path] + 1)]
     return receptive_field(windows_of([*layers, *([model.fc6, model.fc7] * (path == "top"))]))
 
 

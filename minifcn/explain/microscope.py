@@ -192,9 +192,9 @@ def _layers(model: FCN, x: Tensor) -> list[np.ndarray]:
     """What comes out of each stage, and of fc7: (C, H / s, W / s)."""
     found = []
     for k in range(1, 6):
-        x = getattr(model, f"stage{k}")(x)
+        x = getattr(model.backbone, f"stage{k}")(x)
         found.append(x)
-    return [own.numpy()[0] for own in (*found, model.fc7(model.fc6(x)))]
+    return [own.numpy()[0] for own in (*found, model.top(x))]
 
 
 def rounded_terms(terms: np.ndarray, prediction: np.ndarray) -> tuple[int, np.ndarray]:

@@ -22,8 +22,10 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
+from minifcn.data.transforms import Normalisation
 from minifcn.kernels.checks import pair
 from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map
+from minifcn.models.backbone import Backbone
 from minifcn.models.blocks import check_images
 from minifcn.tensor import Tensor
 
@@ -41,8 +43,14 @@ STAGES = (
 STEM, HEAD = 32, 1280
 """The channels of the first convolution and of the features."""
 
-EPSILON = 1e-3
-"""Of all BatchNorms; PyTorch's own default is 1e-5."""
+EPSILON, MOMENTUM = 1e-3, 0.01
+"""Of all BatchNorms; PyTorch's own defaults are 1e-5 and 0.1."""
+
+LAST = {2: 4, 4: 8, 10: 16, 15: 32}
+"""The last bottlenecks of a stride, by their numbers: what an FCN's skips read."""
+
+AROUND_ZERO = Normalisation(scale=1, mean=(127, 127, 127), std=(128, 128, 128))
+"""(RGB - 127) / 128, in about [-1, 1]."""
 
 LEAN = Fraction(31, 2)
 """How many pixels before the centre of its windows the things lie that a trained cell tells of.
@@ -55,7 +63,39 @@ At other sizes, the padding differs, and the lean is the same.
 """
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite0Backbone(Backbone):
+    """The stem and the 16 bottlenecks: images (N, 3, H, W), (RGB - 127) / 128, in; features out.
+
+    Where H and W are multiples of 32, the windows of stride s are centred (s - 1) / 2 pixels behind
+    the middles of their cells. But the trained kernels lean by as much to the other side (see
+    LEAN), so a cell tells of its own middle, as in an FCN it should.
+
+    Args:
+        generator: draws the initial weights.
+    """
+
+    normalisation = AROUND_ZERO
+
+    def __init__(self, *, generator: np.random.Generator) -> None:
+        self.conv_stem = SameConv2d(3, STEM, 3, 2, bias=False, generator=generator)
+        self.bn0 = nn.BatchNorm2d(STEM, EPSILON, MOMENTUM)
+        self.blocks = nn.Sequential(*_bottlenecks(generator))
+        self.widths = {
+            stride: self.blocks[number].project_conv.weight.shape[0]
+            for number, stride in LAST.items()
+        }
+
+    def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
+        """Return the features of x (N, 3, H, W) by stride: 24, 40, 112 and 320 channels."""
+        x, maps = F.relu6(self.bn0(self.conv_stem(x))), {}
+        for number, bottleneck in enumerate(self.blocks):
+            x = bottleneck(x)
+            if number in LAST:
+                maps[LAST[number]] = x
+        return maps
+
+
+class EfficientNetLite0(EfficientNetLite0Backbone):
     """Images (N, 3, H, W), (RGB - 127) / 128, in; class scores (N, num_classes) out.
 
     The names of its state are those of the PyTorch weights without their leading underscores.
@@ -69,18 +109,15 @@ class EfficientNetLite0(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, *, generator: np.random.Generator) -> None:
-        self.conv_stem = SameConv2d(3, STEM, 3, 2, bias=False, generator=generator)
-        self.bn0 = nn.BatchNorm2d(STEM, EPSILON)
-        self.blocks = nn.Sequential(*_bottlenecks(generator))
+        super().__init__(generator=generator)
         self.conv_head = nn.Conv2d(STAGES[-1][-1], HEAD, 1, bias=False, generator=generator)
-        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON)
+        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON, MOMENTUM)
         self.fc = nn.Linear(HEAD, num_classes, generator=generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, 1280, h, w) of x (N, 3, H, W)."""
         check_images(x)
-        x = F.relu6(self.bn0(self.conv_stem(x)))
-        return F.relu6(self.bn1(self.conv_head(self.blocks(x))))
+        return F.relu6(self.bn1(self.conv_head(self.feature_maps(x)[32])))
 
     def classify(self, features: Tensor) -> Tensor:
         """Average the features (N, 1280, h, w) over the image; score that: (N, num_classes)."""
@@ -136,13 +173,13 @@ class Bottleneck(nn.Module):
         self.adds = stride == 1 and in_channels == out_channels
         if self.expands:
             self.expand_conv = nn.Conv2d(in_channels, inside, 1, bias=False, generator=generator)
-            self.bn0 = nn.BatchNorm2d(inside, EPSILON)
+            self.bn0 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM)
         self.depthwise_conv = SameConv2d(
             inside, inside, kernel_size, stride, groups=inside, bias=False, generator=generator
         )
-        self.bn1 = nn.BatchNorm2d(inside, EPSILON)
+        self.bn1 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM)
         self.project_conv = nn.Conv2d(inside, out_channels, 1, bias=False, generator=generator)
-        self.bn2 = nn.BatchNorm2d(out_channels, EPSILON)
+        self.bn2 = nn.BatchNorm2d(out_channels, EPSILON, MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform x (N, C, H, W)."""

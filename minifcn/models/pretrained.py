@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minifcn.models.efficientnet_lite import EfficientNetLite0
-from minifcn.models.squeezenet import SqueezeNet
+from minifcn.data.transforms import Normalisation
+from minifcn.models.efficientnet_lite import AROUND_ZERO, EfficientNetLite0
+from minifcn.models.squeezenet import WITHOUT_MEAN_COLOUR, SqueezeNet
 from minifcn.weights import check_like, read_numpy_pickle, read_weights
 
 Model: TypeAlias = EfficientNetLite0 | SqueezeNet
@@ -96,7 +97,7 @@ class Network:
     build: Callable[..., Model]
     weights: Source
     state: Callable[[Path], Mapping[str, np.ndarray]]
-    prepare: Callable[[np.ndarray], np.ndarray]
+    prepare: Normalisation
     shorter: int
     crop: int
 
@@ -106,16 +107,28 @@ class Network:
         Raises:
             ValueError: the package is not installed, or the file is not what was expected.
         """
-        path = locate(self.weights)
-        model = self.build(NUM_CLASSES, generator=np.random.default_rng(0))
-        state = self.state(path)
-        try:
-            check_like(state, model.state_dict())
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        model.load_state_dict(state)
+        model = self.new()
+        model.load_state_dict(self.read())
         model.eval()
         return model
+
+    def new(self) -> Model:
+        """Return the network with random weights."""
+        return self.build(NUM_CLASSES, generator=np.random.default_rng(0))
+
+    def read(self, path: Path | None = None) -> Mapping[str, np.ndarray]:
+        """Return the trained weights, those of the package or of another file in the same form.
+
+        Raises:
+            ValueError: the package is not installed, or the file is not what was expected.
+        """
+        path = path or locate(self.weights)
+        state = self.state(path)
+        try:
+            check_like(state, self.new().state_dict())
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return state
 
 
 def _without_underscores(path: Path) -> dict[str, np.ndarray]:
@@ -143,26 +156,6 @@ def _is_layer(item: tuple[Any, Any]) -> bool:
     return all(isinstance(array, np.ndarray) for array in arrays) and arrays[0].ndim == 4
 
 
-def around_zero(image: np.ndarray) -> np.ndarray:
-    """(RGB - 127) / 128: EfficientNet-Lite's input, in about [-1, 1]."""
-    return _channels_first((_checked(image) - np.float32(127)) / np.float32(128))
-
-
-def without_mean_colour(image: np.ndarray) -> np.ndarray:
-    """BGR - (104, 117, 123): what networks trained with Caffe read, the mean colour taken out."""
-    return _channels_first(_checked(image)[..., ::-1] - np.array([104, 117, 123], np.float32))
-
-
-def _checked(image: np.ndarray) -> np.ndarray:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
-    return image
-
-
-def _channels_first(pixels: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
-
-
 NETWORKS = {
     "efficientnet-lite0": Network(
         "EfficientNet-Lite0",
@@ -173,7 +166,7 @@ NETWORKS = {
             "Apache-2.0",
         ),
         _without_underscores,
-        around_zero,
+        AROUND_ZERO,
         shorter=256,
         crop=224,
     ),
@@ -182,7 +175,7 @@ NETWORKS = {
         SqueezeNet,
         Source("ndf", "ndf/example_models/weights/squeezenet_weights.pkl", "MIT"),
         _kernels_last,
-        without_mean_colour,
+        WITHOUT_MEAN_COLOUR,
         shorter=256,
         crop=227,
     ),

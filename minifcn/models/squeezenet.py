@@ -12,7 +12,9 @@ import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn
+from minifcn.data.transforms import Normalisation
 from minifcn.kernels.geometry import CoordinateMap, Window, coordinate_map
+from minifcn.models.backbone import Backbone
 from minifcn.tensor import Tensor
 
 FIRES = {
@@ -24,11 +26,60 @@ FIRES = {
 POOLED = (1, 3, 5)
 """After the first convolution and these two fire modules, a max-pooling halves the image."""
 
+LAST = {3: 4, 5: 8, 9: 16}
+"""The last fire modules of a stride, by their numbers: what an FCN's skips read."""
+
+WITHOUT_MEAN_COLOUR = Normalisation(scale=1, mean=(104, 117, 123), std=(1, 1, 1), order="BGR")
+"""BGR - (104, 117, 123): what networks trained with Caffe read, the mean colour taken out."""
+
 SMALLEST = 17
 """An image of fewer rows or columns leaves nothing to the last pooling, as nothing is padded."""
 
 
-class SqueezeNet(nn.Module):
+class SqueezeNetBackbone(Backbone):
+    """All below the last layer: images (N, 3, H, W), BGR - (104, 117, 123), in; features out.
+
+    Nothing is padded in the classifier, whose windows of stride s are centred on pixels s i + s - 1
+    of the image; it was trained on 227x227 pixels and mirrored copies, where two poolings reach
+    over the border by one cell, so its kernels lean to the left by 2 pixels at stride 8 and by 6 at
+    stride 16 (as EfficientNet-Lite's do). So a cell of any stride tells of what is 1.5 pixels
+    behind its middle. Here the image gets a row above and a column to the left; that leaves half a
+    pixel, and makes whole cells of a multiple of 32. The features of stride 32 are those of 16,
+    pooled.
+
+    Args:
+        generator: draws the initial weights.
+    """
+
+    normalisation = WITHOUT_MEAN_COLOUR
+
+    def __init__(self, *, generator: np.random.Generator) -> None:
+        self.conv1 = nn.Conv2d(3, 64, 3, 2, relu=True, generator=generator)
+        channels = 64
+        for number, (squeezed, half) in FIRES.items():
+            setattr(self, f"fire{number}", Fire(channels, squeezed, half, generator=generator))
+            channels = 2 * half
+        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        maps = {stride: 2 * FIRES[number][1] for number, stride in LAST.items()}
+        self.widths = {**maps, 32: maps[16]}
+
+    def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
+        """Return the features of x (N, 3, H, W) by stride: 128, 256, 512 and 512 channels."""
+        maps = self._levels(F.pad(x, (1, 0, 1, 0)))
+        return {**maps, 32: F.max_pool2d(maps[16], 2)}
+
+    def _levels(self, x: Tensor) -> dict[int, Tensor]:
+        """Return the output of the last fire modules of strides 4, 8 and 16."""
+        x, maps = self.pool(self.conv1(x)), {}
+        for number in FIRES:
+            x = getattr(self, f"fire{number}")(x)
+            if number in LAST:
+                maps[LAST[number]] = x
+            x = self.pool(x) if number in POOLED else x
+        return maps
+
+
+class SqueezeNet(SqueezeNetBackbone):
     """Images (N, 3, H, W), BGR - (104, 117, 123), in; class scores (N, num_classes) out.
 
     Dropout before the last layer, which acts in training only, is left out.
@@ -41,13 +92,8 @@ class SqueezeNet(nn.Module):
     """
 
     def __init__(self, num_classes: int = 1000, *, generator: np.random.Generator) -> None:
-        self.conv1 = nn.Conv2d(3, 64, 3, 2, relu=True, generator=generator)
-        channels = 64
-        for number, (squeezed, half) in FIRES.items():
-            setattr(self, f"fire{number}", Fire(channels, squeezed, half, generator=generator))
-            channels = 2 * half
-        self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
-        self.conv10 = nn.Conv2d(channels, num_classes, 1, relu=True, generator=generator)
+        super().__init__(generator=generator)
+        self.conv10 = nn.Conv2d(self.widths[16], num_classes, 1, relu=True, generator=generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, 512, h, w) of x (N, 3, H, W)."""
@@ -55,11 +101,7 @@ class SqueezeNet(nn.Module):
             raise ValueError(
                 f"images must be (N, 3, H, W) with H and W at least {SMALLEST}; got shape {x.shape}"
             )
-        x = self.pool(self.conv1(x))
-        for number in FIRES:
-            x = getattr(self, f"fire{number}")(x)
-            x = self.pool(x) if number in POOLED else x
-        return x
+        return self._levels(x)[16]
 
     def score_map(self, features: Tensor) -> Tensor:
         """Score every cell of the features (N, 512, h, w), at least 0: (N, num_classes, h, w)."""

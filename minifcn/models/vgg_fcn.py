@@ -81,7 +81,7 @@ class VGGFCN(nn.Module):
         self.stride, self.at_once = stride, at_once
         self.crops = crops(stride)
         into, padding = 3, PADDING
-        for name, stage, _ in _convolutions():
+        for name, stage, _ in convolutions():
             out = widths[stage]
             layer = nn.Conv2d(into, out, 3, padding=padding, relu=True, generator=generator)
             setattr(self, name, layer)
@@ -130,7 +130,7 @@ class VGGFCN(nn.Module):
         return coarse + _crop(getattr(self, name)(features), self.crops[name], coarse.shape)
 
 
-def _convolutions() -> Iterator[tuple[str, int, str]]:
+def convolutions() -> Iterator[tuple[str, int, str]]:
     """VGG16's 13 convolutions: name, stage from 0 to 4, and name in torchvision.
 
     There, each is followed by a relu in one list, 'features', and each stage by a pooling.
@@ -217,7 +217,7 @@ def load_backbone(model: VGGFCN, path: Path, fully_connected: bool = True) -> No
         ValueError: the file cannot be read safely, or is not VGG16's; nothing has changed then.
     """
     arrays = read_weights(path)
-    wanted = {theirs: ours for ours, _, theirs in _convolutions()}
+    wanted = {theirs: ours for ours, _, theirs in convolutions()}
     if fully_connected and any(name.startswith("classifier.") for name in arrays):
         wanted |= {"classifier.0": "fc6", "classifier.3": "fc7"}
     names = {

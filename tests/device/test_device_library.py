@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 import pytest
+from small_networks import small_fcn
 
 import minifcn
 from minifcn import functional as F
 from minifcn import nn, optim
 from minifcn.metrics import ConfusionMatrix
-from minifcn.models import FCN
 from minifcn.tensor import Tensor, no_grad
 
 
@@ -22,7 +22,7 @@ def network(device="cpu", seed=0, **settings):
     """A small FCN-8s with everything in it."""
     generator = np.random.default_rng(seed)
     settings = {"widths": (3, 4, 4, 4, 5), "depths": (1,) * 5, "head_width": 4, **settings}
-    return FCN(3, generator=generator, **settings).to(device)
+    return small_fcn(3, generator=generator, **settings).to(device)
 
 
 def train(model, optimizer, steps=3):
@@ -201,7 +201,7 @@ def test_state_is_saved_on_one_device_and_loaded_on_the_other(numpy_kernels, nam
         for key, array in again.state_dict().items():
             np.testing.assert_array_equal(array, optimizer.state_dict()[key], err_msg=key)
         assert {type(a) for arrays in again.state.values() for a in arrays} == {
-            type(other.stage1[0][0].weight.data)
+            type(other.backbone.stage1[0][0].weight.data)
         }
 
 

@@ -65,7 +65,7 @@ def spied(tmp_path_factory):
 
     def flatten(model, batch, iterations):
         trained.append(model)
-        model.stage1[0][0].weight.data[...] = 1
+        model.backbone.stage1[0][0].weight.data[...] = 1
 
     answers = {
         (features, "fit"): flatten,
@@ -156,7 +156,7 @@ def test_stage_maps_are_the_networks_own(network):
     maps = patches.stage_maps(network, images)
     assert [m.shape for m in maps[3:]] == [(23, 64, 4, 4), (23, 64, 2, 2)]
     with no_grad():
-        pool3 = network.stage3(network.stage2(network.stage1(Tensor(images[20:]))))
+        pool3 = network.backbone.feature_maps(Tensor(images[20:]))[8]
     np.testing.assert_allclose(maps[2][20:], pool3.data, rtol=1e-5, atol=1e-6)
 
 
@@ -182,7 +182,7 @@ def test_the_untrained_network_is_the_trained_one_as_it_started(monkeypatch):
     assert (n, images.shape) == (5, (8, 3, 96, 96))
     for name, array in networks.trained.state_dict().items():
         np.testing.assert_array_equal(networks.untrained.state_dict()[name], array)
-    networks.trained.stage1[0][0].weight.data += 1
+    networks.trained.backbone.stage1[0][0].weight.data += 1
     assert not networks.untrained.training
     difference = features.first_filters(networks.trained) - features.first_filters(
         networks.untrained

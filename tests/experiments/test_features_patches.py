@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from small_networks import small_fcn
 
 from minifcn import Tensor, no_grad
 from minifcn.experiments.features import patches
 from minifcn.kernels.geometry import ReceptiveField
-from minifcn.models import FCN
 
 FIELD = ReceptiveField(size=10, stride=4, start=-3)
 
@@ -14,7 +14,7 @@ FIELD = ReceptiveField(size=10, stride=4, start=-3)
 @pytest.fixture(scope="module")
 def network():
     tiny = {"widths": (2, 3, 3, 3, 3), "depths": (1, 1, 2, 2, 1), "head_width": 4}
-    return FCN(3, 8, **tiny, generator=np.random.default_rng(0)).eval()
+    return small_fcn(3, 8, **tiny, generator=np.random.default_rng(0)).eval()
 
 
 def test_receptive_fields_of_the_default_network(network):

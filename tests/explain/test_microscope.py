@@ -136,7 +136,7 @@ def test_maps_have_the_size_of_the_image_and_the_channels_that_vary_most():
     x = Tensor(normalise(np.pad(own.scene.image, ((0, 24), (0, 12), (0, 0))))[np.newaxis])
     x.data[:, :, 40:] = x.data[:, :, :, 52:] = 0
     with no_grad():
-        stage = own.model.stage1(x).data[0, :, :20, :26]
+        stage = own.model.backbone.stage1(x).data[0, :, :20, :26]
     variances = stage.reshape(len(stage), -1).var(1)
     chosen = [one["channel"] for one in first["maps"]]
     assert chosen == np.argsort(-variances).tolist()[:4]

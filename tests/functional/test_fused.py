@@ -5,11 +5,11 @@ Each must be what the separate steps are, in values and in gradients of any orde
 
 import numpy as np
 import pytest
+from small_networks import small_fcn
 
 from minifcn import Tensor, grad, nn, no_grad
 from minifcn import functional as F
 from minifcn.gradcheck import gradcheck
-from minifcn.models.fcn import FCN
 
 # shape of the input, shape of the weight, options
 CONVOLUTIONS = {
@@ -176,18 +176,19 @@ TINY = {"widths": (2, 3, 3, 4, 4), "depths": (1, 1, 2, 1, 1), "head_width": 5}
 
 
 def tiny(stride=8, **options):
-    return FCN(3, stride, **TINY, **options, generator=generator())
+    return small_fcn(3, stride, **TINY, **options, generator=generator())
 
 
 def test_without_batch_norm_each_convolution_has_a_bias_and_relu():
     network = tiny(batch_norm=False)
     names = {name for name, _ in network.named_parameters()}
-    convolutions = [*(f"stage{i}.0" for i in range(1, 6)), "stage3.1", "fc6", "fc7"]
+    stages = [f"backbone.stage{stage}.0" for stage in range(1, 6)]
+    convolutions = [*stages, "backbone.stage3.1", "fc6", "fc7"]
     scores = ["score_fr", "score_pool4", "score_pool3"]
     upsamplings = ["upscore2", "upscore_pool4", "upscore"]
     expected = {f"{n}.{p}" for n in (*convolutions, *scores) for p in ("weight", "bias")}
     assert names == expected | {f"{name}.weight" for name in upsamplings}
-    assert network.stage1[0].relu
+    assert network.backbone.stage1[0].relu
     assert network.fc7.relu
     assert not network.score_fr.relu
 
@@ -208,7 +209,7 @@ def test_without_batch_norm_it_is_convolutions_and_relus(random):
         parameter.data = rng.standard_normal(parameter.shape)
     x = random(2, 3, 32, 64)
     expected = x
-    for stage in (network.stage1, network.stage2, network.stage3, network.stage4, network.stage5):
+    for stage in (getattr(network.backbone, f"stage{k}") for k in range(1, 6)):
         for layer in (layer for layer in stage if isinstance(layer, nn.Conv2d)):
             expected = F.relu(F.conv2d(expected, layer.weight, layer.bias, padding=1))
         expected = F.max_pool2d(expected, 2)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from small_networks import small_fcn
 
 from minifcn import Tensor, kernels, optim
 from minifcn import functional as F
 from minifcn.kernels.gpu import launch
-from minifcn.models import FCN
 
 TINY = {"widths": (4, 5, 6, 7, 8), "depths": (1, 2, 1, 1, 2), "head_width": 6}
 VOID = 255
@@ -27,7 +27,7 @@ def launched(monkeypatch):
 
 def one_step(make_optimizer, dtype, device="cpu", **choices):
     """Logits, loss, every gradient, and every parameter and buffer after a step."""
-    model = FCN(4, 8, **TINY, **choices, generator=np.random.default_rng(0)).to(device, dtype)
+    model = small_fcn(4, 8, **TINY, **choices, generator=np.random.default_rng(0)).to(device, dtype)
     optimizer = make_optimizer(model.parameters())
     generator = np.random.default_rng(1)
     x = Tensor(generator.standard_normal((2, 3, 45, 70)).astype(dtype)).to(device)

@@ -3,20 +3,20 @@ import math
 import numpy as np
 import pytest
 from every_size import check_size_of_scores
+from small_networks import small_fcn
 
 from minifcn import Tensor, nn, optim
 from minifcn import functional as F
 from minifcn.gradcheck import gradcheck
-from minifcn.models import FCN
 
-STRIDES = (32, 16, 8)
+STRIDES = (32, 16, 8, 4)
 TINY = {"widths": (4, 5, 6, 7, 8), "depths": (1, 2, 1, 1, 2), "head_width": 6}
 VOID = 255
 
 
 def make_model(stride=8, num_classes=4, **choices):
     choices = {**TINY, "generator": np.random.default_rng(0), **choices}
-    return FCN(num_classes, stride, **choices)
+    return small_fcn(num_classes, stride, **choices)
 
 
 def randomise(model, seed=1):
@@ -54,29 +54,40 @@ def make_reference(torch, stride, learned):
         layer = layers.ConvTranspose2d(4, 4, 2 * f, f, f // 2, bias=False)
         return layer.requires_grad_(trained)
 
-    class Reference(layers.Module):
+    class Stages(layers.Module):
         def __init__(self):
             super().__init__()
             self.stage1, self.stage2 = stage(3, 4, 1), stage(4, 5, 2)
             self.stage3, self.stage4, self.stage5 = stage(5, 6, 1), stage(6, 7, 1), stage(7, 8, 2)
+
+    class Reference(layers.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone = Stages()
             self.fc6, self.fc7 = block(8, 6, 3), block(6, 6, 1)
             self.score_fr = layers.Conv2d(6, 4, 1)
             if stride <= 16:
                 self.upscore2, self.score_pool4 = up(2, learned), layers.Conv2d(7, 4, 1)
-            if stride == 8:
+            if stride <= 8:
                 self.upscore_pool4, self.score_pool3 = up(2, learned), layers.Conv2d(6, 4, 1)
+            if stride <= 4:
+                self.upscore_pool3, self.score_pool2 = up(2, learned), layers.Conv2d(5, 4, 1)
             self.upscore = up(stride, False)
 
         def forward(self, x):
             height, width = x.shape[2:]
             x = torch.nn.functional.pad(x, (0, -width % 32, 0, -height % 32))
-            pool3 = self.stage3(self.stage2(self.stage1(x)))
-            pool4 = self.stage4(pool3)
-            y = self.score_fr(self.fc7(self.fc6(self.stage5(pool4))))
+            stages = self.backbone
+            pool2 = stages.stage2(stages.stage1(x))
+            pool3 = stages.stage3(pool2)
+            pool4 = stages.stage4(pool3)
+            y = self.score_fr(self.fc7(self.fc6(stages.stage5(pool4))))
             if stride <= 16:
                 y = self.upscore2(y) + self.score_pool4(pool4)
-            if stride == 8:
+            if stride <= 8:
                 y = self.upscore_pool4(y) + self.score_pool3(pool3)
+            if stride <= 4:
+                y = self.upscore_pool3(y) + self.score_pool2(pool2)
             return self.upscore(y)[:, :, :height, :width]
 
     return Reference().double()
@@ -190,7 +201,9 @@ def test_the_loss_starts_at_the_logarithm_of_the_number_of_classes(stride):
         for n, p in model.named_parameters()
         if p.grad is not None and np.abs(p.grad.data).max() > 0
     }
-    scores = {"score_fr", "score_pool4", "score_pool3"} & {n for n, _ in model.children()}
+    scores = {"score_fr", "score_pool4", "score_pool3", "score_pool2"} & {
+        n for n, _ in model.children()
+    }
     assert moving == {f"{name}.{kind}" for name in scores for kind in ("weight", "bias")}
 
 
@@ -240,6 +253,19 @@ def test_dropout_acts_in_training_only():
         (32, ["score_fr", "upscore"]),
         (16, ["score_fr", "score_pool4", "upscore", "upscore2"]),
         (8, ["score_fr", "score_pool3", "score_pool4", "upscore", "upscore2", "upscore_pool4"]),
+        (
+            4,
+            [
+                "score_fr",
+                "score_pool2",
+                "score_pool3",
+                "score_pool4",
+                "upscore",
+                "upscore2",
+                "upscore_pool3",
+                "upscore_pool4",
+            ],
+        ),
     ],
 )
 def test_each_stride_has_its_own_skips(stride, expected):
@@ -343,7 +369,7 @@ def test_the_whole_network_passes_the_gradient_check(training, size):
     assert sum("order 2" in name for name in report.errors) == len(parameters) + 2
     moving = [check.name for check in report.checks if np.abs(check.analytic).max() > 1e-9]
     assert set(moving) >= {"inputs[0]", *parameters}
-    assert {"inputs[0] (order 2)", "stage1.0.0.weight (order 2)"} <= set(moving)
+    assert {"inputs[0] (order 2)", "backbone.stage1.0.0.weight (order 2)"} <= set(moving)
 
 
 # -- Errors --------------------------------------------------------------------------------------
@@ -353,11 +379,11 @@ def test_the_whole_network_passes_the_gradient_check(training, size):
     ("choices", "message"),
     [
         ({"num_classes": 0}, "num_classes must be at least 1; got 0"),
-        ({"stride": 4}, "stride must be 32, 16 or 8; got 4"),
+        ({"stride": 2}, "stride must be 32, 16, 8 or 4; got 2"),
         ({"widths": (4, 4)}, r"widths must be five numbers from 1 to 65536; got \(4, 4\)"),
         ({"widths": (4, 4, 0, 4, 4)}, "widths must be five numbers"),
         ({"depths": (1, 1, 1, 1, 101)}, "depths must be five numbers from 1 to 100"),
-        ({"head_width": 0}, "out_channels must be a positive multiple of groups 1; got 0"),
+        ({"head_width": 0}, "head_width must be at least 1; got 0"),
         ({"upsampling": "nearest"}, "upsampling must be 'bilinear' or 'learned'; got 'nearest'"),
         ({"dropout": 1.5}, "p must be between 0 and 1; got 1.5"),
         ({"widths": (2**16,) * 5}, "must make at most 268,435,456 weights; got"),

@@ -2,18 +2,20 @@
 
 import numpy as np
 import pytest
+from small_networks import small_fcn
 
 from minifcn import Tensor, no_grad
-from minifcn.models.fcn import FCN, STRIDES
+from minifcn.models.fcn import STRIDES
 
 TINY = {"widths": (4, 5, 6, 7, 8), "depths": (1, 2, 1, 1, 2), "head_width": 6}
-SCORES = {"top": "score_fr", "pool4": "score_pool4", "pool3": "score_pool3"}
+SCORES = {"top": "score_fr", "pool4": "score_pool4", "pool3": "score_pool3",
+          "pool2": "score_pool2"}  # fmt: skip
 
 
 def make_model(stride=8):
     """Float64, with random scores, biases included."""
     generator = np.random.default_rng(0)
-    model = FCN(4, stride, generator=generator, **TINY)
+    model = small_fcn(4, stride, generator=generator, **TINY)
     model.to(dtype=np.float64)
     for name in list(SCORES.values())[: 1 + STRIDES.index(stride)]:
         for parameter in getattr(model, name).parameters():
@@ -46,7 +48,7 @@ def silence(model, paths):
 
 @pytest.mark.parametrize("path", SCORES)
 def test_a_term_is_what_the_network_scores_with_the_other_paths_silent(path):
-    model, x = make_model(), images()
+    model, x = make_model(4), images()
     term = model.score_terms(x)[path].data
     np.testing.assert_allclose(term, silence(model, set(SCORES) - {path})(x).data, atol=1e-12)
     assert term.std() > 1e-2

@@ -11,7 +11,9 @@ import pytest
 from installed import need, pretend
 
 from minifcn.models import pretrained
+from minifcn.models.efficientnet_lite import AROUND_ZERO
 from minifcn.models.pretrained import NAMES, NETWORKS, PHOTOS, Source, find_class, locate
+from minifcn.models.squeezenet import WITHOUT_MEAN_COLOUR
 
 EFFICIENTNET, SQUEEZENET = NETWORKS["efficientnet-lite0"], NETWORKS["squeezenet1.1"]
 LABELS = ["tench, Tinca tinca", "crane", "tabby, tabby cat", "crane", "tiger cat", "Cardigan",
@@ -153,11 +155,11 @@ def test_a_hostile_pickle_is_not_executed(packages, capsys):
 
 def test_how_images_are_prepared():
     image = np.array([[[0, 127, 255], [127, 128, 126]]], np.uint8)
-    prepared = pretrained.around_zero(image)
+    prepared = AROUND_ZERO(image)
     assert (prepared.dtype, prepared.shape) == (np.float32, (3, 1, 2))
     np.testing.assert_array_equal(prepared[:, 0], [[-127 / 128, 0], [0, 1 / 128], [1, -1 / 128]])
     np.testing.assert_array_equal(
-        pretrained.without_mean_colour(image)[:, 0], [[151, 22], [10, 11], [-123, 4]]
+        WITHOUT_MEAN_COLOUR(image)[:, 0], [[151, 22], [10, 11], [-123, 4]]
     )
 
 

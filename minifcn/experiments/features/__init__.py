@@ -145,7 +145,7 @@ def filter_energies(weight: np.ndarray) -> np.ndarray:
 
 def first_filters(network: FCN) -> np.ndarray:
     """Return the weights of the first convolution, (F, 3, 3, 3)."""
-    return dict(network.named_parameters())["stage1.0.0.weight"].numpy()
+    return dict(network.named_parameters())["backbone.stage1.0.0.weight"].numpy()
 
 
 # -- Tables --------------------------------------------------------------------------------------
@@ -198,7 +198,11 @@ def probes_table(network: FCN, scores: np.ndarray) -> Table:
 
 def stage_width(network: FCN, stage: int) -> int:
     """Return how many channels a stage, 0 to 4, puts out."""
-    weights = [w for name, w in network.named_parameters() if name.startswith(f"stage{stage + 1}.")]
+    weights = [
+        w
+        for name, w in network.named_parameters()
+        if name.startswith(f"backbone.stage{stage + 1}.")
+    ]
     return weights[-1].shape[0]
 
 

@@ -44,7 +44,7 @@ def draw_large_scenes(count: int) -> LargeScenes:
 
 def stages_of(network: FCN) -> list[nn.Module]:
     """Return the five stages of an FCN's backbone."""
-    return [getattr(network, f"stage{k}") for k in range(1, STAGES + 1)]
+    return [getattr(network.backbone, f"stage{k}") for k in range(1, STAGES + 1)]
 
 
 def fields_of(network: FCN) -> list[ReceptiveField]:

@@ -123,7 +123,9 @@ class Pool3Only(FCN):
 
     def path_scores(self, x: Tensor) -> dict[str, Tensor]:
         """Return the scores of pool3: (N, num_classes, H / 8, W / 8)."""
-        return {"pool3": self.score_pool3(self.stage3(self.stage2(self.stage1(x))))}
+        for k in (1, 2, 3):
+            x = getattr(self.backbone, f"stage{k}")(x)
+        return {"pool3": self.score_pool3(x)}
 
     def fuse(self, paths: dict[str, Tensor]) -> Tensor:
         """Return the only scores that there are."""
