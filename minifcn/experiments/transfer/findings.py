@@ -36,7 +36,7 @@ def as_good_as(curves: Curves) -> str:
         return f"From scratch, up to {best:.3f} is reached; fine-tuned stays below that."
     return (
         f"From scratch, with up to {counts[-1]} images and either network, up to {best:.3f} is"
-        f" reached; fine-tuned needs {enough[0]} images for that, or fewer."
+        f" reached; fine-tuned reaches that with {enough[0]} images."
     )
 
 

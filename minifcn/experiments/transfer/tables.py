@@ -28,24 +28,30 @@ def counts_of(curves: Curves) -> list[int]:
 
 
 def curves_table(curves: Curves, data: str, recipe: Recipe) -> Table:
-    """A row for each start: mean IU by number of images; the range of the seeds for the fewest."""
+    """A row for each start: mean IU by number of images, and how far seeds are apart."""
     counts = counts_of(curves)
     rows: list[dict[str, Any]] = []
     for start in STARTS:
         ious = [mean_ius(curves, start, count) for count in counts]
         row: dict[str, Any] = {"start": start}
         row |= {f"{n} images": iu.mean() for n, iu in zip(counts, ious, strict=True)}
-        rows.append(row | {"largest range": max(np.ptp(iu) for iu in ious)})
+        spread = {"largest range": max(np.ptp(iu) for iu in ious)} if len(curves) > 1 else {}
+        rows.append(row | spread)
     return Table(
         f"Mean IU on {data}, {recipe.iterations} iterations each, by number of training images",
         rows,
         note=(
-            f"Means of {len(curves)} {'seed' if len(curves) == 1 else 'seeds'}. Largest range: from"
-            " the lowest to the highest seed. All but small: one FCN-8s on EfficientNet-Lite0.\n"
+            f"{_seeds(len(curves))} All but small: one FCN-8s on EfficientNet-Lite0.\n"
             f"All pixels of the commonest class are worth"
             f" {curves[0][STARTS[0], counts[0]].matrix.baseline_mean_iu:.3f}."
         ),
     )
+
+
+def _seeds(count: int) -> str:
+    if count == 1:
+        return "One seed."
+    return f"Means of {count} seeds; largest range: from the lowest of them to the highest."
 
 
 def costs_table(curves: Curves, recipe: Recipe) -> Table:
