@@ -29,7 +29,7 @@ def run(choices: argparse.Namespace) -> None:
     from minifcn.metrics import format_table
     from minifcn.runs.config import Config
     from minifcn.runs.data import open_scored
-    from minifcn.runs.report import evaluate_run
+    from minifcn.runs.report import evaluate_run, where_scored
 
     config = Config.load(choices.run / "config.json")
     place = (choices.data, choices.root, choices.split)
@@ -37,6 +37,6 @@ def run(choices: argparse.Namespace) -> None:
     summary = evaluate_run(
         choices.run, dataset, checkpoint=choices.checkpoint, device=choices.device
     )
-    for note in notes:
+    for note in [*notes, where_scored(summary, config.size)]:
         say(note)
     print(json.dumps(summary) if choices.json else format_table(summary))

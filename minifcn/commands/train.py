@@ -19,17 +19,36 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe every choice of a run."""
+    from minifcn.models.backbones import NAMES
     from minifcn.runs.config import MODELS
 
     parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
     add = parser.add_argument
     options.add_data(parser)
     add("--model", choices=sorted(MODELS), help="default: fcn8s")
+    add("--stride", type=int, choices=MODELS.values(), help="the same, by its stride")
+    add("--backbone", choices=NAMES, help="what makes the features; default: small")
+    add(
+        "--backbone-weights",
+        type=options.name,
+        metavar="FILE",
+        help="trained weights of the backbone; default: those of the extra 'pretrained'",
+    )
+    add("--from-scratch", action="store_true", help="start a larger backbone with random weights")
+    add("--freeze", action="store_true", default=None, help="train the head only, in minutes")
+    add(
+        "--freeze-statistics",
+        action="store_true",
+        default=None,
+        help="leave the running statistics of the backbone's BatchNorms as they are",
+    )
+    add("--bn-momentum", type=float, metavar="M", help="how fast running statistics move")
     add("--iterations", type=int, metavar="N")
     add("--batch-size", type=int, metavar="B")
     add("--size", type=_size, metavar="HxW", help="resize samples to height x width")
     add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
+    add("--backbone-lr", type=float, metavar="LR", help="that of the backbone")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
     add("--by-heart", type=int, metavar="N", help="train and score on the first N samples: a check")
     add("--kernels", type=options.name, metavar="DIR", help="compute by the functions of a course")
@@ -79,11 +98,11 @@ def _finish(run: Run, as_json: bool) -> None:
     """Train a run to its end, and show what it has come to."""
     from minifcn.metrics import format_table
     from minifcn.runs.interrupt import Interrupted
-    from minifcn.runs.report import remarks, write_report
+    from minifcn.runs.report import remarks, where_scored, write_report
 
     for note in run.notes:
         say(note)
-    say(f"{run.config.model} on {run.config.data}: {_describe(run)}")
+    say(f"{_network(run)} on {run.config.data}: {_describe(run)}")
     try:
         images = len(run.val_data)
         with Progress(run.config.iterations, run.iteration, images=images) as progress:
@@ -97,6 +116,7 @@ def _finish(run: Run, as_json: bool) -> None:
         raise Interrupted(f"interrupted; {own_kernels.how_to_go_on(run)}") from None
     for remark in remarks(run.log, summary):
         say(remark)
+    say(where_scored(summary, run.config.size))
     print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
     say(f"pictures, weights and log are in {run.folder}")
     _say_spelled(list(run.config.classes))
@@ -111,14 +131,26 @@ def _say_spelled(classes: Sequence[str]) -> None:
         say(f"in the pictures {known}: no font of this machine has their letters")
 
 
+def _network(run: Run) -> str:
+    """Name the network, and what it begins with."""
+    config = run.config
+    if config.backbone == "small":
+        return config.model
+    start = "pretrained" if config.pretrained else "from scratch"
+    frozen = " and frozen" if config.freeze else ""
+    return f"{config.model} on {config.backbone} ({start}{frozen})"
+
+
 def _describe(run: Run) -> str:
     count = sum(parameter.size for parameter in run.model.parameters())
+    trained = sum(p.size for p in run.model.parameters() if p.requires_grad)
+    part = f" ({trained:,} trained)" if run.config.freeze else ""
     height, width = run.config.crop or run.config.size
     heart = f", the first {run.config.by_heart} by heart" if run.config.by_heart else ""
     return (
-        f"{len(run.config.classes)} classes, {count:,} weights, {run.config.iterations} iterations"
-        f" of {run.config.batch_size} images of {height}x{width}{heart}, on {run.device}, in"
-        f" {run.folder}"
+        f"{len(run.config.classes)} classes, {count:,} weights{part}, {run.config.iterations}"
+        f" iterations of {run.config.batch_size} images of {height}x{width}{heart}, on"
+        f" {run.device}, in {run.folder}"
     )
 
 
@@ -138,5 +170,13 @@ def _resumed(choices: argparse.Namespace) -> Run:
 
 
 def _config_choices(choices: argparse.Namespace) -> dict[str, Any]:
-    others = ("command", "out", "resume", "json")
-    return {name: value for name, value in vars(choices).items() if name not in others}
+    others = ("command", "out", "resume", "json", "stride", "from_scratch")
+    given = {name: value for name, value in vars(choices).items() if name not in others}
+    if choices.stride is not None:
+        named = f"fcn{choices.stride}s"
+        if choices.model not in (None, named):
+            raise ValueError(f"--stride {choices.stride} is --model {named}; got {choices.model}")
+        given["model"] = named
+    if choices.from_scratch:
+        given["pretrained"] = False
+    return given

@@ -1,9 +1,11 @@
 """Training batches, each a function of the seed and the iteration alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from minifcn.data.dataset import Dataset, Sample
-from minifcn.data.transforms import check_size, normalise, random_crop, random_flip
+from minifcn.data.transforms import IMAGENET, check_size, random_crop, random_flip
 
 ORDER, AUGMENTATION = 4, 5
 """What a stream of random numbers is for; a scene of shapes.py uses 1 to 3."""
@@ -16,7 +18,8 @@ class Batches:
     iteration reads the same bits as one that never stopped. Each epoch visits every sample once, in
     an order of its own; a batch may reach into the next epoch, so every batch is full.
 
-    `crop` = (H, W) cuts random windows of that size, `flip` mirrors half of the samples.
+    `crop` = (H, W) cuts random windows of that size, `flip` mirrors half of the samples, and
+    `normalise` makes an image a network's input.
     Raises ValueError for an empty dataset, a batch size or seed that is out of range.
     """
 
@@ -28,6 +31,7 @@ class Batches:
         crop: tuple[int, int] | None = None,
         flip: bool = False,
         seed: int = 0,
+        normalise: Callable[[np.ndarray], np.ndarray] = IMAGENET,
     ):
         if len(dataset) == 0:
             raise ValueError("dataset must have at least one sample; got an empty one")
@@ -36,7 +40,7 @@ class Batches:
         if crop is not None:
             check_size(crop)
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
-        self.crop, self.flip = crop, flip
+        self.crop, self.flip, self.normalise = crop, flip, normalise
         self._epoch, self._order = -1, np.empty(0, np.int64)
 
     def batch(self, iteration: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +52,7 @@ class Batches:
         generator = np.random.default_rng([self.seed, AUGMENTATION, iteration])
         samples = [self._augment(*self.dataset[i], generator) for i in self.indices(iteration)]
         _check_equal_sizes(samples)
-        images = np.stack([normalise(image) for image, _ in samples])
+        images = np.stack([self.normalise(image) for image, _ in samples])
         return images, np.stack([mask for _, mask in samples]).astype(np.int64)
 
     def indices(self, iteration: int) -> list[int]:

@@ -87,13 +87,20 @@ def resize_pair(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> S
     from PIL.Image import Resampling, fromarray
 
     check_size(size)
-    height, width = size
     if image.shape[:2] == size:
         return image, mask
-    return (
-        np.array(fromarray(image).resize((width, height), Resampling.BILINEAR)),
-        np.array(fromarray(mask).resize((width, height), Resampling.NEAREST)),
-    )
+    nearest = np.array(fromarray(mask).resize(size[::-1], Resampling.NEAREST))
+    return resize_image(image, size), nearest
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize an image, uint8 (H, W, 3), to `size` = (H, W), as `resize_pair` does."""
+    from PIL.Image import Resampling, fromarray
+
+    check_size(size)
+    if image.shape[:2] == size:
+        return image
+    return np.array(fromarray(image).resize(size[::-1], Resampling.BILINEAR))
 
 
 def random_flip(image: np.ndarray, mask: np.ndarray, generator: np.random.Generator) -> Sample:

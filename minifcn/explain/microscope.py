@@ -20,7 +20,7 @@ import minifcn
 from minifcn.data import VOID
 from minifcn.data.images import read_image
 from minifcn.data.palettes import VOID_COLOUR
-from minifcn.data.transforms import normalise, resize_pair
+from minifcn.data.transforms import normalise, resize_image, resize_pair
 from minifcn.explain.fields import Sight, path_field, path_sights
 from minifcn.explain.page import fill, read_texts
 from minifcn.models import FCN
@@ -80,9 +80,15 @@ def subject_of(run: Path, image: Path | None = None, checkpoint: str = "best") -
     """Load a run's network, and the image, or else a validation scene of the run's data.
 
     Raises:
-        ValueError: the run or the image cannot be read, or the run's data is not there.
+        ValueError: the run or the image cannot be read, the run's data is not there, or its network
+            is none that the page can show.
     """
     config, model = load_model(run, checkpoint)
+    if config.backbone != "small" or config.model == "fcn4s":
+        raise ValueError(
+            f"{run} must be an FCN-32s, 16s or 8s on the small backbone, which the page shows stage"
+            f" by stage; got {config.model} on {config.backbone}: see it by minifcn predict"
+        )
     assert isinstance(model, FCN)
     return Subject(config, model, scene_of_file(image, config) if image else _scene(config, run))
 
@@ -106,8 +112,9 @@ def scene_of_file(path: Path, config: Config) -> Scene:
         ValueError: it cannot be read.
     """
     image = read_image(path)
-    resized, _ = resize_pair(image, np.zeros(image.shape[:2], np.uint8), config.size)
-    return Scene(resized, None, path.name, (image.shape[0], image.shape[1]))
+    return Scene(
+        resize_image(image, config.size), None, path.name, (image.shape[0], image.shape[1])
+    )
 
 
 def _scene(config: Config, run: Path) -> Scene:
@@ -119,8 +126,8 @@ def _scene(config: Config, run: Path) -> Scene:
         raise ValueError(f"give an image by --image, for the run's data fails: {error}") from error
     found = [len(set(np.unique(truth).tolist()) - {VOID}) for _, truth in samples]
     i = int(np.argmax(found))
-    image, truth = samples[i]
-    return Scene(image, truth, dataset.name(i), config.size)
+    image, truth = resize_pair(*samples[i], config.size)
+    return Scene(image, truth, dataset.name(i), samples[i][1].shape)
 
 
 # -- Numbers ---------------------------------------------------------------------------------------

@@ -22,9 +22,9 @@ MAX_WEIGHTS = 2**28
 class Backbone(nn.Module):
     """The base of backbones.
 
-    Cell i of a feature map of stride s must be about pixel s i + (s - 1) / 2 of the image, along
+    Cell i of a feature map of stride s should tell of pixel s i + (s - 1) / 2 of the image, along
     each axis: its middle. Then maps of all strides land on each other where coarser ones are
-    upsampled around the centres of their cells.
+    upsampled around the middles of their cells.
 
     Attributes:
         widths: the channels of the feature maps, by stride (see STRIDES).

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minifcn.data.transforms import IMAGENET, Normalisation
 from minifcn.models.backbone import VGG, Backbone
-from minifcn.models.efficientnet_lite import EfficientNetLite0Backbone
+from minifcn.models.efficientnet_lite import AROUND_ZERO, EfficientNetLite0Backbone
 from minifcn.models.pretrained import NETWORKS
-from minifcn.models.squeezenet import SqueezeNetBackbone
+from minifcn.models.squeezenet import WITHOUT_MEAN_COLOUR, SqueezeNetBackbone
 from minifcn.models.vgg_fcn import DEPTHS as VGG16_DEPTHS
 from minifcn.models.vgg_fcn import convolutions
 from minifcn.weights import check_like, read_weights
@@ -25,11 +26,12 @@ VGG16_WIDTHS = (64, 128, 256, 512, 512)
 class Known(NamedTuple):
     """A backbone that can be asked for by its name.
 
-    build: makes it, with random weights; read: its trained weights, from a file, or without one
-    from where they are installed.
+    build: makes it, with random weights; normalisation: of its images; read: its trained weights,
+    from a file, or without one from where they are installed.
     """
 
     build: Callable[..., Backbone]
+    normalisation: Normalisation
     read: Callable[[Backbone, Path | None], Mapping[str, np.ndarray]]
 
 
@@ -71,6 +73,12 @@ def load_pretrained(backbone: Backbone, name: str, path: Path | None = None) -> 
             f"the backbone {SMALL} has no pretrained weights; choose {', '.join(PRETRAINED)}"
         )
     backbone.load_state_dict(PRETRAINED[name].read(backbone, path))
+
+
+def normalisation_of(name: str) -> Normalisation:
+    """Return what makes an image the input of the backbone of this name."""
+    check_name(name)
+    return IMAGENET if name == SMALL else PRETRAINED[name].normalisation
 
 
 def check_name(name: str) -> None:
@@ -121,8 +129,10 @@ def _vgg16_names() -> list[tuple[str, str]]:
 
 
 PRETRAINED = {
-    "efficientnet-lite0": Known(EfficientNetLite0Backbone, _part_of("efficientnet-lite0")),
-    "squeezenet1.1": Known(SqueezeNetBackbone, _part_of("squeezenet1.1")),
-    "vgg16": Known(_vgg16, _read_vgg16),
+    "efficientnet-lite0": Known(
+        EfficientNetLite0Backbone, AROUND_ZERO, _part_of("efficientnet-lite0")
+    ),
+    "squeezenet1.1": Known(SqueezeNetBackbone, WITHOUT_MEAN_COLOUR, _part_of("squeezenet1.1")),
+    "vgg16": Known(_vgg16, IMAGENET, _read_vgg16),
 }
 NAMES = (SMALL, *PRETRAINED)

@@ -39,13 +39,12 @@ SMALLEST = 17
 class SqueezeNetBackbone(Backbone):
     """All below the last layer: images (N, 3, H, W), BGR - (104, 117, 123), in; features out.
 
-    Nothing is padded in the classifier, whose windows of stride s are centred on pixels s i + s - 1
-    of the image; it was trained on 227x227 pixels and mirrored copies, where two poolings reach
-    over the border by one cell, so its kernels lean to the left by 2 pixels at stride 8 and by 6 at
-    stride 16 (as EfficientNet-Lite's do). So a cell of any stride tells of what is 1.5 pixels
-    behind its middle. Here the image gets a row above and a column to the left; that leaves half a
-    pixel, and makes whole cells of a multiple of 32. The features of stride 32 are those of 16,
-    pooled.
+    Nothing is padded in the classifier. Here the image gets a row above and a column to the left,
+    so that a multiple of 32 makes whole cells. The windows of stride s are centred s / 2 - 1.5
+    pixels behind the middles of their cells then, but the trained kernels lean to the other side,
+    as those of EfficientNet-Lite do: what a cell tells of is within a quarter of a cell of its
+    middle, at each stride (a test measures it on photographs and their mirror images). The
+    features of stride 32 are those of 16, pooled.
 
     Args:
         generator: draws the initial weights.

@@ -33,11 +33,20 @@ def load_model(
         raise ValueError(f"{path}: not there before the first validation; try --checkpoint last")
     arrays, _ = load_arrays(path)
     try:
-        model.load_state_dict(with_prefix(arrays, "model.") if checkpoint == "last" else arrays)
+        weights = with_prefix(arrays, "model.") if checkpoint == "last" else arrays
+        model.load_state_dict(renamed(weights))
         check_finite(model.state_dict())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return config, model.to(device).eval()
+
+
+def renamed(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return weights by the names that they have today.
+
+    The stages of runs from before networks had other backbones were called stage1 to stage5.
+    """
+    return {f"backbone.{n}" if n.startswith("stage") else n: a for n, a in weights.items()}
 
 
 def check_finite(weights: Mapping[str, np.ndarray]) -> None:

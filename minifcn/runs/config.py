@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import reprlib
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,17 +13,29 @@ import numpy as np
 
 from minifcn.backend import DEVICES
 from minifcn.data import VOID, Dataset, folder_size, is_folder, open_dataset
+from minifcn.data.transforms import IMAGENET, Normalisation
 from minifcn.models import FCN
+from minifcn.models.backbones import NAMES as BACKBONES
+from minifcn.models.backbones import SMALL, build_backbone, load_pretrained, normalisation_of
+from minifcn.nn import BatchNorm2d
+from minifcn.runs.values import (
+    check_one_of,
+    check_pixels,
+    check_positive,
+    check_range,
+    check_type,
+    from_json,
+)
 from minifcn.system.files import read_json
 
-MODELS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8}
+MODELS = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8, "fcn4s": 4}
 """The stride of each model's finest scores."""
 
-MAX_PIXELS = 2**26
-"""The most pixels of a batch: 64 images of 1024x1024. A config may come from somebody else."""
-
-
-_LATER = {"by_heart", "kernels", "mistake"}
+_LATER = {
+    "by_heart", "kernels", "mistake", "backbone", "pretrained", "backbone_weights", "backbone_lr",
+    "freeze", "freeze_statistics", "bn_momentum", "normalisation", "scale", "jitter",
+    "class_weights", "label_smoothing",
+}  # fmt: skip
 """Choices that older runs do not have in their config.json: they were trained by the defaults."""
 
 
@@ -36,17 +46,31 @@ class Config:
     Attributes:
         data: shapes, camvid, or a folder.
         root: where camvid is.
-        model: fcn32s, fcn16s or fcn8s.
+        model: fcn32s, fcn16s, fcn8s or fcn4s.
         size: height and width that samples are resized to (or drawn in).
         crop: height and width of the random windows that are trained on; None for all.
         flip: whether to mirror half of the samples.
+        scale: between which factors samples are resized at random before that; None for not.
+        jitter: how much brightness, contrast and saturation change at random; 0 for not.
         by_heart: train on the first so many samples only, and score on these; None for all. A
             network that learns is soon right about them: a check, not a result.
         iterations, batch_size: how many steps, of how many samples.
         lr, warmup: the highest learning rate (Adam, then down a cosine), and after how many
             iterations it is reached.
+        backbone_lr: that of the backbone; None for the same.
         weight_decay: of Adam.
-        widths, depths, head_width, upsampling, dropout: see models.FCN.
+        class_weights: how much a pixel of each class counts in the loss, or 'balanced' until they
+            have been counted; None for the same.
+        label_smoothing: of the loss; see functional.cross_entropy.
+        backbone: one of models.backbones.NAMES.
+        pretrained: whether the backbone starts with what it has learnt from ImageNet.
+        backbone_weights: a file with that; None for the installed package's.
+        freeze: train the head only.
+        freeze_statistics: leave the backbone's running statistics as they are, and use them.
+        bn_momentum: how fast running statistics move; None for each layer's own.
+        normalisation: how images become the network's input.
+        widths, depths: of the small backbone; the others have their own, () here.
+        head_width, upsampling, dropout: see models.FCN.
         seed: fixes initial weights, order, crops, flips and dropout.
         device: where to compute: auto (a GPU if one works), cpu or cuda.
         evaluate_every, checkpoint_every: in iterations.
@@ -80,40 +104,70 @@ class Config:
     by_heart: int | None = None
     kernels: str | None = None
     mistake: str | None = None
+    backbone: str = SMALL
+    pretrained: bool = False
+    backbone_weights: str | None = None
+    backbone_lr: float | None = None
+    freeze: bool = False
+    freeze_statistics: bool = False
+    bn_momentum: float | None = None
+    normalisation: Normalisation = IMAGENET
+    scale: tuple[float, float] | None = None
+    jitter: float = 0.0
+    class_weights: tuple[float, ...] | str | None = None
+    label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         for own in dataclasses.fields(self):
-            _check_type(own.name, getattr(self, own.name), str(own.type))
-        for name in ("iterations", "batch_size", "evaluate_every", "checkpoint_every"):
-            _check_least(name, getattr(self, name), 1)
-        _check_least("by_heart", 1 if self.by_heart is None else self.by_heart, 1)
+            check_type(own.name, getattr(self, own.name), str(own.type))
+        for name in ("iterations", "batch_size", "evaluate_every", "checkpoint_every", "by_heart"):
+            check_range(name, getattr(self, name), 1)
         for name in ("seed", "warmup", "weight_decay"):
-            _check_least(name, getattr(self, name), 0)
-        if not self.lr > 0:
-            raise ValueError(f"lr must be a positive number; got {self.lr}")
-        for name, known in (("model", tuple(MODELS)), ("device", DEVICES)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}; got {getattr(self, name)!r}"
-                )
+            check_range(name, getattr(self, name), 0)
+        for name in ("lr", "backbone_lr", "bn_momentum"):
+            check_positive(name, getattr(self, name))
+        for name in ("bn_momentum", "jitter", "label_smoothing"):
+            check_range(name, getattr(self, name), 0, 1)
+        check_one_of("model", self.model, tuple(MODELS))
+        check_one_of("device", self.device, DEVICES)
+        check_one_of("backbone", self.backbone, BACKBONES)
         for name in ("size", "crop"):
-            if getattr(self, name) is not None:
-                _check_pixels(name, getattr(self, name), self.batch_size)
+            check_pixels(name, getattr(self, name), self.batch_size)
         if self.crop and not (self.crop[0] <= self.size[0] and self.crop[1] <= self.size[1]):
             raise ValueError(f"crop must fit into size {self.size}; got {self.crop}")
+        if self.scale and not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
+            raise ValueError(f"scale must be two factors from 0.1 to 10; got {self.scale}")
         if len(self.classes) > VOID:
             raise ValueError(f"classes must be at most {VOID}; got {len(self.classes)}")
+        self._check_backbone()
+
+    def _check_backbone(self) -> None:
+        for name in ("freeze", "freeze_statistics", "backbone_weights"):
+            if getattr(self, name) and not self.pretrained:
+                option = "--" + name.replace("_", "-")
+                raise ValueError(
+                    f"{option} needs a pretrained backbone, as --backbone efficientnet-lite0; got"
+                    f" {self.backbone}, trained from scratch"
+                )
+        if self.pretrained and self.backbone == SMALL:
+            raise ValueError(f"backbone {SMALL} cannot be pretrained; choose another one")
+        if isinstance(self.class_weights, str):
+            check_one_of("class_weights", self.class_weights, ("balanced",))
+        elif self.class_weights is not None and min(self.class_weights, default=0) < 0:
+            raise ValueError(f"class_weights must be at least 0; got {self.class_weights}")
 
     @classmethod
     def make(cls, data: str | None = None, **choices: Any) -> Config:
         """Take the recipe for `data` (shapes by default), changed by the choices that are given.
 
         A folder is written with its whole path, so that a run does not depend on where it was
-        started. The size for a folder of images has their aspect (see `data.folder_size`).
+        started. The size for a folder of images has their aspect (see `data.folder_size`). A
+        backbone other than the small one is pretrained, unless that is denied, and has a recipe of
+        its own.
         """
         data = "shapes" if data is None else data
-        recipe = RECIPES.get(data, FOLDER_RECIPE)
         given = {name: value for name, value in choices.items() if value is not None}
+        recipe = _recipe(data, given.get("backbone", SMALL), given.get("pretrained", True))
         if data == "camvid" and "root" in given and Path(given["root"]).is_dir():
             given["root"] = os.path.abspath(given["root"])
         if is_folder(data):
@@ -146,10 +200,9 @@ class Config:
             wrong = sorted(given ^ known)
             raise ValueError(f"{path}: not the config of a run; see {', '.join(wrong[:3])}")
         values.pop("minifcn", None)
-        values["classes"] = _lists_as_tuples(values["classes"])
         try:
-            config = cls(**_lists_as_tuples(values))
-            _check_least("classes", len(config.classes), 1)
+            config = cls(**from_json(values))
+            check_range("classes", len(config.classes), 1)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: {error}") from error
         return config
@@ -158,12 +211,14 @@ class Config:
         """Return the text of config.json."""
         return json.dumps({"minifcn": version, **dataclasses.asdict(self)}, indent=2) + "\n"
 
-    def open_dataset(self, split: str, **known: Any) -> Dataset:
+    def open_dataset(self, split: str, own_size: bool = False, **known: Any) -> Dataset:
         """Open a split of this run's data; `known` is what `data.open_dataset` may be told.
 
-        Scenes of shapes do not depend on the run's seed.
+        Samples have this config's size, or the one that they have in their files. Scenes of shapes
+        are drawn in this size, and do not depend on the run's seed.
         """
-        return open_dataset(self.data, split, root=self.root, size=self.size, **known)
+        size = None if own_size and self.data != "shapes" else self.size
+        return open_dataset(self.data, split, root=self.root, size=size, **known)
 
     def is_data(self, data: str) -> bool:
         """Whether `data` names this run's own data, a folder in whichever way it is written."""
@@ -198,65 +253,30 @@ class Config:
         return np.array(list(self.classes.values()), np.uint8)
 
     def build_model(self, generator: np.random.Generator) -> FCN:
-        """Build this run's network with fresh weights."""
-        return FCN(
+        """Build this run's network with fresh weights; see `load_pretrained` for the others."""
+        backbone = build_backbone(self.backbone, self.widths, self.depths, generator=generator)
+        model = FCN(
             len(self.classes),
             MODELS[self.model],
-            widths=self.widths,
-            depths=self.depths,
+            backbone=backbone,
             head_width=self.head_width,
             upsampling=self.upsampling,
             dropout=self.dropout,
             generator=generator,
         )
+        for module in model.modules():
+            if isinstance(module, BatchNorm2d) and self.bn_momentum is not None:
+                module.momentum = self.bn_momentum
+        return model
 
+    def load_pretrained(self, model: FCN) -> None:
+        """Give the backbone of a fresh network what it is to start with.
 
-def _check_type(name: str, value: Any, annotation: str) -> None:
-    """Raise unless `value`, perhaps from a JSON file, has the type that its field is given."""
-    if not _matches(value, annotation):
-        raise TypeError(f"{name} must be {annotation}; got {reprlib.repr(value)}")
-    if annotation == "float" and not abs(value) <= sys.float_info.max:
-        raise ValueError(f"{name} must be a finite number; got {reprlib.repr(value)}")
-
-
-def _matches(value: Any, annotation: str) -> bool:
-    if annotation.endswith(" | None"):
-        return value is None or _matches(value, annotation.removesuffix(" | None"))
-    if annotation.startswith("dict"):
-        return isinstance(value, dict) and all(_is_colour(colour) for colour in value.values())
-    if annotation.startswith("tuple"):
-        whole = isinstance(value, tuple) and all(type(n) is int for n in value)
-        return whole and ("..." in annotation or len(value) == 2)
-    if annotation == "float":
-        return type(value) in (int, float)
-    return type(value).__name__ == annotation
-
-
-def _is_colour(value: Any) -> bool:
-    return (
-        _matches(value, "tuple[int, ...]") and len(value) == 3 and all(0 <= n < 256 for n in value)
-    )
-
-
-def _lists_as_tuples(values: Any) -> Any:
-    """JSON has lists where a config, and the classes in it, have tuples."""
-    if not isinstance(values, dict):
-        return values
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-
-
-def _check_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}; got {value}")
-
-
-def _check_pixels(name: str, size: tuple[int, int], batch_size: int) -> None:
-    if min(size) < 1:
-        raise ValueError(f"{name} must be at least 1x1; got {size}")
-    if batch_size * size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(
-            f"{name} must make at most {MAX_PIXELS} pixels a batch; got {size}, {batch_size} times"
-        )
+        Raises ValueError if that is not installed, or the file of weights is not what it should be.
+        """
+        if self.pretrained:
+            path = Path(self.backbone_weights) if self.backbone_weights else None
+            load_pretrained(model.backbone, self.backbone, path)
 
 
 RECIPES = {
@@ -277,3 +297,39 @@ FOLDER_RECIPE = dataclasses.replace(
     RECIPES["camvid"], size=(128, 128), crop=None, iterations=1000, evaluate_every=100
 )
 """For a folder of your own: as many pixels suit a laptop; give the size that your objects need."""
+
+PRETRAINED = {
+    "shapes": {"batch_size": 8},
+    "camvid": {
+        "size": (360, 480), "crop": (320, 320), "iterations": 1650, "evaluate_every": 165,
+        "batch_size": 4,
+    },
+}  # fmt: skip
+FOLDER_PRETRAINED: dict[str, Any] = {
+    "size": (224, 224), "iterations": 300, "evaluate_every": 50, "batch_size": 4,
+}  # fmt: skip
+"""What is else in these recipes with a backbone that others have trained."""
+
+
+def _recipe(data: str, backbone: str, pretrained: bool) -> Config:
+    """The choices for a data set; with what a backbone wants, if that is not the small one.
+
+    A pretrained backbone learns at a tenth of the head's rate: it knows something already.
+    """
+    recipe = RECIPES.get(data, FOLDER_RECIPE)
+    check_one_of("backbone", backbone, BACKBONES)
+    if backbone == SMALL:
+        return recipe
+    return dataclasses.replace(
+        recipe,
+        **PRETRAINED.get(data, FOLDER_PRETRAINED),
+        backbone=backbone,
+        pretrained=pretrained,
+        normalisation=normalisation_of(backbone),
+        widths=(),
+        depths=(),
+        head_width=128,
+        lr=5e-3,
+        backbone_lr=5e-4 if pretrained else None,
+        warmup=30,
+    )

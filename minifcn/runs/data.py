@@ -41,7 +41,7 @@ def open_new(config: Config, track: Track = iter) -> RunData:
     Raises ValueError for a file that is damaged or does not fit, in either split.
     """
     train = config.open_dataset("train", track=track)
-    val = config.open_dataset("val", track=track)
+    val = config.open_dataset("val", own_size=True, track=track)
     files = _files(train, val)
     if not files:
         return RunData(train, val, [])
@@ -59,9 +59,9 @@ def open_recorded(config: Config, folder: Path, track: Track = iter) -> RunData:
     _check_is_there(config, folder)
     record = load_record(folder)
     if record is None:
-        return RunData(config.open_dataset("train"), config.open_dataset("val"), [])
+        return RunData(config.open_dataset("train"), config.open_dataset("val", own_size=True), [])
     train = config.open_dataset("train", meaning=record.meaning)
-    val = config.open_dataset("val", meaning=record.meaning)
+    val = config.open_dataset("val", own_size=True, meaning=record.meaning)
     if not record.changes(_record(config, _files(train, val))):
         return RunData(train, val, [], record)
     now = open_new(config, track)
@@ -122,12 +122,15 @@ def open_scored(
         known = open_recorded(config, folder, track)
         files = files_of(known.val)
         meaning = Meaning(files.labels) if files else None
-        pair = {"train": known.train, "val": known.val}
-        dataset = pair.get(split) or config.open_dataset(split, meaning=meaning)
+        if split == "val":
+            dataset: Dataset = known.val
+        else:
+            dataset = config.open_dataset(split, own_size=True, meaning=meaning)
         return dataset, [*_part(dataset, config.data, split), *known.notes]
     split = split or ("all" if _is_undivided(data) else "val")
     listed = _class_list(config, load_record(folder)) if is_folder(data) else None
-    dataset = open_dataset(data, split, root=root, size=config.size, listed=listed, track=track)
+    size = config.size if data == "shapes" else None  # shapes are drawn in a size
+    dataset = open_dataset(data, split, root=root, size=size, listed=listed, track=track)
     files = files_of(dataset)
     notes = [*files.notes, *files.check(track)] if files else []
     return dataset, [*_part(dataset, data, split), *notes]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,7 @@ def export_run(
         write_atomically(path, _npz(state))
     else:
         about = {"model": config.model, "classes": list(config.classes), "size": config.size}
+        about |= {"backbone": config.backbone, "normalisation": asdict(config.normalisation)}
         # One entry, for the library writes several in any order: the same run, the same file.
         save_arrays(path, state, {"minifcn": json.dumps(about)})
     return path

@@ -12,9 +12,9 @@ import numpy as np
 from minifcn import nn, plots
 from minifcn.data.images import FORMATS, check_image, read_image, write_image, write_mask
 from minifcn.data.pairs import is_visible, left_out
-from minifcn.data.transforms import resize_pair
+from minifcn.data.transforms import IMAGENET, resize_image
 from minifcn.runs.checkpoint import load_model
-from minifcn.runs.steps import predict
+from minifcn.runs.steps import Normalise, predict
 
 
 def predict_files(
@@ -41,7 +41,7 @@ def predict_files(
     out.mkdir(parents=True, exist_ok=True)
     for path, (mask_path, overlay_path) in zip(paths, targets, strict=True):
         image = read_image(path)
-        mask = predict_resized(model, image, config.size)
+        mask = predict_resized(model, image, config.size, config.normalisation)
         write_mask(mask_path, mask, config.palette)
         yield mask_path
         write_image(overlay_path, plots.overlay(image, mask, config.palette))
@@ -84,12 +84,11 @@ def _endings() -> list[str]:
     return [ending for ending, format in registered_extensions().items() if format in FORMATS]
 
 
-def predict_resized(model: nn.Module, image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def predict_resized(
+    model: nn.Module, image: np.ndarray, size: tuple[int, int], normalise: Normalise = IMAGENET
+) -> np.ndarray:
     """Segment an image at another size, and return the mask at the image's own."""
-    shape = image.shape[:2]
-    resized, _ = resize_pair(image, np.zeros(shape, np.uint8), size)
-    mask = predict(model, [resized])[0]
-    return resize_pair(np.zeros((*size, 3), np.uint8), mask, shape)[1]
+    return predict(model, [resize_image(image, size)], normalise, image.shape[:2])[0]
 
 
 def _targets(images: Sequence[Path], out: Path) -> list[tuple[Path, Path]]:

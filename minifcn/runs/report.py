@@ -9,11 +9,13 @@ from typing import Any
 
 from minifcn import plots
 from minifcn.data import Dataset
-from minifcn.metrics import ConfusionMatrix
+from minifcn.data.images import shape_text
+from minifcn.data.transforms import resize_pair
 from minifcn.nn import Module
 from minifcn.runs.checkpoint import load_model
+from minifcn.runs.config import Config
 from minifcn.runs.log import read_log
-from minifcn.runs.steps import evaluate, predict
+from minifcn.runs.steps import Scored, evaluate_at, predict
 from minifcn.system.files import write_atomically
 
 
@@ -28,20 +30,31 @@ def evaluate_run(
     """
     config, model = load_model(folder, checkpoint, device)
     config.with_classes_of(dataset)
-    return _scores(evaluate(model, dataset), dataset)
+    return _summary(evaluate_at(model, dataset, config.size, config.normalisation), dataset)
 
 
-def _scores(matrix: ConfusionMatrix, dataset: Dataset) -> dict[str, Any]:
-    return matrix.summary(dataset.classes) | {"images": len(dataset)}
+def _summary(scored: Scored, dataset: Dataset) -> dict[str, Any]:
+    sizes = {shape_text(size): count for size, count in scored.sizes.items()}
+    about = {"images": len(dataset), "scored_at": sizes}
+    return scored.matrix.summary(dataset.classes) | about
+
+
+def where_scored(summary: Mapping[str, Any], size: tuple[int, int]) -> str:
+    """Say at which size masks were scored, and at which the network, of `size`, saw the images."""
+    sizes = list(summary["scored_at"])
+    at = sizes[0] if len(sizes) == 1 else f"their own {len(sizes)} sizes"
+    seen = shape_text(size)
+    more = "" if sizes == [seen] else f"; the network saw the images at {seen}"
+    return f"masks scored at {at}{more}"
 
 
 def write_report(
     folder: Path, dataset: Dataset, samples: int = 4, device: str = "cpu"
 ) -> dict[str, Any]:
     """Score a run's best weights on its validation data; write metrics.json and all pictures."""
-    _, model = load_model(folder, device=device)
-    matrix = evaluate(model, dataset)
-    summary = _scores(matrix, dataset)
+    config, model = load_model(folder, device=device)
+    scored = evaluate_at(model, dataset, config.size, config.normalisation)
+    matrix, summary = scored.matrix, _summary(scored, dataset)
     write_atomically(folder / "metrics.json", (json.dumps(summary, indent=2) + "\n").encode())
     log = read_log(folder / "log.csv")
     columns = {name: [row[name] for row in log] for name in log[0]}
@@ -49,7 +62,7 @@ def write_report(
     means = (summary["mean_iu"], summary["baseline_mean_iu"])
     plots.plot_iou(folder / "iou.png", summary["iu"], *means, dataset.palette)
     plots.plot_confusion(folder / "confusion.png", matrix.counts, dataset.classes)
-    shown = _shown(model, dataset, samples)
+    shown = _shown(model, dataset, samples, config)
     plots.plot_predictions(folder / "predictions.png", shown, dataset.classes, dataset.palette)
     return summary
 
@@ -71,8 +84,12 @@ def remarks(log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any
     return said
 
 
-def _shown(model: Module, dataset: Dataset, count: int) -> list[tuple[Any, Any, Any]]:
-    """Image, truth and prediction of samples spread over the data set."""
+def _shown(
+    model: Module, dataset: Dataset, count: int, config: Config
+) -> list[tuple[Any, Any, Any]]:
+    """Image, truth and prediction of samples spread over the data set, as the network sees them."""
     count = min(count, len(dataset))
-    chosen = [dataset[i * len(dataset) // count] for i in range(count)]
-    return [(image, truth, predict(model, [image])[0]) for image, truth in chosen]
+    chosen = [resize_pair(*dataset[i * len(dataset) // count], config.size) for i in range(count)]
+    return [
+        (image, truth, predict(model, [image], config.normalisation)[0]) for image, truth in chosen
+    ]

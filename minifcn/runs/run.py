@@ -12,14 +12,21 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
-from minifcn import optim
+from minifcn import nn, optim
 from minifcn.backend import choose_device
 from minifcn.data import Batches, Dataset, First, Track
-from minifcn.runs.checkpoint import check_finite, generator_state, restore_generator, with_prefix
+from minifcn.models import FCN
+from minifcn.runs.checkpoint import (
+    check_finite,
+    generator_state,
+    renamed,
+    restore_generator,
+    with_prefix,
+)
 from minifcn.runs.config import Config
 from minifcn.runs.data import RECORD, RunData, open_new, open_recorded
 from minifcn.runs.folders import (
@@ -33,7 +40,7 @@ from minifcn.runs.folders import (
 )
 from minifcn.runs.interrupt import Interrupted, TrainingDivergedError, stop_requests
 from minifcn.runs.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
-from minifcn.runs.steps import cross_entropy, evaluate, train_step
+from minifcn.runs.steps import cross_entropy, evaluate_at, train_step
 from minifcn.system.files import load_arrays, save_arrays, write_atomically
 
 
@@ -67,14 +74,15 @@ class Run:
         self.config = config
         self.generator = np.random.default_rng(config.seed)
         self.model = config.build_model(self.generator).to(self.device)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = optim.Adam(trained, config.lr, weight_decay=config.weight_decay)
+        groups = _groups(self.model, config)
+        self.optimizer = optim.Adam(groups, config.lr, weight_decay=config.weight_decay)
         self.batches = Batches(
             self.train_data,
             config.batch_size,
             crop=config.crop,
             flip=config.flip,
             seed=config.seed,
+            normalise=config.normalisation,
         )
         self.iteration, self.best_mean_iu = 0, -1.0
         self.compute_loss = cross_entropy
@@ -102,6 +110,7 @@ class Run:
                 check_unused(folder)
                 data = open_new(config, track)
                 run = cls(config, folder, data)
+                config.load_pretrained(run.model)
                 run.batches.batch(0)  # data that cannot be read should not leave a folder behind
                 undo.callback(remove_files, folder, STARTED)
                 write_atomically(folder / "config.json", run.config.to_json(version).encode())
@@ -206,7 +215,7 @@ class Run:
 
     def _step(self) -> dict[str, float | None]:
         """One iteration: forward, loss, backward, update."""
-        self.model.train()
+        self.prepare()
         factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
         self.optimizer.lr = self.config.lr * factor
         images, labels = self.batches.batch(self.iteration)
@@ -217,11 +226,21 @@ class Run:
         row = dict.fromkeys(LOG_COLUMNS)
         return row | {"iteration": self.iteration + 1, "loss": value, "lr": self.optimizer.lr}
 
+    def prepare(self) -> None:
+        """Put the network into training mode, but for what stays as it is."""
+        self.model.train()
+        if self.config.freeze:
+            self.model.backbone.eval()
+        elif self.config.freeze_statistics:
+            for module in self.model.backbone.modules():
+                module.training = not isinstance(module, nn.BatchNorm2d)
+
     def _validate(self, row: dict[str, float | None]) -> None:
         """Add validation scores to the row, and keep the weights if they are the best so far."""
         weights = self._good_weights()
         try:
-            matrix = evaluate(self.model, self.val_data)
+            settings = (self.config.size, self.config.normalisation)
+            matrix = evaluate_at(self.model, self.val_data, *settings).matrix
         except FloatingPointError as error:
             raise self._diverged(str(error)) from error
         row["mean_iu"], row["pixel_accuracy"] = matrix.mean_iu, matrix.pixel_accuracy
@@ -252,7 +271,7 @@ class Run:
     def _restore(self, path: Path) -> None:
         arrays, metadata = load_arrays(path)
         try:
-            self.model.load_state_dict(with_prefix(arrays, "model."))
+            self.model.load_state_dict(renamed(with_prefix(arrays, "model.")))
             self.optimizer.load_state_dict(with_prefix(arrays, "optimizer."))
             check_finite(self.model.state_dict())
             restore_generator(self.generator, metadata["generator"])
@@ -298,6 +317,18 @@ class Run:
             f"{what} at iteration {iteration or self.iteration}; {kept}; try a smaller lr than"
             f" {self.config.lr}"
         )
+
+
+def _groups(model: FCN, config: Config) -> list[dict[str, Any]]:
+    """The parameters that are trained: those of the head, and those of the backbone."""
+    backbone = list(model.backbone.parameters())
+    for parameter in backbone if config.freeze else ():
+        parameter.requires_grad = False
+    kept = {id(parameter) for parameter in backbone}
+    head = [p for p in model.parameters() if id(p) not in kept and p.requires_grad]
+    trained = [p for p in backbone if p.requires_grad]
+    rate = config.backbone_lr or config.lr
+    return [{"params": trained, "lr": rate}, {"params": head}]
 
 
 def _by_heart(dataset: Dataset, count: int) -> Dataset:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from minifcn import functional as F
 from minifcn import nn, optim
-from minifcn.backend import to_device
+from minifcn.backend import Array, to_device
 from minifcn.data import VOID, Dataset
-from minifcn.data.transforms import normalise
+from minifcn.data.transforms import IMAGENET, resize_image
+from minifcn.kernels import resize
 from minifcn.metrics import ConfusionMatrix
 from minifcn.tensor import Tensor, no_grad
+
+Normalise: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""Makes an image, uint8 (H, W, 3), a network's input, float32 (3, H, W)."""
 
 
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
@@ -45,11 +52,33 @@ def train_step(
     return value
 
 
-def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
+def predict(
+    model: nn.Module,
+    images: Sequence[np.ndarray],
+    normalise: Normalise = IMAGENET,
+    shape: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Return the class of each pixel, uint8 (N, H, W), of images, uint8 (H, W, 3), of one size.
+
+    Args:
+        model: the network.
+        images: what it is shown.
+        normalise: makes an image its input.
+        shape: the height and width of the result, if not those of the images; scores are upsampled
+            to it bilinearly.
 
     Raises:
         FloatingPointError: a score is not finite; the largest of such scores means nothing.
+    """
+    scores = score(model, images, normalise)
+    return to_device(likeliest(scores, shape or images[0].shape[:2]), "cpu")
+
+
+def score(model: nn.Module, images: Sequence[np.ndarray], normalise: Normalise = IMAGENET) -> Array:
+    """Return the scores (N, C, H, W) of images, uint8 (H, W, 3), of one size, where the model is.
+
+    Raises:
+        FloatingPointError: a score is not finite.
     """
     device = next((p.device for p in model.parameters()), "cpu")
     batch = to_device(np.stack([normalise(image) for image in images]), device)
@@ -57,20 +86,69 @@ def predict(model: nn.Module, images: Sequence[np.ndarray]) -> np.ndarray:
         scores = model(Tensor(batch)).data
     if not np.isfinite(scores).all():
         raise FloatingPointError("a score of the network is not finite")
-    return to_device(scores.argmax(1).astype(np.uint8), "cpu")
+    return scores
 
 
-def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> ConfusionMatrix:
+def likeliest(scores: Array, shape: tuple[int, int]) -> Array:
+    """Return the class with the highest score, uint8 (N, *shape), of scores (N, C, H, W).
+
+    At another size than theirs the scores are resized first, bilinearly; only those of two classes
+    are held at a time, for a photo has many pixels.
+    """
+    if scores.shape[2:] == shape:
+        return scores.argmax(1).astype(np.uint8)
+    steps = (scores.shape[2] / shape[0], scores.shape[3] / shape[1])
+    best = resize(scores[:, :1], shape, steps)[:, 0]
+    winner = np.zeros_like(best, dtype=np.uint8)
+    for number in range(1, scores.shape[1]):
+        own = resize(scores[:, number : number + 1], shape, steps)[:, 0]
+        winner[own > best] = number
+        np.maximum(own, best, out=best)
+    return winner
+
+
+PIXELS_AT_ONCE = 2**21
+"""About how many pixels of images are evaluated at once, for they take memory."""
+
+
+class Scored(NamedTuple):
+    """What was counted, and on masks of which sizes: (height, width) and how many of them."""
+
+    matrix: ConfusionMatrix
+    sizes: Counter[tuple[int, int]]
+
+
+def evaluate(model: nn.Module, dataset: Dataset, batch_size: int | None = None) -> ConfusionMatrix:
     """Count, over all pixels of a data set, which class was predicted for which.
 
     Leaves the model in evaluation mode. Samples that differ in size are predicted one by one.
     """
+    return evaluate_at(model, dataset, None, batch_size=batch_size).matrix
+
+
+def evaluate_at(
+    model: nn.Module,
+    dataset: Dataset,
+    size: tuple[int, int] | None,
+    normalise: Normalise = IMAGENET,
+    batch_size: int | None = None,
+) -> Scored:
+    """Count as `evaluate` does, with images resized to `size` and scores back to their masks'.
+
+    A mask is scored as it is, at its own size: resized, it would lose what is thin, and the score
+    would depend on the size that a network was trained for.
+    """
     model.eval()
-    matrix = ConfusionMatrix(len(dataset.classes), VOID)
+    if batch_size is None:
+        batch_size = min(16, max(1, PIXELS_AT_ONCE // math.prod(size or (1, 1))))
+    scored = Scored(ConfusionMatrix(len(dataset.classes), VOID), Counter())
     for first in range(0, len(dataset), batch_size):
         samples = [dataset[i] for i in range(first, min(first + batch_size, len(dataset)))]
         one_size = len({truth.shape for _, truth in samples}) == 1
         for part in [samples] if one_size else [[sample] for sample in samples]:
             images, truths = zip(*part, strict=True)
-            matrix.update(np.stack(truths), predict(model, images))
-    return matrix
+            seen = [resize_image(image, size) for image in images] if size else images
+            predicted = predict(model, seen, normalise, truths[0].shape)
+            scored.matrix.update(np.stack(truths), predicted)
+            scored.sizes[truths[0].shape] += len(part)
+    return scored

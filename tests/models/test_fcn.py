@@ -361,7 +361,7 @@ def symmetrise(model, axis):
 def test_the_whole_network_passes_the_gradient_check(training, size):
     """Training needs 64x64: BatchNorm makes ±1 of the two values a channel that 32x32 leaves."""
     small = {"widths": (2,) * 5, "depths": (1,) * 5, "head_width": 2}
-    model = randomise(make_model(8, 2, upsampling="learned", **small), seed=3).train(training)
+    model = randomise(make_model(4, 2, upsampling="learned", **small), seed=3).train(training)
     x = Tensor(draw((2, 3, size, size)), requires_grad=True)
     parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
     report = gradcheck(lambda x: model(x), x, parameters=parameters, order=2, max_elements=3)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from minifcn.data import Shapes
-from minifcn.runs.config import MAX_PIXELS, RECIPES, Config
+from minifcn.runs.config import RECIPES, Config
+from minifcn.runs.values import MAX_PIXELS
 
 CLASSES = {"ground": (1, 2, 3), "tree": (250, 0, 255)}
 
@@ -134,7 +135,7 @@ def nested(depth):
 WRONG = [
     ("data", 5, "data must be str; got 5"),
     ("root", ["r"], "root must be str | None; got ('r',)"),
-    ("model", "fcn4s", "model must be one of fcn32s, fcn16s, fcn8s; got 'fcn4s'"),
+    ("model", "fcn2s", "model must be one of fcn32s, fcn16s, fcn8s, fcn4s; got 'fcn2s'"),
     ("model", None, "model must be str; got None"),
     ("device", "tpu", "device must be one of auto, cpu, cuda; got 'tpu'"),
     ("size", [96], "size must be tuple[int, int]; got (96,)"),
@@ -215,7 +216,7 @@ def test_other_classes_than_the_runs_are_refused():
         Config(classes=CLASSES).with_classes_of(Shapes("val"))
 
 
-@pytest.mark.parametrize(("name", "stride"), [("fcn32s", 32), ("fcn16s", 16), ("fcn8s", 8)])
+@pytest.mark.parametrize(("name", "stride"), [("fcn32s", 32), ("fcn8s", 8), ("fcn4s", 4)])
 def test_build_model_passes_every_choice(name, stride):
     config = Config(
         model=name,
@@ -229,7 +230,7 @@ def test_build_model_passes_every_choice(name, stride):
     model = config.build_model(np.random.default_rng(0))
     assert model.stride == stride
     assert model.score_fr.weight.shape == (2, 7, 1, 1)
-    assert [len(getattr(model, f"stage{i}")) - 1 for i in range(1, 6)] == [1, 2, 1, 1, 1]
-    assert model.stage5[0][0].weight.shape == (6, 5, 3, 3)
+    assert [len(getattr(model.backbone, f"stage{i}")) - 1 for i in range(1, 6)] == [1, 2, 1, 1, 1]
+    assert model.backbone.stage5[0][0].weight.shape == (6, 5, 3, 3)
     assert (model.drop6.p, model.drop7.p) == (0.25, 0.25)
     assert stride == 32 or model.upscore2.weight.requires_grad

@@ -1,6 +1,7 @@
 import math
 import signal
 import threading
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from minifcn.runs.checkpoint import load_model
 from minifcn.runs.interrupt import Interrupted
 from minifcn.runs.log import LOG_COLUMNS, read_log
 from minifcn.runs.run import Run, TrainingDivergedError
-from minifcn.runs.steps import evaluate
+from minifcn.runs.steps import Scored, evaluate
 from minifcn.system.files import load_arrays
 
 pytestmark = pytest.mark.usefixtures("few_scenes", "ctrl_c")
@@ -98,7 +99,7 @@ def test_a_batch_without_any_label_changes_nothing_and_survives(tmp_path):
 
 def test_validation_without_any_label_still_keeps_weights(tmp_path, monkeypatch):
     run = start(tmp_path / "run", iterations=2, evaluate_every=1)
-    monkeypatch.setattr(run_module, "evaluate", lambda model, data: ConfusionMatrix(6))
+    monkeypatch.setattr(run_module, "evaluate_at", lambda *_: Scored(ConfusionMatrix(6), Counter()))
     run.train()
     assert math.isnan(run.log[-1]["mean_iu"])
     assert state_of(tmp_path / "run", "best")[1]["iteration"] == "1"
@@ -109,17 +110,17 @@ def test_best_holds_the_weights_of_the_best_validation(tmp_path, monkeypatch):
     scores = iter([0.25, 0.75, 0.5, 0.75])
     states = []
 
-    class Scored:
+    class Matrix:
         pixel_accuracy = 0.5
 
         def __init__(self):
             self.mean_iu = next(scores)
 
-    def scripted(model, data):
+    def scripted(model, *_):
         states.append(model.state_dict())
-        return Scored()
+        return Scored(Matrix(), Counter())
 
-    monkeypatch.setattr(run_module, "evaluate", scripted)
+    monkeypatch.setattr(run_module, "evaluate_at", scripted)
     run = start(tmp_path / "run", iterations=4, evaluate_every=1, checkpoint_every=1)
     run.train()
     arrays, metadata = load_arrays(tmp_path / "run" / "best.safetensors")
@@ -179,7 +180,7 @@ def test_a_first_loss_that_is_not_finite(tmp_path):
     assert not (tmp_path / "run" / "last.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", ["stage1.0.0.weight", "fc6.1.running_var"])
+@pytest.mark.parametrize("name", ["backbone.stage1.0.0.weight", "fc6.1.running_var"])
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_weights_that_are_not_finite_are_never_saved(tmp_path, name, value):
     folder = tmp_path / "run"
