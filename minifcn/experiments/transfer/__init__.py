@@ -115,14 +115,14 @@ def open_data(root: str | None, plan: Plan) -> tuple[str, Dataset, Dataset, Reci
     """
     if root is None:
         scenes = Shapes("train", max(plan.counts), plan.shapes)
-        val = InMemory(Shapes("val", plan.scenes, plan.shapes))
-        return "shapes", scenes, val, Recipe(plan.iterations)
-    scenes = open_dataset("camvid", "train", root=root, size=plan.camvid)
+        held_out = InMemory(Shapes("val", plan.scenes, plan.shapes))
+        return "shapes", scenes, held_out, Recipe(plan.iterations)
+    images = open_dataset("camvid", "train", root=root, size=plan.camvid)
     val = open_dataset("camvid", "val", root=root)
     crop = (4 * plan.camvid[0] // 5, 4 * plan.camvid[1] // 5)
     recipe = Recipe(plan.iterations, crop=crop, size=plan.camvid)
     name = f"CamVid, seen at {plan.camvid[0]}x{plan.camvid[1]}"
-    return name, scenes, First(val, min(len(val), plan.scenes)), recipe
+    return name, images, First(val, min(len(val), plan.scenes)), recipe
 
 
 def recipe_for_photos(plan: Plan) -> Recipe:

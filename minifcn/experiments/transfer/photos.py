@@ -150,7 +150,9 @@ def lay_ground(size: tuple[int, int], ground: Ground, generator: np.random.Gener
     picture = Image.fromarray(photo).resize(
         size[::-1], Image.Resampling.BICUBIC, (x, y, x + width, y + height)
     )
-    pixels = blurred(picture, generator.uniform(0, size[0] / 120)) * np.float32(ground.colour)
+    pixels = blurred(picture, generator.uniform(0, size[0] / 120)) * np.array(
+        ground.colour, np.float32
+    )
     return pixels[:, ::-1].copy() if generator.random() < 0.5 else pixels
 
 
@@ -163,16 +165,10 @@ def place(
     pixels = cut_out(cutout)
     pixels = pixels[:, ::-1] if generator.random() < 0.5 else pixels
     scale = size[0] * generator.uniform(*view.size) / pixels.shape[1]
-    turn, tilt = generator.uniform(-1, 1) * view.turn, generator.uniform(-1, 1, 2) * view.tilt
-    side = generator.integers(3) if cutout.cut else 0  # 0: upright, 1: to the right, 2: to the left
-    turn = (0, 90, -90)[side] + (turn / 2 if cutout.cut else turn)
-    averaged = max(1, int(1 / scale))  # first, as what follows looks at a few pixels only
+    averaged = max(1, int(1 / scale))  # first, as a projection looks at a few pixels only
     picture = Image.fromarray(np.ascontiguousarray(pixels)).reduce(averaged)
-    matrix = projection(picture.size, scale * averaged, turn, tilt)
-    x, y = generator.uniform(0.1, 0.9, 2) * size[::-1]
-    if cutout.cut:
-        x, y = beyond_border(matrix, picture.width, side, size, (x, y))
-    back = np.linalg.inv(np.array([[1, 0, x], [0, 1, y], [0, 0, 1]]) @ matrix)
+    matrix = pose(picture.size, scale * averaged, size, cutout.cut, view, generator)
+    back = np.linalg.inv(matrix)
     moved = picture.transform(
         size[::-1],
         Image.Transform.PERSPECTIVE,
@@ -180,6 +176,28 @@ def place(
         Image.Resampling.BICUBIC,
     )
     return np.array(moved, np.float32)
+
+
+def pose(
+    own: tuple[int, int],
+    scale: float,
+    size: tuple[int, int],
+    cut: bool,
+    view: View,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """Draw how an object of `own` width and height stands in a picture of `size`: (3, 3).
+
+    One that is `cut` has its upper edge at the border above, on the right or on the left.
+    """
+    turn, tilt = generator.uniform(-1, 1) * view.turn, generator.uniform(-1, 1, 2) * view.tilt
+    side = int(generator.integers(3)) if cut else 0  # see beyond_border
+    turn = (0, 90, -90)[side] + (turn / 2 if cut else turn)
+    matrix = projection(own, scale, turn, tilt)
+    x, y = generator.uniform(0.1, 0.9, 2) * size[::-1]
+    if cut:
+        x, y = beyond_border(matrix, own[0], side, size, (x, y))
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]]) @ matrix
 
 
 def projection(size: tuple[int, int], scale: float, turn: float, tilt: np.ndarray) -> np.ndarray:
