@@ -145,6 +145,9 @@ CASES = [
     *[(op.__name__, f"{reduction}, class weights",
        loss(op, reduction=reduction, weight=CLASS_WEIGHTS), (2, 3, 2, 3))
       for op in (F.cross_entropy, F.nll_loss) for reduction in ("mean", "sum", "none")],
+    *[("cross_entropy", f"{reduction}, class weights, label smoothing",
+       loss(F.cross_entropy, reduction=reduction, weight=CLASS_WEIGHTS, label_smoothing=0.2),
+       (2, 3, 2, 3)) for reduction in ("mean", "sum", "none")],
     ("cross_entropy", "another ignore_index",
      lambda x: F.cross_entropy(x, near(LABELS % 3, x), ignore_index=2), (2, 3, 2, 3)),
     ("cross_entropy", "whole images",

@@ -37,6 +37,6 @@ def run(choices: argparse.Namespace) -> None:
     summary = evaluate_run(
         choices.run, dataset, checkpoint=choices.checkpoint, device=choices.device
     )
-    for note in [*notes, where_scored(summary, config.size)]:
+    for note in [*notes, *where_scored(summary, config.size)]:
         say(note)
     print(json.dumps(summary) if choices.json else format_table(summary))

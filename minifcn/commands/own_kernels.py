@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RIGHT = "right"
 """The folder, in that of a run with a mistake, of the run without."""
 
+NOT_WITH_THEM = ("backbone", "class_weights", "label_smoothing")
+"""Choices of a training that functions of a course do not know."""
+
 Finish = Callable[["Run"], None]
 """Trains a run to its end and shows what it has come to."""
 
@@ -38,6 +41,13 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
 
     if choices["device"] == "cuda":
         raise ValueError("device must be cpu for functions of a course; got --device cuda")
+    for name in NOT_WITH_THEM:
+        if choices[name] not in (None, "small"):
+            option = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"{option} cannot go with --kernels or --mistake, which train the small backbone by"
+                f" a plain loss; got {choices[name]}"
+            )
     if out is not None:
         check_unused(out)  # before minutes of checks and rehearsals
     given = choices | {"device": "cpu"}
@@ -181,7 +191,7 @@ def _without_mistake(run: Run, right: OwnKernels) -> Run:
 
 def _beside(run: Run) -> Run:
     """Start the run without the mistake, or take it up, with the data where `run` has it."""
-    from minifcn.runs.config import RECIPES
+    from minifcn.runs.recipes import RECIPES
     from minifcn.runs.run import Run
 
     folder = run.folder / RIGHT

@@ -47,6 +47,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, metavar="B")
     add("--size", type=_size, metavar="HxW", help="resize samples to height x width")
     add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
+    add("--scale", type=_factors, metavar="LOW-HIGH", help="resize samples at random before that")
+    add("--jitter", type=float, metavar="X", help="change brightness, contrast and saturation")
+    add("--class-weights", choices=("balanced",), help="make rare classes count more in the loss")
+    add("--label-smoothing", type=float, metavar="X", help="of the loss; 0.1 is common")
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--backbone-lr", type=float, metavar="LR", help="that of the backbone")
     add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
@@ -68,6 +72,15 @@ def _size(text: str) -> tuple[int, int]:
     if not (by and height.isdecimal() and width.isdecimal()):
         raise argparse.ArgumentTypeError(f"must be HxW, like 96x128; got {text!r}")
     return int(height), int(width)
+
+
+def _factors(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high)
+    except ValueError:
+        message = f"must be LOW-HIGH, like 0.75-1.5; got {text!r}"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def run(choices: argparse.Namespace) -> None:
@@ -114,9 +127,11 @@ def _finish(run: Run, as_json: bool) -> None:
         if not (run.folder / "config.json").exists():  # nothing is left to go on with
             raise
         raise Interrupted(f"interrupted; {own_kernels.how_to_go_on(run)}") from None
-    for remark in remarks(run.log, summary):
+    for remark in [
+        *remarks(run.log, summary, run.config.freeze),
+        *where_scored(summary, run.config.size),
+    ]:
         say(remark)
-    say(where_scored(summary, run.config.size))
     print(json.dumps({"run": str(run.folder), **summary}) if as_json else format_table(summary))
     say(f"pictures, weights and log are in {run.folder}")
     _say_spelled(list(run.config.classes))

@@ -5,6 +5,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from minifcn.data.ahead import Ahead
+from minifcn.data.balance import balanced_weights
 from minifcn.data.batches import Batches
 from minifcn.data.camvid import CamVid
 from minifcn.data.classes import ClassList
@@ -20,6 +22,7 @@ from minifcn.data.voc import VOC, find_lists, is_voc, read_list
 __all__ = [
     "VOC",
     "VOID",
+    "Ahead",
     "Batches",
     "CamVid",
     "Dataset",
@@ -29,6 +32,7 @@ __all__ = [
     "InMemory",
     "Shapes",
     "Track",
+    "balanced_weights",
     "files_of",
     "folder_size",
     "is_folder",

@@ -5,6 +5,8 @@ from typing import Protocol
 
 import numpy as np
 
+from minifcn.system.locks import fork_safe_lock
+
 VOID = 255
 """The id of a pixel without a label, as in PASCAL VOC: the loss and the metrics ignore it."""
 
@@ -15,7 +17,8 @@ Sample = tuple[np.ndarray, np.ndarray]
 class Dataset(Protocol):
     """Labelled images; `dataset[i]` is an image and its mask (see `Sample`).
 
-    Any class with these members can be trained on; it needs no base class.
+    Any class with these members can be trained on; it needs no base class. One that several threads
+    may read at a time says so by an attribute `thread_safe = True`; of others only one does.
     """
 
     @property
@@ -34,17 +37,23 @@ class Dataset(Protocol):
         """A short name of sample `i`."""
 
 
+KEEPING = fork_safe_lock()
+"""Held for the moment in which `InMemory` keeps a sample, and counts what room is left."""
+
+
 class InMemory:
     """The same dataset, its decoded samples kept in memory up to `limit` bytes.
 
     Decoding a PNG at every visit takes time from the training; CamVid at 240x180 needs only
-    63 MB. The samples are read-only, because the next reader gets the same arrays.
+    63 MB. The samples are read-only, because the next reader gets the same arrays. Several threads
+    may read it at a time, if they may read the dataset so.
     """
 
     def __init__(self, dataset: Dataset, limit: int = 512 * 2**20):
         self.dataset = dataset
         self.classes = dataset.classes
         self.palette = dataset.palette
+        self.thread_safe = is_thread_safe(dataset)
         self.free = limit
         self.kept: dict[int, Sample] = {}
 
@@ -67,10 +76,11 @@ class InMemory:
             array.flags.writeable = False
         size = sum(array.nbytes for array in sample)
         # What came first stays: under a random order, evicting for newcomers would not hit more.
-        if size <= self.free:
-            self.kept[i] = sample
-            self.free -= size
-        return sample
+        with KEEPING:
+            if i not in self.kept and size <= self.free:
+                self.kept[i] = sample
+                self.free -= size
+            return self.kept.get(i, sample)
 
 
 class First:
@@ -84,6 +94,7 @@ class First:
             raise ValueError(f"count must be from 1 to {len(dataset)}, the samples; got {count}")
         self.dataset, self.count = dataset, count
         self.classes, self.palette = dataset.classes, dataset.palette
+        self.thread_safe = is_thread_safe(dataset)
 
     def __len__(self) -> int:
         return self.count
@@ -94,6 +105,11 @@ class First:
     def name(self, i: int) -> str:
         """A short name of sample `i`."""
         return self.dataset.name(range(self.count)[i])
+
+
+def is_thread_safe(dataset: Dataset) -> bool:
+    """Whether several threads may read a dataset at a time, as it says itself."""
+    return getattr(dataset, "thread_safe", False)
 
 
 def check_split(split: str, splits: Iterable[str]) -> None:

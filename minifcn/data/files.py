@@ -37,6 +37,8 @@ class FilePairs:
     the file if it is damaged, if image and mask differ in size, or if a value has no meaning.
     """
 
+    thread_safe = True
+
     def __init__(
         self,
         pairs: list[Pair],
@@ -63,6 +65,13 @@ class FilePairs:
         check_pair(image.shape[:2], mask.shape, self.pairs[i].mask)
         return resize_pair(image, mask, self.size) if self.size else (image, mask)
 
+    def class_counts(self) -> np.ndarray:
+        """Pixels of each class in all masks, as the files have them: int64 (number of classes,)."""
+        counts = np.zeros(len(self.classes), np.int64)
+        for pair in self.pairs:
+            counts += count_classes(self.labels, look(pair.mask).values, pair.mask)
+        return counts
+
     def check(self, track: Track = iter) -> list[str]:
         """Decode every file before anything depends on it; return what a user should be told.
 
@@ -72,9 +81,7 @@ class FilePairs:
         """
         frames = [check_image(pair.image) for pair in track(self.pairs)]
         looks = [look(pair.mask) for pair in self.pairs]
-        counts = np.zeros(len(self.classes), np.int64)
-        for pair, seen in zip(self.pairs, looks, strict=True):
-            counts += count_classes(self.labels, seen.values, pair.mask)
+        counts = self.class_counts()
         pixels = sum(int(seen.values.counts.sum()) for seen in looks)
         return [
             *check_turns(self.pairs, frames, looks),

@@ -13,6 +13,7 @@ import numpy as np
 from minifcn.data.dataset import VOID
 from minifcn.data.palettes import VOID_COLOUR
 from minifcn.system.files import write_atomically
+from minifcn.system.locks import fork_safe_lock
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,6 +30,9 @@ ORIENTATION = 0x0112
 
 TIFF_DEPTHS = 258
 """The tag BitsPerSample (TIFF 6.0, section 8)."""
+
+FILTERING = fork_safe_lock()
+"""Held while `warnings` are treated as errors, which no two threads can do at a time."""
 
 
 # -- Reading -------------------------------------------------------------------------------------
@@ -114,17 +118,25 @@ def image_shape(path: str | PathLike) -> tuple[int, int]:
 @contextmanager
 def opened(path: Path) -> "Iterator[Image]":
     """Open `path` with Pillow; whatever fails inside becomes a one-line ValueError naming it."""
-    from PIL import Image
-
     try:
         _check_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as picture:
-                _check_bmp(picture, path)
-                yield picture
+        with _open(path) as picture:
+            _check_bmp(picture, path)
+            yield picture
     except Exception as error:  # decoders meet damaged bytes with exceptions of many types
         raise ValueError(f"cannot read {str(path)!r}: {_reason(error)}") from error
+
+
+def _open(path: Path) -> "Image":
+    """Read a file's header, which is where Pillow looks at the number of its pixels.
+
+    One thread at a time: what `warnings` does is the same for all of them.
+    """
+    from PIL import Image
+
+    with FILTERING, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path, formats=FORMATS)
 
 
 def bits_per_sample(picture: "Image", path: Path) -> int:

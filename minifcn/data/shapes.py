@@ -41,6 +41,7 @@ class Shapes:
     split's. Raises ValueError for an unknown split, a negative length or seed, or a wrong size.
     """
 
+    thread_safe = True
     classes = CLASSES
     palette = default_palette(len(CLASSES))
 

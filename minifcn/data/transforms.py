@@ -1,4 +1,4 @@
-"""From an image and its mask to what a network reads: normalise, resize, crop, flip."""
+"""From an image and its mask to what a network reads: normalise, resize, crop, flip, jitter."""
 
 import math
 from dataclasses import dataclass
@@ -15,6 +15,9 @@ STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 MEAN_COLOUR = np.round(255 * MEAN).astype(np.uint8)
 """The colour that is nearest to zero once normalised: what a crop is padded with."""
+
+GREY = np.array([0.299, 0.587, 0.114], np.float32)
+"""How much red, green and blue count in the brightness of a colour (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Normalisation:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Return an image, uint8 (H, W, 3), as float32 (3, H, W)."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
+        _check_image(image)
         pixels = image if self.order == "RGB" else image[..., ::-1]
-        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
-        scaled = (pixels / np.float32(self.scale) - mean) / std
-        return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+        result = np.empty((3, *image.shape[:2]), np.float32)
+        for k, channel in enumerate(result):  # one by one: rows of three numbers are slow
+            np.divide(pixels[..., k], np.float32(self.scale), out=channel)
+            channel -= np.float32(self.mean[k])
+            channel /= np.float32(self.std[k])
+        return result
 
 
 IMAGENET = Normalisation()
@@ -95,11 +100,11 @@ def resize_pair(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> S
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize an image, uint8 (H, W, 3), to `size` = (H, W), as `resize_pair` does."""
-    from PIL.Image import Resampling, fromarray
-
     check_size(size)
     if image.shape[:2] == size:
         return image
+    from PIL.Image import Resampling, fromarray
+
     return np.array(fromarray(image).resize(size[::-1], Resampling.BILINEAR))
 
 
@@ -115,16 +120,57 @@ def random_crop(
 ) -> Sample:
     """Cut the same window of `size` = (H, W) out of both, each position equally likely.
 
-    Where the image is smaller, it is first padded, centred, with MEAN_COLOUR; its mask with VOID.
+    Where the image is smaller, it is padded, centred, with MEAN_COLOUR; its mask with VOID.
     """
     check_size(size)
-    image, mask = _pad_to(image, mask, size)
-    top, left = (generator.integers(mask.shape[k] - size[k] + 1) for k in (0, 1))
-    window = slice(top, top + size[0]), slice(left, left + size[1])
-    return image[window], mask[window]
+    rows, columns = _random_window(mask.shape, size, generator)
+    return pad_to(image[rows, columns], mask[rows, columns], size)
 
 
-def _pad_to(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Sample:
+def random_scale(
+    image: np.ndarray,
+    mask: np.ndarray,
+    scale: tuple[float, float],
+    generator: np.random.Generator,
+) -> Sample:
+    """Resize both by one factor, from low to high of `scale`, as `resize_pair` does.
+
+    factor = low (high / low)^u with u uniform in [0, 1): log-uniform, so that from 1/2 to 2 it is
+    as likely to shrink as to enlarge. Raises ValueError unless 0 < low <= high.
+    """
+    scaled = _random_size(mask.shape, scale, generator)
+    return _resized_window(image, mask, scaled, slice(0, scaled[0]), slice(0, scaled[1]))
+
+
+def random_scaled_window(
+    image: np.ndarray,
+    mask: np.ndarray,
+    scale: tuple[float, float],
+    size: tuple[int, int],
+    generator: np.random.Generator,
+) -> Sample:
+    """What `random_scale` and then `random_crop` cut out, before it is padded, in less time.
+
+    Only what the window shows is resized. The mask has the bits of the two in turn, the image
+    differs by one at most: where a window starts between two pixels, Pillow rounds that place.
+    `pad_to` pads it; what changes colours should come before that.
+    """
+    check_size(size)
+    scaled = _random_size(mask.shape, scale, generator)
+    return _resized_window(image, mask, scaled, *_random_window(scaled, size, generator))
+
+
+def random_window(
+    image: np.ndarray, mask: np.ndarray, size: tuple[int, int], generator: np.random.Generator
+) -> Sample:
+    """What `random_crop` cuts out, before it is padded."""
+    check_size(size)
+    rows, columns = _random_window(mask.shape, size, generator)
+    return image[rows, columns], mask[rows, columns]
+
+
+def pad_to(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Sample:
+    """Pad to at least `size` = (H, W), centred: the image with MEAN_COLOUR, the mask with VOID."""
     height, width = (max(size[k], mask.shape[k]) for k in (0, 1))
     if (height, width) == mask.shape:
         return image, mask
@@ -134,6 +180,118 @@ def _pad_to(image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> Sampl
     wide_mask = np.full((height, width), VOID, np.uint8)
     wide_image[inside], wide_mask[inside] = image, mask
     return wide_image, wide_mask
+
+
+def colour_jitter(
+    image: np.ndarray,
+    generator: np.random.Generator,
+    brightness: float = 0.0,
+    contrast: float = 0.0,
+    saturation: float = 0.0,
+) -> np.ndarray:
+    """Change brightness, contrast and saturation of an image, uint8 (H, W, 3), by random factors.
+
+    Each factor, b, c and s, is uniform from 1 - x to 1 + x of its strength x, and they mean what
+    they do in torchvision's ColorJitter. With grey = GREY . image, the brightness of each pixel:
+
+        result = b (c (s image + (1 - s) grey) + (1 - c) (mean of grey)), cut to 0 to 255
+
+    All is computed in float32 and rounded once, so that the order of the three does not matter;
+    torchvision rounds and cuts after each, in a random order. Jitter before padding: the colour of
+    the padding should stay what it is. Raises ValueError for a strength outside [0, 1].
+    """
+    for name, value in (("brightness", brightness), ("contrast", contrast)):
+        check_strength(name, value)
+    check_strength("saturation", saturation)
+    _check_image(image)
+    strengths = np.array([brightness, contrast, saturation])
+    b, c, s = (1 + strengths * generator.uniform(-1, 1, 3)).tolist()
+    grey = sum(GREY[k] * image[..., k] for k in range(3))
+    offset = b * c * (1 - s) * grey + b * (1 - c) * float(grey.mean(dtype=np.float64))
+    result = np.float32(b * c * s) * image
+    result += offset[..., None]
+    return np.clip(np.rint(result, out=result), 0, 255, out=result).astype(np.uint8)
+
+
+# -- How it is done ------------------------------------------------------------------------------
+
+
+def _random_size(
+    shape: tuple[int, ...], scale: tuple[float, float], generator: np.random.Generator
+) -> tuple[int, int]:
+    check_scale(scale)
+    low, high = scale
+    factor = low * (high / low) ** generator.random()
+    return max(1, round(factor * shape[0])), max(1, round(factor * shape[1]))
+
+
+def _random_window(
+    shape: tuple[int, ...], size: tuple[int, int], generator: np.random.Generator
+) -> tuple[slice, slice]:
+    """Rows and columns of a window of `size`, or of all where there are not so many."""
+    first = [int(generator.integers(max(shape[k] - size[k], 0) + 1)) for k in (0, 1)]
+    rows, columns = (slice(first[k], min(first[k] + size[k], shape[k])) for k in (0, 1))
+    return rows, columns
+
+
+def _resized_window(
+    image: np.ndarray, mask: np.ndarray, scaled: tuple[int, int], rows: slice, columns: slice
+) -> Sample:
+    """These rows and columns of the pair resized to `scaled`, without resizing all of it."""
+    from PIL.Image import Resampling, fromarray
+
+    if scaled == mask.shape:
+        return image[rows, columns], mask[rows, columns]
+    (top, bottom, down), (left, right, across) = (
+        _seen(window, mask.shape[k], scaled[k]) for k, window in enumerate((rows, columns))
+    )
+    part = fromarray(np.ascontiguousarray(image[down, across]))
+    size = columns.stop - columns.start, rows.stop - rows.start
+    resized = part.resize(size, Resampling.BILINEAR, (left, top, right, bottom))
+    nearest = (_nearest(w, mask.shape[k], scaled[k]) for k, w in enumerate((rows, columns)))
+    return np.array(resized), mask[np.ix_(*nearest)]
+
+
+def _seen(window: slice, length: int, scaled: int) -> tuple[float, float, slice]:
+    """Where a window of an axis resized from `length` to `scaled` lies in what it is made from.
+
+    Begin and end are counted from the first of the pixels that are looked at, the third result:
+    the window and what the filter reaches beside it.
+    """
+    begin, end = window.start * length / scaled, window.stop * length / scaled
+    reach = max(1.0, length / scaled) + 1
+    first, last = max(0, math.floor(begin - reach)), min(length, math.ceil(end + reach))
+    return begin - first, end - first, slice(first, last)
+
+
+def _nearest(window: slice, length: int, scaled: int) -> np.ndarray:
+    """floor((i + 1/2) length / scaled), in integers: the pixel that the centre of pixel i is in."""
+    return (2 * np.arange(window.start, window.stop, dtype=np.int64) + 1) * length // (2 * scaled)
+
+
+# -- Checks --------------------------------------------------------------------------------------
+
+
+def check_scale(scale: tuple[float, float]) -> None:
+    """Raise ValueError unless `scale` is (low, high) with 0 < low <= high."""
+    numbers = isinstance(scale, tuple) and len(scale) == 2 and all(map(_is_number, scale))
+    if not numbers or not 0 < scale[0] <= scale[1] < math.inf:
+        raise ValueError(f"scale must be (low, high), 0 < low <= high; got {scale!r}")
+
+
+def check_strength(name: str, value: float) -> None:
+    """Raise ValueError unless a strength of `colour_jitter` is from 0 to 1."""
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1; got {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image must be uint8 (H, W, 3); got {image.dtype} {image.shape}")
 
 
 def check_size(size: tuple[int, int]) -> None:

@@ -22,8 +22,15 @@ def cross_entropy(
     weight: Tensor | Array | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
     """Compare scores with labels: the mean of -log softmax(input)[target] over the pixels.
+
+    With `label_smoothing` e the truth of a pixel is 1 - e of its label and e / C of every class,
+    each counted by the weight w of its class; as in PyTorch, the mean still divides by the sum of
+    the labels' weights:
+
+        loss = (1 - e) w[target] -log p[target] + e / C * sum over c of w[c] -log p[c]
 
     Args:
         input: scores (logits), (N, C, H, W), or (N, C) for whole images.
@@ -31,20 +38,30 @@ def cross_entropy(
         weight: (C,), how much a pixel of each class counts; all the same by default.
         ignore_index: pixels with this label do not count at all.
         reduction: 'mean' (over the weights of the pixels that count), 'sum' or 'none'.
+        label_smoothing: e, from 0 (none) to 1 (all classes alike).
 
     Returns:
         A scalar, or (N, H, W) for 'none'. The mean over no pixels at all is 0 with a gradient of
         0, where PyTorch gives NaN: a training step on a crop that is all void must survive.
 
     Raises:
-        ValueError: a label out of range, or shapes that do not fit.
-        TypeError: labels that are not integers.
+        ValueError: a label or `label_smoothing` out of range, or shapes that do not fit.
+        TypeError: labels that are not integers, or a `label_smoothing` that is no number.
+
+    Source of label smoothing: Szegedy et al. (2016), Rethinking the Inception architecture, 7.
     """
+    _check_smoothing(label_smoothing)
     labels, share = _labels_and_shares(input, target, weight, ignore_index, reduction)
     n, c, *size = input.shape
     pixels = (n, *size) if len(size) == 2 else (n, prod(size), 1)
     scores = input.reshape((n, c, *pixels[1:]))
-    losses = _cross_entropy(scores, labels.reshape(pixels), share.reshape(pixels))
+    if label_smoothing:
+        counts = _array(target, "target") != ignore_index
+        each = np.ones_like(share, shape=c) if weight is None else _class_weights(weight, input)
+        truth = scores, labels.reshape(pixels), share.reshape(pixels), counts.reshape(pixels)
+        losses = _smoothed_cross_entropy(*truth, each, float(label_smoothing))
+    else:
+        losses = _cross_entropy(scores, labels.reshape(pixels), share.reshape(pixels))
     return _reduced(losses.reshape(labels.shape), share, reduction)
 
 
@@ -117,6 +134,49 @@ def _cross_entropy_gradient(x: Tensor, labels: Array, logs: Array, scale: Tensor
 
     data = kernels.cross_entropy_gradient(x.data, labels, logs, scale.data, checked=True)
     return record("cross_entropy_gradient", data, (x, input_gradient), (scale, scale_gradient))
+
+
+def _smoothed_cross_entropy(
+    x: Tensor, labels: Array, share: Array, counts: Array, weights: Array, smoothing: float
+) -> Tensor:
+    """Return the loss of smoothed labels, by the kernel of those that are not.
+
+    With L = log(sum over c of exp(x_c)), -log p_c = L - x_c = -log p_label + x_label - x_c. So
+
+        loss = ((1 - e) w_label + e / C * sum of w) -log p_label + e / C * margins
+
+    where margins = sum over c of w_c (x_label - x_c) is linear in the scores.
+    """
+    even = smoothing / x.shape[1]
+    total = (1 - smoothing) * share + even * weights.sum() * counts
+    margins = _margins(x, labels, counts, even * weights)
+    return _cross_entropy(x, labels, total.astype(x.dtype)) + margins
+
+
+def _margins(x: Tensor, labels: Array, counts: Array, weights: Array) -> Tensor:
+    """Sum over the classes of w_c (x_label - x_c), and 0 where a pixel does not count."""
+    at_label = np.take_along_axis(x.data, labels[:, None], 1)[:, 0]
+    data = np.zeros_like(at_label)
+    for c in range(x.shape[1]):
+        data += weights[c] * (at_label - x.data[:, c])
+    data[~counts] = 0  # what is not finite there must not spread
+    return record("margins", data, (x, lambda g: _margins_adjoint(g, labels, counts, weights)))
+
+
+def _margins_adjoint(y: Tensor, labels: Array, counts: Array, weights: Array) -> Tensor:
+    """Return x_c = (the sum of w at the label, else 0) y - w_c y: the adjoint of _margins."""
+    upstream, places = (y.data * counts)[:, None], labels[:, None]
+    data = upstream * -weights.reshape(-1, 1, 1)
+    at_label = np.take_along_axis(data, places, 1) + upstream * weights.sum()
+    np.put_along_axis(data, places, at_label, 1)
+    return record("margins_adjoint", data, (y, lambda g: _margins(g, labels, counts, weights)))
+
+
+def _check_smoothing(value: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"label_smoothing must be a number from 0 to 1; got {value!r}")
+    if not 0 <= value <= 1:
+        raise ValueError(f"label_smoothing must be from 0 to 1; got {value!r}")
 
 
 def _array(value: Tensor | Array, name: str) -> Array:

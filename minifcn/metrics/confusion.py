@@ -152,7 +152,8 @@ def format_table(summary: Summary) -> str:
     """Return the scores of `ConfusionMatrix.summary` as lines of text, in percent.
 
     One line per class, then the means with the baseline beneath the mean IU; a score that is
-    undefined reads "absent" for a class and "-" for a mean. Last the number of images, if known.
+    undefined reads "absent" for a class and "-" for a mean. Last the number of images, and the
+    size of the masks that were scored, if known.
     """
     classes = [(name, _percent(iu, "absent")) for name, iu in summary["iu"].items()]
     totals = [(title, _percent(summary[key], "-")) for key, title in _TOTALS.items()]
@@ -162,6 +163,9 @@ def format_table(summary: Summary) -> str:
     header = f"{'class':<{width}}  {'IU %':>6}"
     if "images" in summary:
         lines.append(f"{'images':<{width}}  {summary['images']:>6}")
+    if sizes := list(summary.get("scored_at", ())):
+        at = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes"
+        lines.append(f"{'scored at':<{width}}  {at:>6}")
     return "\n".join([header, rule, *lines[: len(classes)], rule, *lines[len(classes) :]])
 
 

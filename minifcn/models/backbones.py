@@ -121,7 +121,7 @@ def _read_vgg16(backbone: Backbone, path: Path | None) -> Mapping[str, np.ndarra
 
 def _vgg16_names() -> list[tuple[str, str]]:
     """Pairs of a convolution's names, here and in torchvision."""
-    pairs, first = [], {}
+    pairs, first = [], dict[int, int]()
     for number, (_, stage, theirs) in enumerate(convolutions()):
         place = number - first.setdefault(stage, number)
         pairs.append((f"stage{stage + 1}.{place}", theirs))

@@ -59,13 +59,14 @@ class SqueezeNetBackbone(Backbone):
             setattr(self, f"fire{number}", Fire(channels, squeezed, half, generator=generator))
             channels = 2 * half
         self.pool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.pool32 = nn.MaxPool2d(2)
         maps = {stride: 2 * FIRES[number][1] for number, stride in LAST.items()}
         self.widths = {**maps, 32: maps[16]}
 
     def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
         """Return the features of x (N, 3, H, W) by stride: 128, 256, 512 and 512 channels."""
         maps = self._levels(F.pad(x, (1, 0, 1, 0)))
-        return {**maps, 32: F.max_pool2d(maps[16], 2)}
+        return {**maps, 32: self.pool32(maps[16])}
 
     def _levels(self, x: Tensor) -> dict[int, Tensor]:
         """Return the output of the last fire modules of strides 4, 8 and 16."""

@@ -16,8 +16,9 @@ from minifcn.data import VOID, Dataset, folder_size, is_folder, open_dataset
 from minifcn.data.transforms import IMAGENET, Normalisation
 from minifcn.models import FCN
 from minifcn.models.backbones import NAMES as BACKBONES
-from minifcn.models.backbones import SMALL, build_backbone, load_pretrained, normalisation_of
+from minifcn.models.backbones import SMALL, build_backbone, load_pretrained
 from minifcn.nn import BatchNorm2d
+from minifcn.runs.recipes import RECIPES, recipe_for
 from minifcn.runs.values import (
     check_one_of,
     check_pixels,
@@ -167,13 +168,17 @@ class Config:
         """
         data = "shapes" if data is None else data
         given = {name: value for name, value in choices.items() if value is not None}
-        recipe = _recipe(data, given.get("backbone", SMALL), given.get("pretrained", True))
+        recipe = cls(
+            **recipe_for(data, given.get("backbone", SMALL), given.get("pretrained", True))
+        )
         if data == "camvid" and "root" in given and Path(given["root"]).is_dir():
             given["root"] = os.path.abspath(given["root"])
         if is_folder(data):
             data = os.path.abspath(data)
             if "size" not in given:
                 given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
+        if "scale" in given:
+            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
         if "by_heart" in given:
             given.setdefault("flip", False)
         if "iterations" in given:  # look at the validation scores ten times, in a long run
@@ -277,59 +282,3 @@ class Config:
         if self.pretrained:
             path = Path(self.backbone_weights) if self.backbone_weights else None
             load_pretrained(model.backbone, self.backbone, path)
-
-
-RECIPES = {
-    "shapes": Config(),
-    "camvid": Config(
-        data="camvid",
-        size=(180, 240),
-        crop=(160, 192),
-        iterations=1900,
-        batch_size=8,
-        lr=2e-3,
-        widths=(32, 64, 96, 128, 128),
-        head_width=256,
-        evaluate_every=190,
-    ),
-}
-FOLDER_RECIPE = dataclasses.replace(
-    RECIPES["camvid"], size=(128, 128), crop=None, iterations=1000, evaluate_every=100
-)
-"""For a folder of your own: as many pixels suit a laptop; give the size that your objects need."""
-
-PRETRAINED = {
-    "shapes": {"batch_size": 8},
-    "camvid": {
-        "size": (360, 480), "crop": (320, 320), "iterations": 1650, "evaluate_every": 165,
-        "batch_size": 4,
-    },
-}  # fmt: skip
-FOLDER_PRETRAINED: dict[str, Any] = {
-    "size": (224, 224), "iterations": 300, "evaluate_every": 50, "batch_size": 4,
-}  # fmt: skip
-"""What is else in these recipes with a backbone that others have trained."""
-
-
-def _recipe(data: str, backbone: str, pretrained: bool) -> Config:
-    """The choices for a data set; with what a backbone wants, if that is not the small one.
-
-    A pretrained backbone learns at a tenth of the head's rate: it knows something already.
-    """
-    recipe = RECIPES.get(data, FOLDER_RECIPE)
-    check_one_of("backbone", backbone, BACKBONES)
-    if backbone == SMALL:
-        return recipe
-    return dataclasses.replace(
-        recipe,
-        **PRETRAINED.get(data, FOLDER_PRETRAINED),
-        backbone=backbone,
-        pretrained=pretrained,
-        normalisation=normalisation_of(backbone),
-        widths=(),
-        depths=(),
-        head_width=128,
-        lr=5e-3,
-        backbone_lr=5e-4 if pretrained else None,
-        warmup=30,
-    )

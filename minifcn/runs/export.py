@@ -10,6 +10,7 @@ import io
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,11 @@ def export_run(
     if format == "npz":
         write_atomically(path, _npz(state))
     else:
-        about = {"model": config.model, "classes": list(config.classes), "size": config.size}
+        about: dict[str, Any] = {
+            "model": config.model,
+            "classes": list(config.classes),
+            "size": config.size,
+        }
         about |= {"backbone": config.backbone, "normalisation": asdict(config.normalisation)}
         # One entry, for the library writes several in any order: the same run, the same file.
         save_arrays(path, state, {"minifcn": json.dumps(about)})

@@ -39,13 +39,13 @@ def _summary(scored: Scored, dataset: Dataset) -> dict[str, Any]:
     return scored.matrix.summary(dataset.classes) | about
 
 
-def where_scored(summary: Mapping[str, Any], size: tuple[int, int]) -> str:
-    """Say at which size masks were scored, and at which the network, of `size`, saw the images."""
-    sizes = list(summary["scored_at"])
+def where_scored(summary: Mapping[str, Any], size: tuple[int, int]) -> list[str]:
+    """Say that masks were scored at another size than the one at which the network saw images."""
+    sizes, seen = list(summary["scored_at"]), shape_text(size)
+    if sizes == [seen]:
+        return []
     at = sizes[0] if len(sizes) == 1 else f"their own {len(sizes)} sizes"
-    seen = shape_text(size)
-    more = "" if sizes == [seen] else f"; the network saw the images at {seen}"
-    return f"masks scored at {at}{more}"
+    return [f"masks scored at {at}; the network saw the images at {seen}"]
 
 
 def write_report(
@@ -67,9 +67,16 @@ def write_report(
     return summary
 
 
-def remarks(log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any]) -> list[str]:
-    """What is too good, or too bad, to be left unsaid about a run that is done."""
+def remarks(
+    log: Sequence[Mapping[str, float | None]], summary: Mapping[str, Any], freeze: bool = False
+) -> list[str]:
+    """What is too good, too bad, or only a part, to be left unsaid about a run that is done."""
     said = []
+    if freeze and summary["mean_iu"] is not None:
+        said.append(
+            f"mean IU {summary['mean_iu']:.3f} by training the head alone; without --freeze the"
+            " backbone learns, too"
+        )
     exact = [row["iteration"] for row in log if row["loss"] == 0]
     if exact:
         said.append(

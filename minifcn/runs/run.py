@@ -18,7 +18,7 @@ import numpy as np
 
 from minifcn import nn, optim
 from minifcn.backend import choose_device
-from minifcn.data import Batches, Dataset, First, Track
+from minifcn.data import Ahead, Batches, Dataset, First, Track, balanced_weights
 from minifcn.models import FCN
 from minifcn.runs.checkpoint import (
     check_finite,
@@ -40,7 +40,7 @@ from minifcn.runs.folders import (
 )
 from minifcn.runs.interrupt import Interrupted, TrainingDivergedError, stop_requests
 from minifcn.runs.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
-from minifcn.runs.steps import cross_entropy, evaluate_at, train_step
+from minifcn.runs.steps import evaluate_at, loss_of, train_step
 from minifcn.system.files import load_arrays, save_arrays, write_atomically
 
 
@@ -70,10 +70,13 @@ class Run:
             self.train_data = self.val_data = _by_heart(data.train, config.by_heart)
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
+        if config.class_weights == "balanced":
+            config = replace(config, class_weights=_balanced(self.train_data))
         _check_batch(config)
         self.config = config
         self.generator = np.random.default_rng(config.seed)
-        self.model = config.build_model(self.generator).to(self.device)
+        self.model = config.build_model(self.generator)
+        self.model.to(self.device)
         groups = _groups(self.model, config)
         self.optimizer = optim.Adam(groups, config.lr, weight_decay=config.weight_decay)
         self.batches = Batches(
@@ -81,11 +84,15 @@ class Run:
             config.batch_size,
             crop=config.crop,
             flip=config.flip,
+            scale=config.scale,
+            jitter=config.jitter,
             seed=config.seed,
             normalise=config.normalisation,
         )
         self.iteration, self.best_mean_iu = 0, -1.0
-        self.compute_loss = cross_entropy
+        weights = config.class_weights
+        assert not isinstance(weights, str)  # they have been counted
+        self.compute_loss = loss_of(weights, config.label_smoothing, self.device)
         self.log: list[dict[str, float | None]] = []
         self._undo = ExitStack()  # takes away what a start made
         self._known: tuple[tuple[int, ...], ...] = ()
@@ -181,12 +188,17 @@ class Run:
 
     def _train(self, report: Callable[[dict[str, float | None]], None]) -> None:
         write_atomically(self.folder / "log.csv", format_log(self.log).encode())
-        with open(self.folder / "log.csv", "a", newline="") as file, stop_requests() as requested:
+        with (
+            open(self.folder / "log.csv", "a", newline="") as file,
+            Ahead(self.batches) as ahead,
+            stop_requests() as requested,
+        ):
             while self.iteration < self.config.iterations:
-                self._iterate(file, requested, report)
+                self._iterate(ahead, file, requested, report)
 
     def _iterate(
         self,
+        ahead: Ahead,
         file: TextIO,
         stop_requested: Callable[[], bool],
         report: Callable[[dict[str, float | None]], None],
@@ -196,7 +208,7 @@ class Run:
         The checkpoint comes first and has the row with it: a score in the log without its weights
         would be of no use, and a row that is missing in the log is found in the checkpoint.
         """
-        row = self._step()
+        row = self._step(*ahead.batch(self.iteration))
         self.iteration += 1
         done = self.iteration == self.config.iterations
         validate = done or self.iteration % self.config.evaluate_every == 0
@@ -213,12 +225,11 @@ class Run:
         if stop and not done:
             raise Interrupted(f"stopped after iteration {self.iteration}")
 
-    def _step(self) -> dict[str, float | None]:
+    def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
         """One iteration: forward, loss, backward, update."""
         self.prepare()
         factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
         self.optimizer.lr = self.config.lr * factor
-        images, labels = self.batches.batch(self.iteration)
         try:
             value = train_step(self.model, self.optimizer, images, labels, self.compute_loss)
         except FloatingPointError as error:
@@ -329,6 +340,11 @@ def _groups(model: FCN, config: Config) -> list[dict[str, Any]]:
     trained = [p for p in backbone if p.requires_grad]
     rate = config.backbone_lr or config.lr
     return [{"params": trained, "lr": rate}, {"params": head}]
+
+
+def _balanced(dataset: Dataset) -> tuple[float, ...]:
+    """The class weights of the training masks, with as many digits as anybody needs."""
+    return tuple(float(f"{weight:.6g}") for weight in balanced_weights(dataset))
 
 
 def _by_heart(dataset: Dataset, count: int) -> Dataset:

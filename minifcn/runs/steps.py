@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -25,6 +26,20 @@ Normalise: TypeAlias = Callable[[np.ndarray], np.ndarray]
 def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     """The loss by default: functional.cross_entropy, a mean over the labels that are not VOID."""
     return F.cross_entropy(scores, labels, ignore_index=VOID)
+
+
+def loss_of(
+    class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0, device: str = "cpu"
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the loss that weighs classes and smooths labels, see functional.cross_entropy."""
+    if class_weights is None and not label_smoothing:
+        return cross_entropy
+    weight = None
+    if class_weights is not None:
+        weight = to_device(np.array(class_weights, np.float32), device)
+    return partial(
+        F.cross_entropy, weight=weight, ignore_index=VOID, label_smoothing=label_smoothing
+    )
 
 
 def train_step(

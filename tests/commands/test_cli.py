@@ -22,7 +22,8 @@ from minifcn.data import CamVid
 from minifcn.runs.config import Config
 from minifcn.runs.log import read_log
 
-KEYS = ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu", "iu", "baseline_mean_iu", "images"]
+KEYS = ["pixel_accuracy", "mean_accuracy", "mean_iu", "fw_iu", "iu", "baseline_mean_iu", "images",
+        "scored_at"]  # fmt: skip
 PICTURES = ("curves.png", "iou.png", "confusion.png", "predictions.png")
 
 

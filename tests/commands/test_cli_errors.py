@@ -44,7 +44,7 @@ OPTIONS = {
     "seed": (["train", "--seed", "-1"], "seed must be at least 0; got -1"),
     "every": (["train", "--evaluate-every", "0"], "evaluate_every must be at least 1; got 0"),
     "save": (["train", "--checkpoint-every", "-1"], "checkpoint_every must be at least 1; got -1"),
-    "model": (["train", "--model", "fcn4s"], "argument --model: invalid choice: 'fcn4s'"),
+    "model": (["train", "--model", "fcn2s"], "argument --model: invalid choice: 'fcn2s'"),
     "gpu": (
         ["train", "--device", "cuda"],
         "device 'cuda' cannot be used: MINIFCN_BACKEND=numpy rules it out; use 'cpu' or 'auto'",

@@ -1,10 +1,20 @@
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from minifcn.data import VOID, Batches, First, InMemory, open_dataset
-from minifcn.data.transforms import denormalise
+from minifcn.data.dataset import is_thread_safe
+from minifcn.data.transforms import (
+    MEAN_COLOUR,
+    colour_jitter,
+    denormalise,
+    normalise,
+    random_crop,
+    random_flip,
+)
 
 
 class Numbered:
@@ -34,6 +44,18 @@ class Ramp(Numbered):
     def __getitem__(self, i):
         number = np.arange(24, dtype=np.uint8).reshape(4, 6)
         return np.stack([number] * 3, axis=2), number
+
+
+class Meeting(Numbered):
+    """No sample is given before 8 are asked for: all are read at a time."""
+
+    def __init__(self, length):
+        super().__init__(length)
+        self.barrier = threading.Barrier(8, timeout=20)
+
+    def __getitem__(self, i):
+        self.barrier.wait()
+        return super().__getitem__(i)
 
 
 def test_shapes_types_and_values():
@@ -73,6 +95,66 @@ def test_any_iteration_is_a_function_of_the_seed_alone():
         images, labels = Batches(Ramp(7), 3, **options).batch(k)
         np.testing.assert_array_equal(images, straight_batches[k][0])
         np.testing.assert_array_equal(labels, straight_batches[k][1])
+
+
+def test_without_scale_and_jitter_the_bits_are_those_of_crop_and_flip():
+    batches = Batches(Ramp(7), 3, crop=(5, 5), flip=True, seed=5)
+    images, labels = batches.batch(4)
+    generator = np.random.default_rng([5, 5, 4])
+    for n, i in enumerate(batches.indices(4)):
+        crop = random_crop(*Ramp(7)[i], (5, 5), generator)
+        image, mask = random_flip(*crop, generator)
+        np.testing.assert_array_equal(images[n], normalise(image))
+        np.testing.assert_array_equal(labels[n], mask)
+
+
+AUGMENTED = {"crop": (5, 5), "flip": True, "scale": (0.5, 2.0), "jitter": 0.5, "seed": 5}
+
+
+@pytest.mark.parametrize("left_out", [None, "flip", "jitter", "scale"])
+def test_any_augmented_iteration_is_a_function_of_the_seed_alone(left_out):
+    options = {name: value for name, value in AUGMENTED.items() if name != left_out}
+    straight = Batches(Ramp(7), 3, **options)
+    straight_batches = [straight.batch(k) for k in range(6)]
+    for k in (5, 0, 3):
+        images, labels = Batches(Ramp(7), 3, **options).batch(k)
+        np.testing.assert_array_equal(images, straight_batches[k][0])
+        np.testing.assert_array_equal(labels, straight_batches[k][1])
+    assert len({labels.tobytes() for _, labels in straight_batches}) == 6
+
+
+def test_scale_enlarges_and_shrinks_and_pads_with_void():
+    batches = Batches(Ramp(1), 8, crop=(4, 6), scale=(0.5, 2.0))
+    labels = np.concatenate([batches.batch(k)[1] for k in range(4)])
+    distinct = [len(np.unique(label[label != VOID])) for label in labels]
+    assert min(distinct) <= 8  # of 24 pixels: enlarged
+    padded = (labels == VOID).any((1, 2))
+    assert 4 < padded.sum() < 28
+    assert (np.array(distinct)[padded] < 24).all()
+
+
+def test_jitter_is_the_same_for_all_three_and_comes_before_the_padding():
+    images, labels = Batches(Ramp(1), 1, crop=(8, 8), jitter=0.5, seed=3).batch(0)
+    generator = np.random.default_rng([3, 5, 0])
+    generator.integers(1), generator.integers(1)  # the place of the crop: there is but one
+    expected = colour_jitter(Ramp(1)[0][0], generator, 0.5, 0.5, 0.5)
+    found = denormalise(images[0])
+    np.testing.assert_array_equal(found[2:6, 1:7], expected)
+    assert (found[labels[0] == VOID] == MEAN_COLOUR).all()
+    assert not np.array_equal(expected, Ramp(1)[0][0])
+
+
+def test_jitter_needs_no_crop_and_keeps_the_labels():
+    images, labels = Batches(Ramp(1), 2, jitter=0.5).batch(0)
+    plain_images, plain_labels = Batches(Ramp(1), 2).batch(0)
+    np.testing.assert_array_equal(labels, plain_labels)
+    assert not np.array_equal(images, plain_images)
+
+
+def test_images_are_normalised_as_told():
+    halved = lambda image: (image.transpose(2, 0, 1) / 2).astype(np.float32)
+    images, labels = Batches(Ramp(1), 1, normalise=halved).batch(0)
+    np.testing.assert_array_equal(images[0, 0], labels[0] / 2)
 
 
 def test_another_seed_another_order_and_other_crops():
@@ -156,6 +238,12 @@ def test_wrong_options():
         Batches(Numbered(3), 2, seed=-1)
     with pytest.raises(ValueError, match="size must be .*two positive integers"):
         Batches(Numbered(3), 2, crop=(0, 5))
+    with pytest.raises(ValueError, match=r"scale must be \(low, high\).*; got \(2, 1\)"):
+        Batches(Numbered(3), 2, crop=(2, 2), scale=(2, 1))
+    with pytest.raises(ValueError, match=r"scale needs a crop.*; got \(1, 2\) without one"):
+        Batches(Numbered(3), 2, scale=(1, 2))
+    with pytest.raises(ValueError, match="jitter must be a number from 0 to 1; got 2"):
+        Batches(Numbered(3), 2, jitter=2)
     with pytest.raises(ValueError, match="iteration must be an integer of at least 0; got -1"):
         Batches(Numbered(3), 2).batch(-1)
 
@@ -184,6 +272,24 @@ def test_in_memory_keeps_no_more_than_its_limit():
             np.testing.assert_array_equal(kept[i][1], np.full((4, 6), i))
     assert dataset.reads == 4
     assert len(kept.kept) == 2
+
+
+def test_in_memory_counts_a_sample_once_when_threads_read_it_at_a_time():
+    kept = InMemory(Meeting(4), limit=6 * 4 * 6 * 4)  # six samples
+    with ThreadPoolExecutor(8) as pool:
+        samples = list(pool.map(kept.__getitem__, [0, 1, 2, 3] * 2))
+    assert [int(mask[0, 0]) for _, mask in samples] == [0, 1, 2, 3] * 2
+    assert (len(kept.kept), kept.free) == (4, 2 * 4 * 6 * 4)  # each counted once
+    for i, sample in kept.kept.items():
+        assert kept[i] is sample
+    assert not any(array.flags.writeable for sample in samples for array in sample)
+
+
+def test_whether_threads_may_read_is_what_the_dataset_says():
+    shapes = open_dataset("shapes", "val", size=(8, 8))
+    for dataset, expected in ((Numbered(3), False), (shapes, True)):
+        assert is_thread_safe(dataset) == expected
+        assert is_thread_safe(InMemory(dataset)) == is_thread_safe(First(dataset, 2)) == expected
 
 
 def test_in_memory_samples_cannot_be_changed():

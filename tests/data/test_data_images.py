@@ -1,5 +1,6 @@
 import gc
 import struct
+import warnings
 import zlib
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from PIL import Image
 
 from minifcn.data.images import (
     check_pair,
+    opened,
     read_image,
     write_image,
     write_mask,
@@ -310,3 +312,13 @@ def test_only_png_is_written(tmp_path):
         write_image(tmp_path / "a.jpg", COLOURED)
     with pytest.raises(ValueError, match=r"path must end in .png; got .*a.jpg"):
         write_mask(tmp_path / "a.jpg", IDS, voc_palette(21))
+
+
+def test_files_that_threads_have_open_at_a_time_leave_the_warnings_as_they_were(save_image):
+    before = list(warnings.filters)
+    first, second = (opened(save_image(name)) for name in ("a.png", "b.png"))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    assert list(warnings.filters) == before

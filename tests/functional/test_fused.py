@@ -386,10 +386,14 @@ def test_cross_entropy_is_nll_loss_of_log_softmax(random, shape, reduction, opti
 @SCORES
 @REDUCTIONS
 @OPTIONS
-def test_its_gradients_are_right_to_second_order_by_differences(random, shape, reduction, options):
+@pytest.mark.parametrize("smoothing", [0, 0.3])
+def test_its_gradients_are_right_to_second_order_by_differences(
+    random, shape, reduction, options, smoothing
+):
     labels = labels_for(shape, options)
+    options = {**options, "reduction": reduction, "label_smoothing": smoothing}
     gradcheck(
-        lambda x: F.cross_entropy(x, labels, **options, reduction=reduction),
+        lambda x: F.cross_entropy(x, labels, **options),
         random(*shape),
         order=2,
         max_elements=10,

@@ -74,6 +74,69 @@ def test_what_is_not_finite_in_an_ignored_pixel_does_not_spread(reduction):
     np.testing.assert_array_equal(grad(loss.sum(), x)[0].data, [[0, 0], [0, -1]])
 
 
+def test_label_smoothing_by_hand():
+    x = scores([np.log(1), np.log(3)], [np.log(4), np.log(1)])
+    labels, weight = np.array([1, 1]), np.array([3.0, 5.0])
+    surprise = -np.log([[1 / 4, 3 / 4], [4 / 5, 1 / 5]])
+    truth = np.array([[0.1, 0.9], [0.1, 0.9]])  # 0.2 of it is shared among both classes
+    plain = F.cross_entropy(x, labels, reduction="none", label_smoothing=0.2)
+    np.testing.assert_allclose(plain.data, (truth * surprise).sum(1))
+    weighted = F.cross_entropy(x, labels, weight, reduction="none", label_smoothing=0.2)
+    np.testing.assert_allclose(weighted.data, (truth * weight * surprise).sum(1))
+    mean = F.cross_entropy(x, labels, weight, label_smoothing=0.2)
+    assert mean.item() == pytest.approx(weighted.data.sum() / (5 + 5))
+
+
+def test_the_gradient_of_smoothed_labels_is_probability_minus_smoothed_truth():
+    x = scores([0.0, 0.0], [0.0, np.log(3)])
+    loss = F.cross_entropy(x, np.array([0, 0]), reduction="sum", label_smoothing=0.2)
+    np.testing.assert_allclose(grad(loss, x)[0].data, [[-0.4, 0.4], [0.25 - 0.9, 0.75 - 0.1]])
+
+
+def test_a_smoothing_of_0_is_none_bit_for_bit():
+    x = Tensor(np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype(np.float32))
+    labels = np.random.default_rng(1).integers(0, 3, (2, 4, 5))
+    assert F.cross_entropy(x, labels, label_smoothing=0).item() == F.cross_entropy(x, labels).item()
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_smoothed_and_ignored(reduction):
+    x = scores([np.nan, np.inf], [0.5, 0.1])
+    options = {"reduction": reduction, "label_smoothing": 0.3}
+    loss = F.cross_entropy(x, np.array([IGNORED, 1]), **options)
+    alone = F.cross_entropy(x[1:], np.array([1]), **options)
+    np.testing.assert_allclose(loss.data.sum(), alone.data.sum())
+    nothing = F.cross_entropy(x, np.array([IGNORED, IGNORED]), **options)
+    np.testing.assert_array_equal(nothing.data, 0)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 1, np.float64(0.1)])
+def test_smoothed_float32_stays_float32_and_is_near_float64(smoothing):
+    x = 100 + 10 * np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    labels, weight = np.random.default_rng(1).integers(0, 3, (2, 4, 5)), np.array([1.0, 2.0, 3.0])
+    precise, rounded = (
+        F.cross_entropy(Tensor(x.astype(dtype)), labels, weight, label_smoothing=smoothing)
+        for dtype in (np.float64, np.float32)
+    )
+    assert (precise.dtype, rounded.dtype) == (np.float64, np.float32)
+    assert rounded.item() == pytest.approx(precise.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "message"),
+    [
+        (1.5, ValueError, r"label_smoothing must be from 0 to 1; got 1\.5$"),
+        (-0.1, ValueError, r"label_smoothing must be from 0 to 1; got -0\.1$"),
+        (float("nan"), ValueError, "label_smoothing must be from 0 to 1; got nan$"),
+        ("0.1", TypeError, "label_smoothing must be a number from 0 to 1; got '0.1'$"),
+        (True, TypeError, "label_smoothing must be a number from 0 to 1; got True$"),
+    ],
+)
+def test_smoothing_is_refused(refuses, value, error, message):
+    x, labels = Tensor(np.zeros((1, 3))), np.zeros(1, int)
+    refuses(error, message, F.cross_entropy, x, labels, label_smoothing=value)
+
+
 def test_large_scores_stay_finite():
     x = scores([1e4, -1e4], [1e4, -1e4])
     loss = F.cross_entropy(x, np.array([0, 1]), reduction="none")

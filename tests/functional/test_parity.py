@@ -436,6 +436,24 @@ def test_losses(name, case, reduction, scale):
     )
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@random_arguments(scores_and_labels(), st.sampled_from([0.1, 0.5, 1.0]), examples=40)
+def test_smoothed_labels_twice(reduction, case, smoothing):
+    scores, labels, weight, ignore_index = case
+    options = {
+        "ignore_index": ignore_index,
+        "reduction": reduction,
+        "label_smoothing": smoothing,
+    }
+    weights = (None, None) if weight is None else (weight, torch.tensor(weight))
+    compare(
+        lambda a: F.cross_entropy(a, labels, weights[0], **options),
+        lambda a: TF.cross_entropy(a, torch.tensor(labels), weights[1], **options),
+        scores,
+        order=2,
+    )
+
+
 def test_the_mean_over_ignored_pixels_alone_is_nan_in_pytorch_and_0_here():
     scores, labels = np.ones((1, 2, 1, 1)), np.full((1, 1, 1), 255)
     theirs = TF.cross_entropy(torch.tensor(scores), torch.tensor(labels), ignore_index=255)

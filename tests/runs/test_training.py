@@ -187,8 +187,8 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path, name, value):
     run = start(folder, iterations=3, evaluate_every=1, checkpoint_every=1)
     own = run._step
 
-    def step():
-        row = own()
+    def step(*batch):
+        row = own(*batch)
         if run.iteration == 1:
             dict(run.model.named_tensors())[name].data[...] = value
         return row
@@ -207,8 +207,8 @@ def test_scores_that_overflow_are_a_divergence(tmp_path):
     run = start(tmp_path / "run", iterations=1)
     own = run._step
 
-    def step():
-        row = own()
+    def step(*batch):
+        row = own(*batch)
         for parameter in run.model.parameters():
             parameter.data[...] = 3e38
         return row
