@@ -10,7 +10,7 @@ from installed import need, pretend
 
 from minifcn import experiments
 from minifcn.commands import main
-from minifcn.data import First, InMemory, Shapes
+from minifcn.data import First, Folder, InMemory, Shapes
 from minifcn.data.images import read_image, write_image
 from minifcn.experiments import transfer
 from minifcn.experiments.experiment import Settings
@@ -240,6 +240,7 @@ def test_a_tiny_run_of_all_of_it(packages, tmp_path):
     assert [path.name for path in result.pictures] == ["transfer.png", "photos.png"]
     assert all(read_image(path).shape[1] > 500 for path in result.pictures)
     json.dumps(result.to_json(), allow_nan=False)
+    assert len(Folder(str(tmp_path / "thirty"), "val")) == 10
 
 
 def test_the_budget_changes_the_iterations(monkeypatch, tmp_path):

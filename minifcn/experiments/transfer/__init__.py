@@ -17,7 +17,7 @@ from minifcn.data import Dataset, First, InMemory, Shapes, open_dataset
 from minifcn.experiments.experiment import Experiment, Result, Settings
 from minifcn.experiments.transfer.cutouts import SOURCES, photograph
 from minifcn.experiments.transfer.findings import conclude
-from minifcn.experiments.transfer.photos import Photos
+from minifcn.experiments.transfer.photos import Photos, write
 from minifcn.experiments.transfer.pictures import plot_curves
 from minifcn.experiments.transfer.tables import (
     Curves,
@@ -76,13 +76,14 @@ def run(settings: Settings) -> Result:
 
 
 def run_plan(settings: Settings, plan: Plan) -> Result:
-    """Do the whole experiment in a chosen size.
+    """Do the whole experiment in a chosen size; write the photos into the folder `thirty`, too.
 
     Raises:
         ValueError: a package with weights or photographs is not installed, or settings.root is not
             CamVid's folder.
     """
     check_installed(plan.backbone)
+    write(settings.out / "thirty", plan.photos)
     name, dataset, val, recipe = open_data(settings.root, plan)
     curves = [all_curves(settings, plan, dataset, val, recipe, seed) for seed in settings.seeds]
     held_out = InMemory(Photos("val", plan.photos))

@@ -88,5 +88,6 @@ def photos_table(photos: Photos, classes: Sequence[str], recipe: Recipe) -> Tabl
         f"Thirty photos: twenty to train, {recipe.iterations} iterations; scores on the other ten",
         rows,
         {"seconds": ".0f"},
-        "The objects are the same ones in other views, the grounds are others: see photos.py.",
+        "The objects are the same ones in other views, the grounds are others: see photos.py.\n"
+        "All are in the folder thirty, as minifcn train --data reads them.",
     )
