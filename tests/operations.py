@@ -22,12 +22,12 @@ def near(array, x):
     return to_device(array.copy(), x.device)
 
 
-def normalised(training, with_running=True):
+def normalised(training, with_running=True, scale=1, **options):
     """Batch normalisation with running statistics of its own each time it is called."""
 
     def function(x, weight, bias):
         running = [Tensor(near(r, x)) if with_running else None for r in RUNNING.values()]
-        return F.batch_norm(x, *running, weight, bias, training)
+        return F.batch_norm(scale * x, *running, weight, bias, training, **options)
 
     return function
 
@@ -46,6 +46,8 @@ CONV = [
     ("dilation", {"dilation": (2, 1), "padding": 1}, (1, 2, 4, 4), (2, 2, 2, 3)),
     ("groups", {"groups": 2, "padding": 1, "stride": 2}, (1, 4, 4, 4), (2, 2, 3, 3)),
     ("depthwise", {"groups": 3}, (1, 3, 4, 3), (3, 1, 2, 2)),
+    ("depthwise with a stride",
+     {"groups": 2, "stride": 2, "padding": (1, 2)}, (1, 2, 4, 5), (2, 1, 3, 5)),
     ("same padding, even kernel", {"padding": "same", "dilation": 1}, (1, 2, 4, 4), (2, 2, 2, 4)),
     ("valid padding", {"padding": "valid"}, (1, 1, 3, 3), (2, 1, 2, 2)),
     ("1x1", {}, (2, 3, 2, 3), (2, 3, 1, 1)),
@@ -136,6 +138,9 @@ CASES = [
     ("dropout2d", "", dropping(F.dropout2d), (2, 4, 2, 2)),
     ("batch_norm", "training", normalised(training=True), (2, 2, 2, 3), (2,), (2,)),
     ("batch_norm", "evaluation", normalised(training=False), (2, 2, 2, 3), (2,), (2,)),
+    *[("batch_norm", f"{activation}, training={training}",
+       normalised(training, scale=8, activation=activation), (2, 2, 2, 3), (2,), (2,))
+      for activation in ("relu", "relu6") for training in (True, False)],
     ("batch_norm", "evaluation without running statistics", normalised(False, with_running=False),
      (2, 2, 2, 3), (2,), (2,)),
     ("batch_norm", "no weight and bias", lambda x: F.batch_norm(x, None, None, training=True),

@@ -32,6 +32,7 @@ FLOORS = [
     ["data", "metrics"],
     ["weights"],
     ["models"],
+    ["onnx_export"],
     ["plots"],
     ["runs"],
     ["explain"],
@@ -39,7 +40,7 @@ FLOORS = [
     ["commands"],
     ["__main__"],
 ]
-HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl")
+HEAVY = ("matplotlib", "PIL", "cupy", "torch", "safetensors", "tqdm", "threadpoolctl", "onnx")
 
 
 @cache

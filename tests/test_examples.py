@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -13,36 +14,55 @@ from minifcn import Tensor, no_grad
 from minifcn.data import Shapes
 from minifcn.data.images import write_image
 from minifcn.data.labels import read_mask
-from minifcn.data.transforms import MEAN, STD
+from minifcn.models import FCN, VGG
+from minifcn.models.backbones import NAMES, normalisation_of
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.export import export_run
 from minifcn.runs.prediction import predict_files, predict_resized
 from minifcn.runs.steps import predict
 from minifcn.system.files import load_arrays, save_arrays
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "torch_fcn.py"
+EXAMPLES = Path(__file__).parent.parent / "examples"
+TORCH, ONNX = EXAMPLES / "torch_fcn.py", EXAMPLES / "onnx_predict.py"
+OTHER = {"pretrained": False, "widths": (), "depths": (), "iterations": 2, "evaluate_every": 2}
 NETWORKS = {
     "fcn8s": {"upsampling": "learned"},
     "fcn16s": {"depths": (1, 2, 1, 2, 3), "widths": (3, 4, 5, 6, 7), "head_width": 8},
     "fcn32s": {},
+    "fcn4s": {},
+    "fcn4s, efficientnet-lite0": {"backbone": "efficientnet-lite0", **OTHER},
+    "fcn8s, squeezenet1.1": {"backbone": "squeezenet1.1", **OTHER},
 }
+
+
+def load_example(path):
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
 def torch_fcn():
-    """The example as a module."""
+    """The example in PyTorch."""
     pytest.importorskip("torch")
-    spec = importlib.util.spec_from_file_location("torch_fcn", EXAMPLE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_example(TORCH)
+
+
+@pytest.fixture(scope="module")
+def onnx_predict():
+    """The example with onnxruntime."""
+    pytest.importorskip("onnx", reason="onnx is not installed: pip install -e '.[onnx]'")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    return load_example(ONNX)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def run(request, tmp_path_factory):
     """A run that has trained a little, so that statistics and learned upsampling have moved."""
     folder = tmp_path_factory.mktemp("run") / request.param
-    start(folder, model=request.param, **NETWORKS[request.param]).train()
+    start(folder, model=request.param.split(",")[0], **NETWORKS[request.param]).train()
     return folder
 
 
@@ -69,13 +89,39 @@ def test_the_same_scores(torch_fcn, run, tmp_path, format):
 
 
 @pytest.mark.oracle
+def test_a_backbone_without_batch_norm(torch_fcn, tmp_path):
+    """Such as VGG16, here a narrow one."""
+    import torch
+
+    generator = np.random.default_rng(0)
+    backbone = VGG((2, 3, 4, 5, 6), (2, 2, 3, 3, 3), batch_norm=False, generator=generator)
+    ours = FCN(3, backbone=backbone, head_width=7, batch_norm=False, generator=generator).eval()
+    ours.score_fr.weight.data[...] = generator.standard_normal((3, 7, 1, 1))
+    save_arrays(tmp_path / "w.safetensors", ours.state_dict())
+    theirs = torch_fcn.load(tmp_path / "w.safetensors")
+    x = generator.standard_normal((1, 3, 33, 40)).astype(np.float32)
+    with no_grad(), torch.no_grad():
+        expected, found = ours(Tensor(x)).data, theirs(torch.from_numpy(x)).numpy()
+    assert np.ptp(expected) > 0.01
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.oracle
 def test_the_same_classes(torch_fcn, run, tmp_path):
-    np.testing.assert_array_equal(np.float32([torch_fcn.MEAN, torch_fcn.STD]), [MEAN, STD])
+    """Of an .npz file, which has no normalisation: it is that of the backbone."""
     model = torch_fcn.load(export_run(run, tmp_path / "w.npz"))
-    ours = predict(load_model(run)[1], [draw_image()])[0]
+    config, own = load_model(run)
+    ours = predict(own, [draw_image()], config.normalisation)[0]
     found = torch_fcn.segment(model, draw_image())
     assert found.dtype == np.uint8
     assert (found == ours).mean() > 0.999  # scores are equal but for rounding
+
+
+@pytest.mark.oracle
+def test_the_normalisation_of_backbones(torch_fcn):
+    theirs = (torch_fcn.VGG, torch_fcn.EfficientNetLite0, torch_fcn.SqueezeNet, torch_fcn.VGG)
+    for name, backbone in zip(NAMES, theirs, strict=True):
+        assert backbone.normalisation == asdict(normalisation_of(name))
 
 
 @pytest.mark.oracle
@@ -97,7 +143,7 @@ def test_the_command(torch_fcn, finished_run, tmp_path):
     write_image(tmp_path / "image.png", draw_image())
     arguments = [weights, tmp_path / "image.png", tmp_path / "classes.png"]
     done = subprocess.run(
-        [sys.executable, EXAMPLE, *arguments], capture_output=True, text=True, check=True
+        [sys.executable, TORCH, *arguments], capture_output=True, text=True, check=True
     )
     rows = [line.split() for line in done.stdout.splitlines()]
     assert [name for name, _ in rows][:3] == ["background", "disc", "square"]
@@ -143,23 +189,62 @@ def opinionated(tmp_path_factory):
     return folder
 
 
-@pytest.mark.oracle
-@pytest.mark.parametrize("name", IMAGES)
-def test_the_same_mask_as_predict_writes(torch_fcn, opinionated, tmp_path, name):
+def check_mask(folder, tmp_path, name, segment):
+    """Compare `segment(path of an image)` with the mask that `predict` writes."""
     from PIL import Image
 
     scene, _ = Shapes("test", size=(60, 80))[0]
     IMAGES[name](tmp_path / name, Image.fromarray(scene))
-    mask, _ = predict_files(opinionated / "run", [tmp_path / name], tmp_path / "out")
-    expected = read_mask(mask)
-    weights = opinionated / "w.safetensors"
-    size = torch_fcn.about(weights)["size"]
-    assert size == [64, 96]
-    image = torch_fcn.read_image(tmp_path / name)
-    found = torch_fcn.segment_resized(torch_fcn.load(weights), image, tuple(size))
+    mask, _ = predict_files(folder / "run", [tmp_path / name], tmp_path / "out")
+    expected, found = read_mask(mask), segment(tmp_path / name)
     assert (found.shape, found.dtype) == (expected.shape, np.uint8)
     assert len(np.unique(expected)) > 1
     assert (found == expected).mean() > 0.995
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", IMAGES)
+def test_the_same_mask_as_predict_writes(torch_fcn, opinionated, tmp_path, name):
+    weights = opinionated / "w.safetensors"
+    size, model = torch_fcn.about(weights)["size"], torch_fcn.load(weights)
+    assert size == [64, 96]
+    segment = lambda path: torch_fcn.segment(model, torch_fcn.read_image(path), tuple(size))
+    check_mask(opinionated, tmp_path, name, segment)
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_onnx_gives_the_same_mask_as_predict_writes(onnx_predict, opinionated, tmp_path, name):
+    session, about = onnx_predict.load(export_run(opinionated / "run", tmp_path / "m.onnx"))
+    segment = lambda path: onnx_predict.segment(session, about, onnx_predict.read_image(path))
+    check_mask(opinionated, tmp_path, name, segment)
+
+
+def test_onnx_has_the_input_of_each_backbone(onnx_predict, run, tmp_path):
+    session, about = onnx_predict.load(export_run(run, tmp_path / "m.onnx"))
+    config, model = load_model(run)
+    expected = config.normalisation(draw_image())[None]
+    found = onnx_predict.normalise(draw_image(), about["normalisation"])
+    np.testing.assert_array_equal(found, expected)
+    with no_grad():
+        scores = model(Tensor(expected)).data
+    (theirs,) = session.run(None, {"images": found})
+    assert np.abs(theirs - scores).max() <= 1e-4 * np.abs(scores).max()
+
+
+def test_the_command_with_onnx(onnx_predict, opinionated, tmp_path):
+    from PIL import Image
+
+    network = export_run(opinionated / "run", tmp_path / "m.onnx")
+    write_image(tmp_path / "image.png", draw_image())
+    command = [sys.executable, ONNX, network, tmp_path / "image.png", tmp_path / "classes.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()][:2] == ["background", "disc"]
+    config, model = load_model(opinionated / "run")
+    expected = predict_resized(model, draw_image(), config.size)
+    with Image.open(tmp_path / "classes.png") as picture:
+        assert (np.array(picture) == expected).mean() > 0.995
+        colours = np.array(picture.getpalette()).reshape(-1, 3)
+    np.testing.assert_array_equal(colours[: len(config.classes)], config.palette)
 
 
 @pytest.mark.oracle
@@ -167,7 +252,7 @@ def test_the_command_wants_to_know_the_size(torch_fcn, opinionated, tmp_path):
     """An .npz file has arrays only."""
     write_image(tmp_path / "image.png", draw_image())
     arguments = [opinionated / "w.npz", tmp_path / "image.png", tmp_path / "classes.png"]
-    command = [sys.executable, EXAMPLE, *arguments]
+    command = [sys.executable, TORCH, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "w.npz does not say the size of the run: give --size HxW" in done.stderr

@@ -44,9 +44,12 @@ MODULES = {
         "minifcn.runs.checkpoint",
         "minifcn.runs.report",
         "minifcn.runs.prediction",
+        "minifcn.runs.segmentation",
+        "minifcn.runs.windows",
         "minifcn.runs.export",
     ],
     "weights": ["minifcn.weights"],
+    "onnx_export": ["minifcn.onnx_export"],
     "explain": ["minifcn.explain"],
 }
 """The pages of the API reference, and the modules on each."""

@@ -96,7 +96,7 @@ def compare(
 
     Args:
         against: 'torch', or None.
-        part: 'network' (the step, its forward pass and its memory), 'kernels', 'scaling' (the
+        part: 'network' (the steps, their forward passes and memory), 'kernels', 'scaling' (the
             step at other sizes), or 'all', which is the network and the kernels.
         threads: that every side may use; by default as many as there are cores.
         rounds: turns of each side for each piece of work.
@@ -129,7 +129,7 @@ def compare(
         workers = {side: start(side) for side in ("minifcn", *torches, "limit")}
         facts, notes = _facts(workers)
         rows = _time_all(work, workers, rounds, track, REST[device])
-    steps = [w for w in network_work(device) if w.part == "step"]
+    steps = [w for w in network_work(device) if w.part != "forward"]
     with_memory = part in ("all", "network")
     sides = [side for side in workers if side != "limit"]
     return {
@@ -206,7 +206,7 @@ def _ratios(turns: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 def _memory(work: Work, sides: Sequence[str], threads: int, device: str) -> dict[str, Any]:
-    """The most memory that each side needs for a training step, in bytes."""
+    """The most memory that each side needs for a step, in bytes."""
     found = {side: _step_memory(side, work, threads, device) or {} for side in sides}
     peaks = {side: [amounts["peak"]] for side, amounts in found.items() if amounts}
     numbers = {

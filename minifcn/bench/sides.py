@@ -13,16 +13,21 @@ import numpy as np
 
 from minifcn.backend import library
 from minifcn.bench.places import CPU
-from minifcn.bench.work import NETWORKS, Work, input_shape, output_shape, weight_shape
+from minifcn.bench.twins import twin
+from minifcn.bench.work import FEATURES, NETWORKS, Work, input_shape, output_shape, weight_shape
 from minifcn.models import FCN, VGG
+from minifcn.models.efficientnet_lite import EfficientNetLite0
 
 Call = Callable[[], Any]
-LEARNING_RATE, MOMENTUM = 0.01, 0.9
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "SGD": {"lr": 0.01, "momentum": 0.9},
+    "Adam": {"lr": 1e-3},
+}
 
 
 @dataclass
 class Numbers:
-    """What the work is done with; gradient: of an operation's output."""
+    """What the work is done with; gradient: of an operation's output, or of the features."""
 
     x: Any
     labels: Any
@@ -33,46 +38,62 @@ class Numbers:
 def draw(work: Work, place: CPU) -> Numbers:
     """Return the same random numbers for the same work, where they are to be worked with."""
     rng = np.random.default_rng(0)
-    classes = work.channels
+    known = NETWORKS.get(work.network) if work.kind == "network" else None
     numbers = Numbers(_normal(rng, input_shape(work)), None)
-    if work.kind == "network":
-        classes = NETWORKS[work.network].classes
-    else:
+    if not known:
         numbers.gradient = _normal(rng, output_shape(work))
     if work.kind in ("conv2d", "conv_transpose2d"):
         numbers.weight = _normal(rng, weight_shape(work))
-    if work.kind in ("network", "cross_entropy"):
-        numbers.labels = rng.integers(0, classes, (work.batch, work.size, work.size))
+    if known or work.kind == "cross_entropy":
+        classes = known.classes if known else work.channels
+        numbers.labels = rng.integers(0, classes, (work.batch, *work.sizes))
     held = {name: None if a is None else place.put(a) for name, a in vars(numbers).items()}
     return Numbers(**held)
 
 
-def network(work: Work) -> FCN:
+def network(work: Work) -> FCN | EfficientNetLite0:
     """Return the network of the work, with the same weights each time, on the CPU."""
+    if work.network == FEATURES:
+        return EfficientNetLite0(generator=np.random.default_rng(1))
     sizes = NETWORKS[work.network]
     generator = np.random.default_rng(1)
     return FCN(
         sizes.classes,
         8,
-        backbone=VGG(sizes.widths, sizes.depths, batch_norm=False, generator=generator),
+        backbone=VGG(sizes.widths, sizes.depths, sizes.batch_norm, generator=generator),
         head_width=sizes.head_width,
-        batch_norm=False,
+        batch_norm=sizes.batch_norm,
         generator=generator,
     )
 
 
 def minifcn_call(work: Work, place: CPU) -> Call:
     """Prepare the work for minifcn; return the function to time."""
+    numbers = draw(work, place)
+    return (_minifcn_network if work.kind == "network" else _minifcn_kernel)(work, place, numbers)
+
+
+def _minifcn_network(work: Work, place: CPU, numbers: Numbers) -> Call:
+    """A step in training mode; the forward pass alone as for a prediction."""
     from minifcn import functional as F
     from minifcn import no_grad, optim, tensor
 
-    numbers = draw(work, place)
-    if work.kind != "network":
-        return _minifcn_kernel(work, numbers)
     x, labels = tensor(numbers.x), numbers.labels
     model = network(work)
     model.to(place.device)
-    optimizer = optim.SGD(model.parameters(), LEARNING_RATE, MOMENTUM)
+    model.train(work.part != "forward")
+    compute = model.features if isinstance(model, EfficientNetLite0) else model
+
+    def forward() -> None:
+        with no_grad():
+            compute(x)
+
+    if work.part == "forward":
+        return forward
+    if work.network == FEATURES:
+        return _forward_and_backward(model, compute, x, tensor(numbers.gradient))
+    name = NETWORKS[work.network].optimizer
+    optimizer = getattr(optim, name)(model.parameters(), **OPTIMIZERS[name])
 
     def step() -> None:
         loss = F.cross_entropy(model(x), labels)
@@ -80,14 +101,21 @@ def minifcn_call(work: Work, place: CPU) -> Call:
         loss.backward()
         optimizer.step()
 
-    def forward() -> None:
-        with no_grad():
-            model(x)
-
-    return step if work.part == "step" else forward
+    return step
 
 
-def _minifcn_kernel(work: Work, numbers: Numbers) -> Call:
+def _forward_and_backward(model: Any, compute: Any, x: Any, gradient: Any) -> Call:
+    """From images to the gradients of all weights, by a network of minifcn or of PyTorch."""
+
+    def forward_and_backward() -> None:
+        y = compute(x)
+        model.zero_grad()
+        y.backward(gradient)
+
+    return forward_and_backward
+
+
+def _minifcn_kernel(work: Work, place: CPU, numbers: Numbers) -> Call:
     """The kernel as minifcn.functional calls it: labels and indices are known to be in range."""
     from minifcn import kernels
 
@@ -98,7 +126,7 @@ def _minifcn_kernel(work: Work, numbers: Numbers) -> Call:
         steps = (1 / work.stride, 1 / work.stride)
         if work.part == "forward":
             return lambda: kernels.resize(x, work.out, steps, work.mode)
-        return lambda: kernels.resize_adjoint(y, work.size, steps, work.mode)
+        return lambda: kernels.resize_adjoint(y, work.sizes, steps, work.mode)
     if work.kind == "cross_entropy":
         labels = numbers.labels
         logs, scale = kernels.cross_entropy(x, labels)[1], library(y).ascontiguousarray(y[:, 0])
@@ -109,7 +137,7 @@ def _minifcn_kernel(work: Work, numbers: Numbers) -> Call:
         indices = kernels.max_pool2d(x, 2)[1]
         if work.part == "forward":
             return lambda: kernels.max_pool2d(x, 2)
-        return lambda: kernels.unpool(y, indices, work.size, checked=True)
+        return lambda: kernels.unpool(y, indices, work.sizes, checked=True)
     indices = kernels.max_pool2d(y, 2)[1]
     if work.part == "forward":
         return lambda: kernels.unpool(x, indices, work.out, checked=True)
@@ -119,12 +147,14 @@ def _minifcn_kernel(work: Work, numbers: Numbers) -> Call:
 def _minifcn_convolution(work: Work, x: Any, weight: Any, y: Any) -> Call:
     from minifcn import kernels
 
-    settings = (work.stride, work.padding)
+    settings: dict[str, Any] = {
+        "stride": work.stride, "padding": work.padding, "groups": work.groups
+    }  # fmt: skip
     if work.kind == "conv_transpose2d":
         return {
-            "forward": lambda: kernels.conv_transpose2d(x, weight, *settings),
-            "input gradient": lambda: kernels.conv2d(y, weight, *settings),
-            "weight gradient": lambda: kernels.conv2d_weight(y, x, work.kernel, *settings),
+            "forward": lambda: kernels.conv_transpose2d(x, weight, **settings),
+            "input gradient": lambda: kernels.conv2d(y, weight, **settings),
+            "weight gradient": lambda: kernels.conv2d_weight(y, x, work.kernel, **settings),
         }[work.part]
     if work.kernel == 1:
         matrix = weight[:, :, 0, 0]
@@ -133,10 +163,13 @@ def _minifcn_convolution(work: Work, x: Any, weight: Any, y: Any) -> Call:
             "input gradient": lambda: kernels.conv1x1(y, matrix.T),
             "weight gradient": lambda: kernels.conv1x1_weight(x, y),
         }[work.part]
+    below, right = ((n + 2 * work.padding - work.kernel) % work.stride for n in work.sizes)
     return {
-        "forward": lambda: kernels.conv2d(x, weight, *settings),
-        "input gradient": lambda: kernels.conv_transpose2d(y, weight, *settings),
-        "weight gradient": lambda: kernels.conv2d_weight(x, y, work.kernel, *settings),
+        "forward": lambda: kernels.conv2d(x, weight, **settings),
+        "input gradient": lambda: kernels.conv_transpose2d(
+            y, weight, output_padding=(below, right), **settings
+        ),
+        "weight gradient": lambda: kernels.conv2d_weight(x, y, work.kernel, **settings),
     }[work.part]
 
 
@@ -153,7 +186,8 @@ def torch_call(work: Work, place: CPU) -> Call:
     if work.kind in ("conv2d", "conv_transpose2d"):
         weight.requires_grad_()
         function = getattr(F, work.kind)
-        call = lambda: function(x, weight, None, work.stride, work.padding)
+        settings = {"stride": work.stride, "padding": work.padding, "groups": work.groups}
+        call = lambda: function(x, weight, None, **settings)
     elif work.kind == "interpolate":
         call = lambda: F.interpolate(x, scale_factor=work.stride, mode=work.mode)
     elif work.kind == "cross_entropy":
@@ -174,13 +208,19 @@ def _torch_network(work: Work, place: CPU, numbers: Numbers) -> Call:
     import torch
     from torch.nn import functional as F
 
-    model = _torch_model(work)
-    state = {name: torch.from_numpy(a) for name, a in network(work).state_dict().items()}
-    model.load_state_dict(state)
+    model = twin(work)
+    state = network(work).state_dict()
+    model.load_state_dict({name: torch.from_numpy(state[name]) for name in model.state_dict()})
     model.to(place.device)
+    model.train(work.part != "forward")
     x, labels = numbers.x, numbers.labels
+    if work.part == "forward":
+        return torch.no_grad()(lambda: model(x))
+    if work.network == FEATURES:
+        return _forward_and_backward(model, model, x, numbers.gradient)
+    name = NETWORKS[work.network].optimizer
     trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.SGD(trained, LEARNING_RATE, MOMENTUM)
+    optimizer = getattr(torch.optim, name)(trained, **OPTIMIZERS[name])
 
     def step() -> None:
         loss = F.cross_entropy(model(x), labels)
@@ -188,62 +228,7 @@ def _torch_network(work: Work, place: CPU, numbers: Numbers) -> Call:
         loss.backward()
         optimizer.step()
 
-    return step if work.part == "step" else torch.no_grad()(lambda: model(x))
-
-
-def _torch_model(work: Work) -> Any:
-    """The FCN-8s as one writes it with PyTorch; its layers have the names of ours."""
-    from torch import nn
-    from torch.nn import functional as F
-
-    sizes = NETWORKS[work.network]
-    classes, widths, head = sizes.classes, sizes.widths, sizes.head_width
-    below = right = -work.size % 32
-
-    class Block(nn.Conv2d):
-        def forward(self, x: Any) -> Any:
-            return F.relu(super().forward(x))
-
-    def block(into: int, to: int, kernel: int = 3) -> nn.Module:
-        return Block(into, to, kernel, padding=kernel // 2)
-
-    def stage(into: int, to: int, depth: int) -> nn.Module:
-        more = [block(to, to) for _ in range(depth - 1)]
-        return nn.Sequential(block(into, to), *more, nn.MaxPool2d(2))
-
-    def up(factor: int) -> nn.Module:
-        layer = nn.ConvTranspose2d(classes, classes, 2 * factor, factor, factor // 2, bias=False)
-        return layer.requires_grad_(False)
-
-    class Stages(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            shapes = zip((3, *widths), widths, sizes.depths, strict=False)
-            stages = (stage(*shape) for shape in shapes)
-            self.stage1, self.stage2, self.stage3, self.stage4, self.stage5 = stages
-
-    class Network(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.backbone = Stages()
-            self.fc6, self.fc7 = block(widths[4], head), block(head, head, 1)
-            self.score_fr = nn.Conv2d(head, classes, 1)
-            self.score_pool4 = nn.Conv2d(widths[3], classes, 1)
-            self.score_pool3 = nn.Conv2d(widths[2], classes, 1)
-            self.upscore2, self.upscore_pool4, self.upscore = up(2), up(2), up(8)
-
-        def forward(self, x: Any) -> Any:
-            if below or right:
-                x = F.pad(x, (0, right, 0, below))
-            stages = self.backbone
-            pool3 = stages.stage3(stages.stage2(stages.stage1(x)))
-            pool4 = stages.stage4(pool3)
-            scores = self.score_fr(self.fc7(self.fc6(stages.stage5(pool4))))
-            scores = self.upscore2(scores) + self.score_pool4(pool4)
-            scores = self.upscore(self.upscore_pool4(scores) + self.score_pool3(pool3))
-            return scores[..., : work.size, : work.size]
-
-    return Network()
+    return step
 
 
 def limit_call(work: Work, place: CPU) -> Call | None:

@@ -1,10 +1,12 @@
-"""What is measured: the standard training step, its forward pass, and each kernel in it."""
+"""What is measured: training steps, forward passes, and each kernel in the standard network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
+
+from minifcn.models.efficientnet_lite import HEAD, STAGES, STEM
 
 FLOAT = 4  # bytes
 INDEX = 8
@@ -12,23 +14,39 @@ INDEX = 8
 
 @dataclass(frozen=True)
 class Network:
-    """The sizes of an FCN-8s, as models.FCN takes them."""
+    """An FCN-8s, with the sizes that models.FCN takes, and the optimiser that trains it."""
 
+    title: str
     classes: int
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     head_width: int
+    batch_norm: bool = False
+    optimizer: str = "SGD"
 
 
 NETWORKS = {
-    "small": Network(4, (16, 32, 64, 128, 128), (2,) * 5, 256),
-    "vgg16": Network(21, (64, 128, 256, 512, 512), (2, 2, 3, 3, 3), 4096),
+    "small": Network("FCN-8s", 4, (16, 32, 64, 128, 128), (2,) * 5, 256),
+    "vgg16": Network("FCN-8s VGG16", 21, (64, 128, 256, 512, 512), (2, 2, 3, 3, 3), 4096),
+    "shapes": Network(
+        "FCN-8s of shapes", 6, (12, 24, 48, 64, 64), (1, 1, 2, 2, 1), 96, True, "Adam"
+    ),
+    "camvid": Network(
+        "FCN-8s of CamVid", 11, (32, 64, 96, 128, 128), (1, 1, 2, 2, 1), 256, True, "Adam"
+    ),
 }
-"""vgg16 is the paper's network, but for fc6: a 3x3 convolution here and 7x7 there."""
+"""vgg16 is the paper's network, but for fc6: a 3x3 convolution here and 7x7 there. shapes and
+camvid are what `minifcn train` trains by default on such data."""
+
+FEATURES = "efficientnet-lite0"
+"""The network without scores and labels: its features, and back from a gradient of these."""
 
 STANDARD = {"cpu": (("small", 8, 128),), "cuda": (("small", 16, 128), ("vgg16", 1, 500))}
 """For each device: networks, how many images at once, and of which size."""
 _, BATCH, SIZE = STANDARD["cpu"][0]
+
+OTHERS = (("shapes", 8, 96, 96), ("camvid", 8, 160, 192), (FEATURES, 8, 160, 192))
+"""On each device: networks, how many images at once, their rows and columns."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +55,15 @@ class Work:
 
     Attributes:
         kind: 'network', or the name of an operation in minifcn.functional.
-        part: 'step' or 'forward' of a network; 'forward', 'input gradient', 'weight gradient'
-            or 'backward' of an operation.
-        batch, channels, size: of the input, which is size x size.
+        part: 'step' or 'forward' of a network, or 'forward and backward'; 'forward', 'input
+            gradient', 'weight gradient' or 'backward' of an operation.
+        batch, channels, size: of the input, which is size x size, unless it has a `width`.
         filters, kernel, stride, padding: of the operation, where it has them; for a resize,
             `stride` is the factor.
         mode: of a resize.
-        network: which one, in NETWORKS.
+        network: which one, in NETWORKS, or FEATURES.
+        width: columns of the input; 0 for as many as rows.
+        groups: of a convolution: 1, or as many as channels (depthwise).
     """
 
     kind: str
@@ -57,41 +77,56 @@ class Work:
     padding: int = 0
     mode: str = ""
     network: str = "small"
+    width: int = 0
+    groups: int = 1
 
     @property
     def name(self) -> str:
         """One line that tells it from the others."""
-        where = f"{self.batch}x{self.channels}x{self.size}x{self.size}"
+        where = "x".join(map(str, input_shape(self)))
         if self.kind == "network":
-            size = "" if self.network == "small" else f" {self.network.upper()}"
-            return f"FCN-8s{size} {self.part} {where}"
+            known = NETWORKS.get(self.network)
+            return f"{known.title if known else 'EfficientNet-Lite0 features'} {self.part} {where}"
         kernel = f" {self.kernel}x{self.kernel}" if self.kernel else ""
         stride = f"/{self.stride}" if self.stride > 1 else ""
         filters = f" to {self.filters}" if self.filters else ""
+        filters = " depthwise" if self.groups > 1 else filters
         mode = f" {self.mode}" if self.mode else ""
         return f"{self.kind}{mode}{kernel}{stride} {where}{filters}, {self.part}"
 
     @property
-    def out(self) -> int:
+    def sizes(self) -> tuple[int, int]:
+        """Rows and columns of the input."""
+        return self.size, self.width or self.size
+
+    @property
+    def out(self) -> tuple[int, int]:
         """Rows and columns of the output."""
+        rows, columns = map(self._out, self.sizes)
+        return rows, columns
+
+    def _out(self, size: int) -> int:
         if self.kind in ("conv_transpose2d", "max_unpool2d"):
-            return self.stride * (self.size - 1) + self.kernel - 2 * self.padding
+            return self.stride * (size - 1) + self.kernel - 2 * self.padding
         if self.kind == "interpolate":
-            return self.size * self.stride
+            return size * self.stride
         if self.kind == "cross_entropy":
-            return self.size
-        return (self.size + 2 * self.padding - self.kernel) // self.stride + 1
+            return size
+        return (size + 2 * self.padding - self.kernel) // self.stride + 1
 
     @property
     def product(self) -> tuple[int, int, int] | None:
-        """The sizes (M, K, L) of the matrix product (M, K) @ (K, L) that a convolution is."""
-        if self.kind not in ("conv2d", "conv_transpose2d"):
+        """The sizes (M, K, L) of the matrix product (M, K) @ (K, L) that a convolution is.
+
+        None for a depthwise one: a number of each window meets one number of each kernel.
+        """
+        if self.kind not in ("conv2d", "conv_transpose2d") or self.groups > 1:
             return None
         taps = self.kernel**2
         into, to = self.channels * taps, self.filters
-        pixels = self.batch * self.out**2
+        pixels = self.batch * prod(self.out)
         if self.kind == "conv_transpose2d":  # the convolution that it is the adjoint of
-            into, to, pixels = self.filters * taps, self.channels, self.batch * self.size**2
+            into, to, pixels = self.filters * taps, self.channels, self.batch * prod(self.sizes)
         forward, backward = (to, into, pixels), (into, to, pixels)
         if self.kind == "conv_transpose2d":
             forward, backward = backward, forward
@@ -109,27 +144,32 @@ class Work:
     @property
     def bytes(self) -> int:
         """What has to be read and written at least."""
-        image, values, forward = self.size**2, self.out**2, self.part == "forward"
+        image, values, forward = prod(self.sizes), prod(self.out), self.part == "forward"
         if self.kind == "cross_entropy":  # labels, and two numbers a pixel, beside the scores
             scores = self.channels * FLOAT * (1 if forward else 2)
             return self.batch * image * (scores + INDEX + 2 * FLOAT)
-        indices = {"max_pool2d": values, "max_unpool2d": image, "interpolate": 0}[self.kind]
+        indices = {"max_pool2d": values, "max_unpool2d": image}.get(self.kind, 0)
         return self.batch * self.channels * (FLOAT * (image + values) + INDEX * indices)
 
 
 def standard_work(device: str = "cpu") -> list[Work]:
-    """The networks, every operation in them with its parts, and unpooling and resizing."""
+    """The networks, every operation of the standard ones with its parts, unpooling, resizing.
+
+    And depthwise convolutions, which only EfficientNet-Lite0 has.
+    """
     networks = network_work(device)
     operations = [operation for s in STANDARD[device] for operation in _operations(*s)]
-    return networks + list(dict.fromkeys(operations))
+    depthwise = [operation for s in OTHERS if s[0] == FEATURES for operation in _depthwise(*s[1:])]
+    return networks + list(dict.fromkeys(operations + depthwise))
 
 
 def network_work(device: str = "cpu") -> list[Work]:
     """The training step and the forward pass of the networks that are measured on a device."""
+    standard = [(network, batch, size, 0) for network, batch, size in STANDARD[device]]
     return [
-        Work("network", part, batch, size=size, network=network)
-        for network, batch, size in STANDARD[device]
-        for part in ("step", "forward")
+        Work("network", part, batch, size=size, network=network, width=width)
+        for network, batch, size, width in (*standard, *OTHERS)
+        for part in ("forward and backward" if network == FEATURES else "step", "forward")
     ]
 
 
@@ -182,22 +222,36 @@ def _others(network: Network, batch: int, size: int) -> Iterator[Work]:
             yield Work("interpolate", part, batch, network.classes, size // 8, stride=8, mode=mode)
 
 
+def _depthwise(batch: int, height: int, width: int) -> Iterator[Work]:
+    """The depthwise convolutions of EfficientNet-Lite0 for images of this size."""
+    channels, size = STEM, (ceil(height / 2), ceil(width / 2))
+    for count, kernel, first_stride, expansion, narrow in STAGES:
+        for stride in (first_stride, *[1] * (count - 1)):
+            wide = channels * expansion
+            for part in ("forward", "input gradient", "weight gradient"):
+                yield Work("conv2d", part, batch, wide, size[0], wide, kernel, stride,
+                           kernel // 2, width=size[1], groups=wide)  # fmt: skip
+            channels, size = narrow, (ceil(size[0] / stride), ceil(size[1] / stride))
+
+
 def input_shape(work: Work) -> tuple[int, ...]:
     """The shape (N, C, H, W) of the input."""
-    return (work.batch, work.channels, work.size, work.size)
+    return (work.batch, work.channels, *work.sizes)
 
 
 def weight_shape(work: Work) -> tuple[int, ...]:
     """The shape of a convolution's weight, (F, C, K, K), or (C, F, K, K) if it is transposed."""
-    channels = (work.filters, work.channels)
+    channels = (work.filters, work.channels // work.groups)
     if work.kind == "conv_transpose2d":
         channels = channels[::-1]
     return (*channels, work.kernel, work.kernel)
 
 
 def output_shape(work: Work) -> tuple[int, ...]:
-    """The shape (N, F, OH, OW) of the output of an operation."""
-    return (work.batch, work.filters or work.channels, work.out, work.out)
+    """The shape (N, F, OH, OW) of the output of an operation, or of the features."""
+    if work.kind == "network":
+        return (work.batch, HEAD, *(ceil(size / 32) for size in work.sizes))
+    return (work.batch, work.filters or work.channels, *work.out)
 
 
 def operations(work: Work) -> int:

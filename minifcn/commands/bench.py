@@ -18,6 +18,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "Time the training step of a small FCN-8s (on a GPU also of one of VGG-16's size), its"
         " forward pass and its kernels, beside the bare matrix products and copies in them and,"
         " if wanted, beside PyTorch: on a GPU without TF32, and with it as is its default."
+        " Also the steps of `minifcn train` on shapes and CamVid, EfficientNet-Lite0's features"
+        " with their gradients, and its depthwise convolutions."
     )
     add = parser.add_argument
     add("part", nargs="?", choices=PARTS, default="all", help="default: all (without scaling)")

@@ -1,4 +1,4 @@
-"""minifcn export: write a run's weights for PyTorch and others."""
+"""minifcn export: write a run's network for PyTorch, for ONNX and others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe which weights are written, how and where."""
     from minifcn.runs.export import FORMATS
 
-    parser.description = "Write a run's weights to one file, named as in a PyTorch state_dict."
+    parser.description = (
+        "Write a run's weights to one file, named as in a PyTorch state_dict, or with --format onnx"
+        " the network itself."
+    )
     options.add_run(parser)
     parser.add_argument("--format", choices=FORMATS, help="default: safetensors, or as --out ends")
     options.add_checkpoint(parser)
@@ -19,12 +22,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=options.path,
         metavar="FILE",
-        help="default: weights.FORMAT in the run's folder",
+        help="default: weights.FORMAT in the run's folder, or model.onnx",
     )
 
 
 def run(choices: argparse.Namespace) -> None:
-    """Write a run's weights, and print where."""
+    """Write a run's network, and print where."""
     from minifcn.runs.export import export_run
 
     print(export_run(choices.run, choices.out, choices.format, choices.checkpoint))

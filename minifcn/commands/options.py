@@ -20,6 +20,14 @@ def name(text: str) -> str:
     return text
 
 
+def size(text: str, otherwise: str = "") -> tuple[int, int]:
+    """Read 'HxW'; `otherwise` names what else an option takes, for the error."""
+    height, by, width = text.partition("x")
+    if not (by and height.isdecimal() and width.isdecimal()):
+        raise argparse.ArgumentTypeError(f"must be HxW, like 96x128{otherwise}; got {text!r}")
+    return int(height), int(width)
+
+
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Let a user say which data set, and where it is."""
     parser.add_argument(

@@ -9,23 +9,50 @@ from minifcn.commands.terminal import say
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Describe which run segments what, and where the results go."""
+    """Describe which run segments what, how, and where the results go."""
     parser.description = "Segment images: writes NAME-mask.png (class ids) and NAME-overlay.png."
     options.add_run(parser)
     parser.add_argument(
         "images", type=options.path, nargs="+", metavar="IMAGE", help="image, or folder of images"
     )
     parser.add_argument("--out", type=options.path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--size",
+        type=_size,
+        metavar="HxW",
+        help="what images are resized to, or 'native': their own size; default: the run's",
+    )
+    parser.add_argument(
+        "--memory",
+        type=float,
+        default=2,
+        metavar="GIB",
+        help="of a native image; a larger one is scored in windows that overlap; default: 2",
+    )
+    parser.add_argument(
+        "--scores",
+        action="store_true",
+        help="write NAME-scores.npz, too: the probability of each class, float16 (C, H, W)",
+    )
     options.add_checkpoint(parser)
     options.add_device(parser, default="auto")
 
 
+def _size(text: str) -> tuple[int, int] | str:
+    """Read 'native' or 'HxW'."""
+    return text if text == "native" else options.size(text, " or 'native'")
+
+
 def run(choices: argparse.Namespace) -> None:
-    """Segment images at the size that the run was trained on, and write masks and overlays."""
-    from minifcn.runs.prediction import left_out_of, predict_files
+    """Segment images, and write masks, overlays and perhaps scores; at the end, say how fast."""
+    from minifcn.commands.progress import images_done, print_above
+    from minifcn.runs.prediction import Settings, left_out_of, predict_files
 
     for note in left_out_of(choices.images):
         say(note)
-    settings = (choices.checkpoint, choices.device)
-    for written in predict_files(choices.run, choices.images, choices.out, *settings):
-        print(written)
+    settings = Settings(choices.size, choices.memory, choices.scores)
+    where = (choices.out, choices.checkpoint, choices.device)
+    for written in predict_files(
+        choices.run, choices.images, *where, settings, track=images_done, tell=say
+    ):
+        print_above(written)

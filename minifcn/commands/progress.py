@@ -77,3 +77,17 @@ def looking(loop: Iterable[Any]) -> Iterable[Any]:
     from tqdm import tqdm
 
     return tqdm(loop, desc="looking at files", disable=None, leave=False, delay=0.5)
+
+
+def images_done(images: Iterable[Any]) -> Iterable[Any]:
+    """Show, on a terminal, how many images are done and how many are done in a second."""
+    from tqdm import tqdm
+
+    return tqdm(images, desc="images", unit="image", disable=None, leave=False)
+
+
+def print_above(line: object) -> None:
+    """Print a line of results; a bar on the same terminal stays below it."""
+    from tqdm import tqdm
+
+    tqdm.write(str(line), file=sys.stdout)

@@ -45,8 +45,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--bn-momentum", type=float, metavar="M", help="how fast running statistics move")
     add("--iterations", type=int, metavar="N")
     add("--batch-size", type=int, metavar="B")
-    add("--size", type=_size, metavar="HxW", help="resize samples to height x width")
-    add("--crop", type=_size, metavar="HxW", help="train on random windows of this size")
+    add("--size", type=options.size, metavar="HxW", help="resize samples to height x width")
+    add("--crop", type=options.size, metavar="HxW", help="train on random windows of this size")
     add("--scale", type=_factors, metavar="LOW-HIGH", help="resize samples at random before that")
     add("--jitter", type=float, metavar="X", help="change brightness, contrast and saturation")
     add("--class-weights", choices=("balanced",), help="make rare classes count more in the loss")
@@ -65,13 +65,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--out", type=path, metavar="DIR", help="folder of the run; default: a new one in runs/")
     add("--resume", type=path, metavar="DIR", help="go on with the run in DIR, as it was set")
     options.add_json(parser, "the scores as JSON")
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, by, width = text.partition("x")
-    if not (by and height.isdecimal() and width.isdecimal()):
-        raise argparse.ArgumentTypeError(f"must be HxW, like 96x128; got {text!r}")
-    return int(height), int(width)
 
 
 def _factors(text: str) -> tuple[float, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 
 from minifcn import kernels
@@ -29,13 +31,18 @@ def _relu_gradient(x: Tensor, y: Array) -> Tensor:
 def relu6(input: Tensor) -> Tensor:
     """Keep what is between 0 and 6: min(max(x, 0), 6). The gradients at 0 and 6 are 0."""
     check_tensors(input=input)
-    inside = (input.data > 0) & (input.data < 6)
-    return record("relu6", np.clip(input.data, 0, 6), (input, lambda g: _keep(g, inside)))
+    y = kernels.relu6(input.data)
+    return record("relu6", y, (input, lambda g: _relu6_gradient(g, y)))
 
 
-def _keep(x: Tensor, mask: Array) -> Tensor:
-    """Set to 0 where the mask is False; linear, and its own adjoint."""
-    return record("keep", x.data * mask, (x, lambda g: _keep(g, mask)))
+def _relu6_gradient(x: Tensor, y: Array) -> Tensor:
+    data = kernels.relu6_gradient(x.data, y)
+    return record("relu6_gradient", data, (x, lambda g: _relu6_gradient(g, y)))
+
+
+ACTIVATIONS = {"relu": (inf, _relu_gradient), "relu6": (6.0, _relu6_gradient)}
+"""What an operation can apply to its result y in the same pass over memory: the largest value that
+it leaves, and how a gradient goes back through it, given y."""
 
 
 def sigmoid(input: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
 from minifcn import kernels
+from minifcn.backend import Array
+from minifcn.functional.activation import ACTIVATIONS
 from minifcn.functional.arguments import check_tensors
 from minifcn.kernels import checks
 from minifcn.tensor import Tensor, is_grad_enabled, record
@@ -23,6 +26,7 @@ def batch_norm(
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
+    activation: str | None = None,
 ) -> Tensor:
     """Normalise each channel: (x - mean) / sqrt(var + eps) * weight + bias.
 
@@ -39,9 +43,11 @@ def batch_norm(
         training: whether to use the batch's own statistics.
         momentum: how fast the running statistics move.
         eps: keeps the division finite.
+        activation: 'relu' or 'relu6', to be applied in the same pass over memory; or None.
 
     Raises:
-        ValueError: a misshaped argument, or a single value a channel in training.
+        ValueError: a misshaped argument, an unknown activation, or a single value a channel in
+            training.
 
     Source: Ioffe and Szegedy (2015), Batch Normalization, algorithm 1.
     """
@@ -59,50 +65,76 @@ def batch_norm(
         weight = Tensor(np.ones_like(input.data, shape=c))
     if bias is None:
         bias = Tensor(np.zeros_like(input.data, shape=c))
+    if activation not in (None, *ACTIVATIONS):
+        raise ValueError(
+            f"activation must be one of {', '.join(ACTIVATIONS)}, or None; got {activation!r}"
+        )
     if training or running_mean is None or running_var is None:
-        return _by_batch(input, running_mean, running_var, weight, bias, momentum, eps)
-    scale = weight / (running_var.detach() + eps) ** 0.5
-    shift = bias - running_mean.detach() * scale
-    return input * scale.reshape((c, 1, 1)) + shift.reshape((c, 1, 1))
+        y, mean, var = _by_batch(input, weight, bias, eps, activation)
+        count = input.shape[0] * input.shape[2] * input.shape[3]
+        _move(running_mean, mean, momentum)
+        _move(running_var, var * (count / (count - 1)), momentum)
+        return y
+    # Copies: the running ones may move before backward.
+    mean, var = running_mean.data.copy(), running_var.data.copy()
+    return _normalise(input, weight, bias, eps, activation, mean, var)[0]
 
 
 def _by_batch(
+    x: Tensor, weight: Tensor, bias: Tensor, eps: float, activation: str | None
+) -> tuple[Tensor, Array, Array]:
+    if x.shape[0] * x.shape[2] * x.shape[3] < 2:
+        raise ValueError(f"input must have more than 1 value a channel in training; got {x.shape}")
+    return _normalise(x, weight, bias, eps, activation)
+
+
+def _normalise(
     x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
     weight: Tensor,
     bias: Tensor,
-    momentum: float,
     eps: float,
-) -> Tensor:
-    """Normalise with the statistics of the batch.
+    activation: str | None,
+    mean: Array | None = None,
+    var: Array | None = None,
+) -> tuple[Tensor, Array, Array]:
+    """Normalise with the statistics of the batch, or with these.
 
     With x^ the normalised input, M values a channel and < > the mean over them:
-    dx = weight / std * (g - <g> - x^ <g x^>), dweight = sum g x^, dbias = sum g.
+    dx = weight / std * (g - <g> - x^ <g x^>), dweight = sum g x^, dbias = sum g; with given
+    statistics, dx = weight / std * g.
     """
-    count = x.shape[0] * x.shape[2] * x.shape[3]
-    if count < 2:
-        raise ValueError(f"input must have more than 1 value a channel in training; got {x.shape}")
-    data, mean, var = kernels.batch_norm(x.data, weight.data, bias.data, eps)
-    _move(running_mean, mean, momentum)
-    _move(running_var, var * (count / (count - 1)), momentum)
+    frozen = mean is not None
+    limit, back = ACTIVATIONS[activation] if activation else (None, None)
+    y, mean, var = kernels.batch_norm(x.data, weight.data, bias.data, eps, limit, mean, var)
     latest: list[Gradients] = []  # one kernel computes all three; backward asks one after another
 
     def gradients(g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if is_grad_enabled():
-            return _differentiable_gradients(g, x, weight, eps)
+            inside = back(g, y) if back else g
+            return _differentiable_gradients(inside, x, weight, eps, (mean, var) if frozen else ())
         if not (latest and latest[0].of is g):
-            arrays = kernels.batch_norm_gradient(g.data, x.data, weight.data, mean, var, eps)
+            arrays = kernels.batch_norm_gradient(
+                g.data,
+                x.data,
+                weight.data,
+                mean,
+                var,
+                eps,
+                None if limit is None else y,
+                inf if limit is None else limit,
+                frozen,
+            )
             latest[:] = [Gradients(g, *map(Tensor, arrays))]
         return latest[0][1:]
 
-    return record(
+    recorded = record(
         "batch_norm",
-        data,
+        y,
         (x, lambda g: gradients(g)[0]),
         (weight, lambda g: gradients(g)[1]),
         (bias, lambda g: gradients(g)[2]),
     )
+    return recorded, mean, var
 
 
 class Gradients(NamedTuple):
@@ -115,14 +147,24 @@ class Gradients(NamedTuple):
 
 
 def _differentiable_gradients(
-    g: Tensor, x: Tensor, weight: Tensor, eps: float
+    g: Tensor, x: Tensor, weight: Tensor, eps: float, given: tuple[Array, ...]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The gradients to x, weight and bias, as Tensors that remember how they were made."""
-    centred = x - x.mean(_AXES, keepdims=True)
-    std = ((centred * centred).mean(_AXES, keepdims=True) + eps) ** 0.5
-    xhat = centred / std
-    to_x = g - g.mean(_AXES, keepdims=True) - xhat * (g * xhat).mean(_AXES, keepdims=True)
+    """The gradients to x, weight and bias, as Tensors that remember how they were made.
+
+    given: mean and variance, where they are not those of x.
+    """
+    mean, var = (Tensor(a.reshape((-1, 1, 1))) for a in given) if given else _statistics(x)
+    std = (var + eps) ** 0.5
+    xhat, to_x = (x - mean) / std, g
+    if not given:
+        to_x = g - g.mean(_AXES, keepdims=True) - xhat * (g * xhat).mean(_AXES, keepdims=True)
     return to_x * (weight.reshape((1, -1, 1, 1)) / std), (g * xhat).sum(_AXES), g.sum(_AXES)
+
+
+def _statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    mean = x.mean(_AXES, keepdims=True)
+    centred = x - mean
+    return mean, (centred * centred).mean(_AXES, keepdims=True)
 
 
 def _move(running: Tensor | None, batch: np.ndarray, momentum: float) -> None:

@@ -13,6 +13,7 @@ TypeError that names it, before any work.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TypeAlias
 
 from minifcn.backend import Array
@@ -82,11 +83,7 @@ def conv2d(
     kernel_size = weight.shape[2:]
     _, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     checks.check_groups(groups, ("input channels", x.shape[1]), ("outputs", len(weight)))
-    if weight.shape[1] * groups != x.shape[1]:
-        raise ValueError(
-            f"weight must have {x.shape[1] // groups} input channels ({x.shape[1]} in {groups}"
-            f" groups); got {weight.shape[1]}"
-        )
+    checks.check_channels(x, weight, groups)
     checks.check_window(x.shape[2:], kernel_size, padding, dilation, "weight")
     checks.check_bias(bias, weight)
     return implementation(x).conv2d(x, weight, stride, padding, dilation, groups, bias, rectify)
@@ -196,9 +193,8 @@ def max_pool2d(
     kernel_size, stride, padding, dilation = checks.window(kernel_size, stride, padding, dilation)
     size = x.shape[2:]
     checks.check_pool(size, kernel_size, stride, padding, dilation, ceil_mode)
-    return implementation(x).max_pool2d(
-        x, kernel_size, stride, padding, dilation, ceil_mode, with_indices
-    )
+    settings = (kernel_size, stride, padding, dilation, ceil_mode, with_indices)
+    return implementation(x).max_pool2d(x, *settings)
 
 
 def gather(x: Array, indices: Array, *, checked: bool = False) -> Array:
@@ -267,9 +263,20 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
 
     Linear in the gradient, and its own adjoint. Both arrays have one shape, any.
     """
-    checks.check_two(gradient, y, "gradient", "y", ndim=None)
-    checks.check_shape(gradient, y.shape, "gradient")
+    checks.check_gradient(gradient, y, "y", ndim=None)
     return implementation(y).relu_gradient(gradient, y)
+
+
+def relu6(x: Array) -> Array:
+    """Clip: y = min(max(x, 0), 6), for an array of any shape; NaN stays NaN."""
+    checks.check_array(x, "x", None)
+    return implementation(x).relu6(x)
+
+
+def relu6_gradient(gradient: Array, y: Array) -> Array:
+    """Keep the gradient where y = relu6(x) is between 0 and 6, 0 elsewhere; see relu_gradient."""
+    checks.check_gradient(gradient, y, "y", ndim=None)
+    return implementation(y).relu6_gradient(gradient, y)
 
 
 def channel_sums(x: Array) -> Array:
@@ -307,32 +314,51 @@ def cross_entropy_gradient(
     return implementation(x).cross_entropy_gradient(x, labels, logs, scale)
 
 
-def batch_norm(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, Array, Array]:
+def batch_norm(
+    x: Array,
+    weight: Array,
+    bias: Array,
+    eps: float,
+    limit: float | None = None,
+    mean: Array | None = None,
+    var: Array | None = None,
+) -> tuple[Array, Array, Array]:
     """Normalise each channel: y = (x - mean) / sqrt(var + eps) * weight + bias.
 
-    mean and var (biased) are those of the channel's numbers, over (n, h, w). x: (N, C, H, W);
-    weight, bias: (C,). Returns y (N, C, H, W), mean and var (C,).
+    mean and var (biased) are those of the channel's numbers, over (n, h, w), unless both are given.
+    With a limit, y is clipped to [0, limit]: relu for infinity, relu6 for 6. x: (N, C, H, W);
+    weight, bias, mean, var: (C,). Returns y (N, C, H, W), mean and var.
     """
     checks.check_array(x, "x")
     checks.check_values(x, x.shape[1:2], weight=weight, bias=bias)
-    if not x[:, :1].size:
-        raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
-    return implementation(x).batch_norm(x, weight, bias, eps)
+    checks.check_statistics(x, mean, var)
+    checks.check_clip(x, limit)
+    return implementation(x).batch_norm(x, weight, bias, eps, limit, mean, var)
 
 
 def batch_norm_gradient(
-    gradient: Array, x: Array, weight: Array, mean: Array, var: Array, eps: float
+    gradient: Array,
+    x: Array,
+    weight: Array,
+    mean: Array,
+    var: Array,
+    eps: float,
+    y: Array | None = None,
+    limit: float = inf,
+    frozen: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Return the gradients of batch_norm with respect to x, weight and bias.
 
     With x^ = (x - mean) / sqrt(var + eps), g the gradient of y, and < > the mean over a channel:
-    weight / sqrt(var + eps) * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
-    gradient, x: (N, C, H, W); weight, mean, var: (C,), the last two as batch_norm returns them.
+    weight / sqrt(var + eps) * (g - <g> - x^ <g x^>), sum of g x^, and sum of g. `frozen`: mean and
+    var were given; the first is weight / sqrt(var + eps) * g. If y was clipped, g counts inside.
+    gradient, x, y: (N, C, H, W); weight, mean, var: (C,), the last two as batch_norm returns them.
     """
-    checks.check_two(gradient, x, "gradient", "x")
-    checks.check_shape(gradient, x.shape, "gradient")
+    checks.check_gradient(gradient, x, "x")
     checks.check_values(x, x.shape[1:2], weight=weight, mean=mean, var=var)
-    return implementation(x).batch_norm_gradient(gradient, x, weight, mean, var, eps)
+    checks.check_clip(x, limit, y)
+    module = implementation(x)
+    return module.batch_norm_gradient(gradient, x, weight, mean, var, eps, y, limit, frozen)
 
 
 def sgd_update(

@@ -84,6 +84,15 @@ def check_groups(groups: int, *channels: tuple[str, int]) -> None:
             raise ValueError(f"groups must divide the {name}; got {groups} for {count}")
 
 
+def check_channels(x: Array, weight: Array, groups: int) -> None:
+    """Raise unless the weight has as many input channels as a group of x."""
+    if weight.shape[1] * groups != x.shape[1]:
+        raise ValueError(
+            f"weight must have {x.shape[1] // groups} input channels ({x.shape[1]} in {groups}"
+            f" groups); got {weight.shape[1]}"
+        )
+
+
 def check_window(
     size: Pair, kernel: Pair, padding: Pair, dilation: Pair, what: str = "kernel_size"
 ) -> None:
@@ -122,6 +131,12 @@ def check_two(first: Array, second: Array, *names: str, ndim: int | None = 4) ->
     check_array(first, names[0], ndim)
     check_array(second, names[1], ndim)
     check_alike(first, second, names)
+
+
+def check_gradient(gradient: Array, of: Array, name: str, ndim: int | None = 4) -> None:
+    """Raise unless the gradient is an array like the one that it is a gradient of."""
+    check_two(gradient, of, "gradient", name, ndim=ndim)
+    check_shape(gradient, of.shape, "gradient")
 
 
 def check_bias(bias: Array | None, weight: Array) -> None:
@@ -212,6 +227,24 @@ def check_values(x: Array, shape: tuple[int, ...], **values: Array) -> None:
         check_array(value, name, len(shape))
         check_alike(x, value, ("x", name))
         check_shape(value, shape, name)
+
+
+def check_statistics(x: Array, mean: Array | None, var: Array | None) -> None:
+    """Raise unless both are given for the channels of x, or none and x has numbers of its own."""
+    if mean is not None and var is not None:
+        check_values(x, x.shape[1:2], mean=mean, var=var)
+    elif mean is not None or var is not None:
+        raise ValueError("mean and var go together; got only one of them")
+    elif not x[:, :1].size:
+        raise ValueError(f"x must have at least one number a channel; got shape {x.shape}")
+
+
+def check_clip(x: Array, limit: float | None, y: Array | None = None) -> None:
+    """Raise unless a limit, if there is one, is positive, and what was clipped to it is like x."""
+    if limit is not None and not limit > 0:
+        raise ValueError(f"limit must be positive, or None for no clipping; got {limit}")
+    if y is not None:
+        check_values(x, x.shape, y=y)
 
 
 def check_update(parameter: Array, **others: Array) -> None:

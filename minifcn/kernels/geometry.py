@@ -44,6 +44,11 @@ def conv_transpose_output_size(
     return stride * (size - 1) + dilation * (kernel - 1) + 1 - 2 * padding + output_padding
 
 
+def is_depthwise(groups: int, channels: int, outputs: int) -> bool:
+    """Whether a convolution is a depthwise one: as many groups as channels, and as outputs."""
+    return 1 < groups == channels == outputs
+
+
 def conv_remainder(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """Rows at the end of the padded input that the last window of a convolution does not reach.
 

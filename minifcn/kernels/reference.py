@@ -7,6 +7,7 @@ Read these first. They are slow and never run in training. Sizes are written as 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 import numpy as np
 
@@ -243,20 +244,34 @@ def _neighbours(
 
 def relu(x: np.ndarray) -> np.ndarray:
     """Keep x where x > 0, else 0; NaN stays NaN."""
-    y = x.copy()
-    for place in np.ndindex(*x.shape):
-        if x[place] <= 0:
-            y[place] = 0
-    return y
+    return _clipped(x, inf)
 
 
 def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The gradient where y = relu(x) is positive, 0 elsewhere."""
-    x = np.zeros_like(y)
-    for place in np.ndindex(*y.shape):
-        if y[place] > 0:
-            x[place] = gradient[place]
-    return x
+    return _kept_inside(gradient, y, inf)
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Keep x where 0 < x < 6, else the nearer of the two; NaN stays NaN."""
+    return _clipped(x, 6)
+
+
+def relu6_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The gradient where y = relu6(x) is between 0 and 6, 0 elsewhere."""
+    return _kept_inside(gradient, y, 6)
+
+
+def _clipped(x: np.ndarray, limit: float) -> np.ndarray:
+    y = x.copy()
+    for place in np.ndindex(*x.shape):
+        y[place] = 0 if x[place] <= 0 else limit if x[place] > limit else x[place]
+    return y
+
+
+def _kept_inside(gradient: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:
+    inside = (y > 0) & ((y < limit) | (limit == inf))
+    return np.where(inside, gradient, y.dtype.type(0))
 
 
 def channel_sums(x: np.ndarray) -> np.ndarray:
@@ -292,18 +307,31 @@ def cross_entropy_gradient(
 
 
 def batch_norm(
-    x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    eps: float,
+    limit: float | None = None,
+    mean: np.ndarray | None = None,
+    var: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """y[n, c, h, w] = (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c]; y, mean, var."""
     y = np.zeros_like(x)
-    mean, var = np.zeros_like(weight), np.zeros_like(weight)
+    if mean is None or var is None:
+        mean, var = _statistics(x)
     for c in range(x.shape[1]):
-        for value in x[:, c].flat:
-            mean[c] += value / x[:, c].size
-        for value in x[:, c].flat:
-            var[c] += (value - mean[c]) ** 2 / x[:, c].size
         y[:, c] = (x[:, c] - mean[c]) / np.sqrt(var[c] + eps) * weight[c] + bias[c]
-    return y, mean, var
+    return y if limit is None else _clipped(y, limit), mean, var
+
+
+def _statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the variance of each channel."""
+    mean, var = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+    for c, n, h, w in np.ndindex(x.shape[1], len(x), *x.shape[2:]):
+        mean[c] += x[n, c, h, w] / x[:, c].size
+    for c, n, h, w in np.ndindex(x.shape[1], len(x), *x.shape[2:]):
+        var[c] += (x[n, c, h, w] - mean[c]) ** 2 / x[:, c].size
+    return mean, var
 
 
 def batch_norm_gradient(
@@ -313,11 +341,16 @@ def batch_norm_gradient(
     mean: np.ndarray,
     var: np.ndarray,
     eps: float,
+    y: np.ndarray | None = None,
+    limit: float = inf,
+    frozen: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The gradients to x, weight and bias: each number moves y, and the mean, and the variance.
 
     With x^ the normalised x: weight / std * (g - <g> - x^ <g x^>), sum of g x^, and sum of g.
     """
+    if y is not None:
+        gradient = _kept_inside(gradient, y, limit)
     to_x = np.zeros_like(x)
     to_weight, to_bias = np.zeros_like(weight), np.zeros_like(weight)
     for c in range(x.shape[1]):
@@ -327,7 +360,7 @@ def batch_norm_gradient(
             to_weight[c] += g * value
             to_bias[c] += g
         means = (to_bias[c] + normalised * to_weight[c]) / max(1, normalised.size)
-        to_x[:, c] = weight[c] / std * (gradient[:, c] - means)
+        to_x[:, c] = weight[c] / std * (gradient[:, c] - (0 if frozen else means))
     return to_x, to_weight, to_bias
 
 

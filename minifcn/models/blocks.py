@@ -30,7 +30,7 @@ def block(
     )
     if not batch_norm:
         return convolution
-    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels), nn.ReLU())
+    return nn.Sequential(convolution, nn.BatchNorm2d(out_channels, activation="relu"))
 
 
 def stage(

@@ -70,7 +70,7 @@ class DecoderStage(nn.Module):
         make_layer = DECODERS[decoder].layer
         if make_layer is not None:
             layer = make_layer(in_channels, out_channels, generator)
-            self.learned = nn.Sequential(layer, nn.BatchNorm2d(out_channels), nn.ReLU())
+            self.learned = nn.Sequential(layer, nn.BatchNorm2d(out_channels, activation="relu"))
 
     def forward(self, x: Tensor, switches: Tensor) -> Tensor:
         """Double the size of x; switches: the indices (N, C, H, W) that max_pool2d returned."""

@@ -79,7 +79,7 @@ class EfficientNetLite0Backbone(Backbone):
 
     def __init__(self, *, generator: np.random.Generator) -> None:
         self.conv_stem = SameConv2d(3, STEM, 3, 2, bias=False, generator=generator)
-        self.bn0 = nn.BatchNorm2d(STEM, EPSILON, MOMENTUM)
+        self.bn0 = nn.BatchNorm2d(STEM, EPSILON, MOMENTUM, activation="relu6")
         self.blocks = nn.Sequential(*_bottlenecks(generator))
         self.widths = {
             stride: self.blocks[number].project_conv.weight.shape[0]
@@ -88,7 +88,7 @@ class EfficientNetLite0Backbone(Backbone):
 
     def feature_maps(self, x: Tensor) -> dict[int, Tensor]:
         """Return the features of x (N, 3, H, W) by stride: 24, 40, 112 and 320 channels."""
-        x, maps = F.relu6(self.bn0(self.conv_stem(x))), {}
+        x, maps = self.bn0(self.conv_stem(x)), {}
         for number, bottleneck in enumerate(self.blocks):
             x = bottleneck(x)
             if number in LAST:
@@ -112,13 +112,13 @@ class EfficientNetLite0(EfficientNetLite0Backbone):
     def __init__(self, num_classes: int = 1000, *, generator: np.random.Generator) -> None:
         super().__init__(generator=generator)
         self.conv_head = nn.Conv2d(STAGES[-1][-1], HEAD, 1, bias=False, generator=generator)
-        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON, MOMENTUM)
+        self.bn1 = nn.BatchNorm2d(HEAD, EPSILON, MOMENTUM, activation="relu6")
         self.fc = nn.Linear(HEAD, num_classes, generator=generator)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, 1280, h, w) of x (N, 3, H, W)."""
         check_images(x)
-        return F.relu6(self.bn1(self.conv_head(self.feature_maps(x)[32])))
+        return self.bn1(self.conv_head(self.feature_maps(x)[32]))
 
     def classify(self, features: Tensor) -> Tensor:
         """Average the features (N, 1280, h, w) over the image; score that: (N, num_classes)."""
@@ -174,18 +174,18 @@ class Bottleneck(nn.Module):
         self.adds = stride == 1 and in_channels == out_channels
         if self.expands:
             self.expand_conv = nn.Conv2d(in_channels, inside, 1, bias=False, generator=generator)
-            self.bn0 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM)
+            self.bn0 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM, activation="relu6")
         self.depthwise_conv = SameConv2d(
             inside, inside, kernel_size, stride, groups=inside, bias=False, generator=generator
         )
-        self.bn1 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM)
+        self.bn1 = nn.BatchNorm2d(inside, EPSILON, MOMENTUM, activation="relu6")
         self.project_conv = nn.Conv2d(inside, out_channels, 1, bias=False, generator=generator)
         self.bn2 = nn.BatchNorm2d(out_channels, EPSILON, MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform x (N, C, H, W)."""
-        wide = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
-        filtered = F.relu6(self.bn1(self.depthwise_conv(wide)))
+        wide = self.bn0(self.expand_conv(x)) if self.expands else x
+        filtered = self.bn1(self.depthwise_conv(wide))
         narrow = self.bn2(self.project_conv(filtered))
         return x + narrow if self.adds else narrow
 
@@ -210,8 +210,16 @@ class SameConv2d(nn.Conv2d):
                 x.shape[2:], self.weight.shape[2:], pair(self.stride, "stride"), strict=True
             )
         )
-        amounts = (left, right, top, bottom)
-        return super().forward(F.pad(x, amounts) if any(amounts) else x)
+        more = (0, right - left, 0, bottom - top)
+        return F.conv2d(
+            F.pad(x, more) if any(more) else x,
+            self.weight,
+            self.bias,
+            self.stride,
+            (top, left),
+            self.dilation,
+            self.groups,
+        )
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:

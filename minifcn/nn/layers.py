@@ -149,10 +149,20 @@ class Linear(_Weighted):
 
 
 class BatchNorm2d(Module):
-    """Batch normalisation of C channels with a learned scale and shift; see F.batch_norm."""
+    """Batch normalisation of C channels with a learned scale and shift; see F.batch_norm.
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        self.eps, self.momentum = eps, momentum
+    With an `activation`, 'relu' or 'relu6', it applies that too, in the same pass over memory.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        *,
+        activation: str | None = None,
+    ) -> None:
+        self.eps, self.momentum, self.activation = eps, momentum, activation
         self.weight = Parameter(_zeros(num_features) + 1)
         self.bias = Parameter(_zeros(num_features))
         self.running_mean = Buffer(_zeros(num_features))
@@ -173,6 +183,7 @@ class BatchNorm2d(Module):
             self.training,
             self.momentum,
             self.eps,
+            self.activation,
         )
 
 

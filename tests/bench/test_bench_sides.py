@@ -10,6 +10,7 @@ from minifcn.bench import sides
 from minifcn.bench.places import CPU, TorchCPU
 from minifcn.bench.sides import SIDES, Numbers, draw, limit_call, minifcn_call, torch_call
 from minifcn.bench.work import (
+    FEATURES,
     Work,
     input_shape,
     output_shape,
@@ -28,12 +29,18 @@ def name(work):
 
 def small(work):
     """The same operation on few pixels: an image of the network cannot be below 32x32."""
-    return replace(work, batch=2, size=32 if work.kind == "network" else min(work.size, 6))
+    size, width = (32, 0) if work.kind == "network" else (min(work.size, 6), work.width and 7)
+    channels = min(work.groups, 5)
+    if work.groups > 1:
+        work = replace(work, channels=channels, filters=channels, groups=channels)
+    return replace(work, batch=2, size=size, width=width)
 
 
 def inside(call):
-    """The names that a function to time holds on to."""
-    return dict(inspect.getclosurevars(inspect.unwrap(call)).nonlocals)
+    """The names that a function to time holds on to; a network may be so as what is called."""
+    held = dict(inspect.getclosurevars(inspect.unwrap(call)).nonlocals)
+    compute = held.get("compute")
+    return {"model": getattr(compute, "__self__", compute), **held}
 
 
 def test_the_sides():
@@ -47,10 +54,12 @@ def test_numbers_are_the_same_each_time(work):
     for key in numbers:
         np.testing.assert_array_equal(numbers[key], again[key])
     assert numbers["x"].shape == input_shape(work)
-    if work.kind != "network":
+    assert (numbers["weight"] is not None) == ("conv" in work.kind)
+    scored = work.kind == "network" and work.network != FEATURES
+    assert (numbers["labels"] is not None) == (scored or work.kind == "cross_entropy")
+    assert (numbers["gradient"] is None) == scored
+    if not scored:
         assert numbers["gradient"].shape == output_shape(work)
-        assert (numbers["weight"] is not None) == ("conv" in work.kind)
-    assert (numbers["labels"] is not None) == (work.kind in ("network", "cross_entropy"))
 
 
 def test_all_numbers_are_put_where_the_side_computes():
@@ -72,8 +81,8 @@ def arrays(result):
 
 def shapes_of_minifcn(work):
     """The shapes of what a kernel returns: as many numbers as PyTorch's, without axes of 1x1."""
-    image = (work.batch, work.channels, work.size, work.size)
-    pixels = (work.batch, work.size, work.size)
+    image = (work.batch, work.channels, *work.sizes)
+    pixels = (work.batch, *work.sizes)
     if work.part == "forward":
         result = {"cross_entropy": [pixels] * 2, "max_pool2d": [output_shape(work)] * 2}
         return result.get(work.kind, [output_shape(work)])
@@ -109,10 +118,12 @@ def values(model):
     return [parameter.data.copy() for parameter in model.parameters()]
 
 
+@pytest.mark.parametrize("network", ["small", "shapes"])
 @pytest.mark.parametrize("part", ["step", "forward"])
-def test_only_a_step_trains(part):
-    call = minifcn_call(Work("network", part, batch=1, size=32), CPU())
+def test_only_a_step_trains(part, network):
+    call = minifcn_call(Work("network", part, batch=2, size=32, network=network), CPU())
     model = inside(call)["model"]
+    assert model.training == (part == "step")
     before = values(model)
     assert call() is None
     moved = [(a != b).any() for a, b in zip(before, values(model), strict=True)]
@@ -152,7 +163,7 @@ def test_the_limit_is_the_bare_product_or_a_copy(work):
 
 
 def test_networks_have_no_limit():
-    assert [limit_call(work, CPU()) for work in WORK if work.kind == "network"] == [None, None]
+    assert [limit_call(work, CPU()) for work in WORK if work.kind == "network"] == [None] * 8
 
 
 # -- PyTorch --------------------------------------------------------------------------------------
@@ -193,10 +204,11 @@ def test_pytorch_computes_the_same(work, beside):
     assert (theirs[0].grad_fn, theirs[0].requires_grad) == (None, False)
 
 
-# One of VGG-16's size in small, and images whose size is no multiple of 32.
+# One of VGG-16's size in small, images whose size is no multiple of 32, and BatchNorm.
 NETWORKS = [
     Work("network", "step", batch=2, size=32),
     Work("network", "step", batch=1, size=40, network="vgg16"),
+    Work("network", "step", batch=2, size=32, network="shapes", width=40),
 ]
 
 
@@ -240,6 +252,29 @@ def test_pytorchs_network_has_the_same_weights_images_and_scores(networks):
     scores = calls[1]()
     assert scores.grad_fn is None
     close(ours["model"](ours["x"]).data, scores)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("part", ["forward", "forward and backward"])
+def test_pytorchs_features_and_their_gradients_are_the_same(part, beside, monkeypatch):
+    """In float64, as 49 BatchNorms of few pixels make much of a rounding."""
+    monkeypatch.setattr(sides, "_normal", lambda rng, shape: rng.standard_normal(shape))
+    work = Work("network", part, batch=2, size=32, network=FEATURES, width=64)
+    calls = minifcn_call(work, CPU()), torch_call(work, beside)
+    ours, theirs = map(inside, calls)
+    ours["model"].to(dtype=np.float64)
+    theirs["model"].double()
+    for call in (*calls, *calls):  # the gradients are those of the last time
+        call()
+    features = theirs["model"](theirs["x"])
+    assert features.shape == output_shape(work)
+    close(ours["model"].features(ours["x"]).data, features)
+    if part == "forward":
+        return
+    own = dict(ours["model"].named_parameters())
+    for name, parameter in theirs["model"].named_parameters():  # some are 0 but for rounding
+        np.testing.assert_allclose(own.pop(name).grad.data, parameter.grad, rtol=1e-6, atol=1e-6)
+    assert set(own) == {"fc.weight", "fc.bias"}
 
 
 @pytest.mark.oracle

@@ -12,7 +12,9 @@ from minifcn.bench import work as work_module
 from minifcn.bench.places import CPU
 from minifcn.bench.work import (
     BATCH,
+    FEATURES,
     NETWORKS,
+    OTHERS,
     SIZE,
     STANDARD,
     Work,
@@ -24,10 +26,13 @@ from minifcn.bench.work import (
     standard_work,
     weight_shape,
 )
+from minifcn.data import camvid, shapes
+from minifcn.runs.config import Config
 
 KERNELS = [work for work in standard_work() if work.kind != "network"]
-CONVOLUTIONS = [work for work in KERNELS if "conv" in work.kind]
-OTHERS = [work for work in KERNELS if "conv" not in work.kind]
+DEPTHWISE = [work for work in KERNELS if work.groups > 1]
+CONVOLUTIONS = [work for work in KERNELS if "conv" in work.kind and work.groups == 1]
+REST = [work for work in KERNELS if "conv" not in work.kind]
 
 
 def name(work):
@@ -43,7 +48,8 @@ def forward(work, x):
     x = tensor(x)
     if work.kind in ("conv2d", "conv_transpose2d"):
         weight = tensor(zeros(weight_shape(work)))
-        return getattr(F, work.kind)(x, weight, None, work.stride, work.padding)
+        settings = {"stride": work.stride, "padding": work.padding, "groups": work.groups}
+        return getattr(F, work.kind)(x, weight, **settings)
     if work.kind == "interpolate":
         return F.interpolate(x, scale_factor=work.stride, mode=work.mode)
     if work.kind == "max_pool2d":
@@ -65,6 +71,10 @@ def test_names_tell_what_is_done():
     assert Work("network", "step").name == f"FCN-8s step {BATCH}x3x{SIZE}x{SIZE}"
     large = Work("network", "forward", 1, size=500, network="vgg16")
     assert large.name == "FCN-8s VGG16 forward 1x3x500x500"
+    features = Work("network", "forward", 2, size=32, network=FEATURES, width=64)
+    assert features.name == "EfficientNet-Lite0 features forward 2x3x32x64"
+    depthwise = Work("conv2d", "forward", 8, 24, 10, 24, 5, 2, 2, width=12, groups=24)
+    assert depthwise.name == "conv2d 5x5/2 8x24x10x12 depthwise, forward"
     convolution = Work("conv2d", "weight gradient", 8, 3, 128, 16, 3, 1, 1)
     assert convolution.name == "conv2d 3x3 8x3x128x128 to 16, weight gradient"
     resize = Work("interpolate", "forward", 2, 4, 16, stride=8, mode="nearest")
@@ -78,14 +88,14 @@ def test_output_shapes_are_what_the_operations_return(work):
     work = replace(work, batch=1)
     y = forward(work, zeros(input_shape(work)))
     assert y.shape == output_shape(work)
-    assert y.shape[2:] == (work.out, work.out)
+    assert y.shape[2:] == work.out
 
 
 def test_the_loss_has_a_value_for_each_pixel():
-    for work in (work for work in OTHERS if work.kind == "cross_entropy"):
-        labels = np.zeros((work.batch, work.out, work.out), np.int64)
+    for work in (work for work in REST if work.kind == "cross_entropy"):
+        labels = np.zeros((work.batch, *work.out), np.int64)
         losses, _ = kernels.cross_entropy(zeros(input_shape(work)), labels)
-        assert losses.shape == (work.batch, work.out, work.out)
+        assert losses.shape == (work.batch, *work.out)
 
 
 @pytest.mark.parametrize("work", CONVOLUTIONS, ids=name)
@@ -124,7 +134,7 @@ def moved(work):
     if work.kind == "max_unpool2d":
         indices = kernels.max_pool2d(y, work.kernel)[1]
         return (y, indices, kernels.gather(y, indices)) if gradient else (x, indices, y)
-    if work.kind == "interpolate":
+    if work.kind in ("interpolate", "conv2d"):
         return x, y
     labels = np.zeros((work.batch, work.size, work.size), np.int64)
     losses, logs = kernels.cross_entropy(x, labels)
@@ -132,7 +142,7 @@ def moved(work):
     return (x, labels, logs, losses, x) if gradient else (x, labels, losses, logs)
 
 
-@pytest.mark.parametrize("work", OTHERS, ids=name)
+@pytest.mark.parametrize("work", [*REST, *DEPTHWISE], ids=name)
 def test_bytes_are_those_of_the_arrays(work):
     assert work.bytes == sum(array.nbytes for array in moved(work))
     assert work.moves_bytes
@@ -185,12 +195,50 @@ def test_every_operation_of_the_network_is_measured(monkeypatch, of):
 @pytest.mark.parametrize("device", STANDARD)
 def test_the_operations_of_every_network_of_a_device_are_measured(device):
     operations = {operation for s in STANDARD[device] for operation in work_module._operations(*s)}
-    assert {work for work in standard_work(device) if work.kind != "network"} == operations
+    measured = [work for work in standard_work(device) if work.kind != "network"]
+    assert {work for work in measured if work.groups == 1} == operations
+    assert [work for work in measured if work.groups > 1] == DEPTHWISE
     networks = [work for work in standard_work(device) if work.kind == "network"]
     assert networks == network_work(device)
-    assert [(w.network, w.batch, w.size, w.part) for w in networks] == [
+    first = len(STANDARD[device]) * 2
+    assert [(w.network, w.batch, w.size, w.part) for w in networks[:first]] == [
         (*of, part) for of in STANDARD[device] for part in ("step", "forward")
     ]
+    others = networks[first:]
+    assert [(w.network, w.batch, *w.sizes) for w in others[::2]] == list(OTHERS)
+    assert [w.part for w in others] == ["step", "forward"] * 2 + ["forward and backward", "forward"]
+    assert [replace(w, part="") for w in others[::2]] == [replace(w, part="") for w in others[1::2]]
+
+
+@pytest.mark.parametrize("name", ["shapes", "camvid"])
+def test_networks_of_data_are_what_minifcn_train_trains(name):
+    """With BatchNorm and Adam, on as many images and pixels a step."""
+    recipe, network = Config.make(name), NETWORKS[name]
+    sizes = (network.widths, network.depths, network.head_width)
+    assert sizes == (recipe.widths, recipe.depths, recipe.head_width)
+    assert (network.batch_norm, network.optimizer) == (True, "Adam")
+    assert (name, recipe.batch_size, *(recipe.crop or recipe.size)) in OTHERS
+    assert network.classes == {"shapes": len(shapes.CLASSES), "camvid": camvid.VOID_ID}[name]
+
+
+def test_every_depthwise_convolution_is_measured(monkeypatch):
+    """A look at all that one forward pass of EfficientNet-Lite0 filters channel by channel."""
+    seen, run = set(), nn.Conv2d.forward
+
+    def look(self, x):
+        y = run(self, x)
+        if self.groups > 1:
+            seen.add((self.groups, self.weight.shape[2], self.stride, *y.shape[1:]))
+        return y
+
+    monkeypatch.setattr(nn.Conv2d, "forward", look)
+    (_, batch, height, width) = next(of for of in OTHERS if of[0] == FEATURES)
+    work = Work("network", "forward", 1, size=height, network=FEATURES, width=width)
+    sides.minifcn_call(work, CPU())()
+    found = {(w.groups, w.kernel, w.stride, *output_shape(w)[1:]) for w in DEPTHWISE}
+    assert found == seen
+    assert len(DEPTHWISE) == 3 * len(seen)
+    assert {w.batch for w in DEPTHWISE} == {batch}
 
 
 def test_a_gpu_is_given_the_networks_of_the_issue():
@@ -220,13 +268,13 @@ def test_every_part_of_a_convolution_is_measured_but_the_gradient_of_the_images(
 
 
 def test_the_others_are_measured_forward_and_backward():
-    parts = {part: {replace(w, part="") for w in OTHERS if w.part == part} for part in
+    parts = {part: {replace(w, part="") for w in REST if w.part == part} for part in
              ("forward", "backward")}  # fmt: skip
     assert parts["forward"] == parts["backward"]
-    assert {work.kind for work in OTHERS} == {
+    assert {work.kind for work in REST} == {
         "max_pool2d", "max_unpool2d", "interpolate", "cross_entropy"
     }  # fmt: skip
-    assert {work.mode for work in OTHERS if work.kind == "interpolate"} == {"nearest", "bilinear"}
+    assert {work.mode for work in REST if work.kind == "interpolate"} == {"nearest", "bilinear"}
 
 
 def test_scaling_doubles_the_size_and_the_batch():

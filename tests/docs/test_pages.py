@@ -35,6 +35,7 @@ RUN = {
     "pip install -e .": ".ci/run",
     "pytest": ".ci/run",
     "python docs/maker/check.py site": ".ci/run",
+    "python examples/onnx_predict.py model.onnx image.png classes.png": "tests/test_examples.py",
     "python examples/torch_fcn.py weights.safetensors image.png classes.png":
         "tests/test_examples.py",
     "python tutorials/01_what_is_segmentation.py": "tests/tutorials/test_run.py",
@@ -53,6 +54,7 @@ NOT_RUN = {
     "git clone ADDRESS minifcn": "there is no public address to clone from",
     "jupyter notebook notebooks": "opens a browser",
     "pip install -e '.[cuda13]'": "for a GPU; CI installs CuPy alone",
+    "pip install -e '.[onnx]'": "its packages come with [test], too",
     "pip install jupytext notebook": "jupytext comes with [test]; notebook opens a browser",
     "py -m venv .venv": "for Windows",
     "pytest -m gpu": "needs a GPU",

@@ -159,3 +159,68 @@ def test_a_refused_batch_leaves_the_running_statistics():
     with pytest.raises(ValueError, match="more than 1 value"):
         F.batch_norm(Tensor(np.ones((1, 1, 1, 1))), mean, var, training=True)
     assert (mean.item(), var.item()) == (0, 1)
+
+
+# --- With relu or relu6 in the same pass ----------------------------------------------------------
+
+
+ACTIVATIONS = pytest.mark.parametrize(
+    ("activation", "after"), [("relu", F.relu), ("relu6", F.relu6)]
+)
+TRAINING = pytest.mark.parametrize("training", [True, False])
+
+
+def clipped_and_not(random, activation, training):
+    """The arguments, and the result with the activation within and without any."""
+    x, weight, bias = random(3, 4, 5, 6), random(4, seed=1) * 5.0, random(4, seed=2)
+    arguments = [Tensor(a.data, requires_grad=True) for a in (x, weight, bias)]
+    results = []
+    for options in ({"activation": activation}, {}):
+        running = statistics(np.linspace(-1, 1, 4), np.linspace(0.5, 2, 4))
+        y = F.batch_norm(arguments[0], *running, *arguments[1:], training, **options)
+        results.append((y, *running))
+    return arguments, *results
+
+
+@ACTIVATIONS
+@TRAINING
+def test_an_activation_within_is_the_activation_afterwards(random, activation, after, training):
+    arguments, (within, *moved), (plain, *moved_plainly) = clipped_and_not(
+        random, activation, training
+    )
+    expected, upstream = after(plain), random(*plain.shape, seed=3)
+    assert 0.1 < (expected.data == 0).mean() < 0.9
+    assert activation == "relu" or (expected.data == 6).any()
+    np.testing.assert_allclose(within.data, expected.data, rtol=1e-14, atol=1e-14)
+    for a, b in zip(moved, moved_plainly, strict=True):
+        np.testing.assert_array_equal(a.data, b.data)
+    found = [grad(y, arguments, upstream) for y in (within, expected)]
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-12, atol=1e-13)
+
+
+@ACTIVATIONS
+@TRAINING
+def test_a_gradient_to_be_differentiated_is_the_same(random, activation, after, training):
+    arguments, (within, *_), _ = clipped_and_not(random, activation, training)
+    upstream = random(*within.shape, seed=3)
+    first = grad(within, arguments, upstream, create_graph=True)
+    arguments, (within, *_), _ = clipped_and_not(random, activation, training)
+    for a, b in zip(first, grad(within, arguments, upstream), strict=True):
+        assert np.abs(b.data).max() > 0
+        np.testing.assert_allclose(a.data, b.data, rtol=1e-11, atol=1e-12)
+
+
+def test_backward_uses_the_running_statistics_that_forward_used(random):
+    x, (mean, var) = random(2, 3, 4, 4), statistics([0.0, 1, 2], [1.0, 2, 3])
+    y = F.batch_norm(x, mean, var)
+    F.batch_norm(x, mean, var, training=True)
+    (found,) = grad(y, x, Tensor(np.ones(y.shape)))
+    expected = 1 / np.sqrt(np.array([1.0, 2, 3]) + 1e-5)
+    np.testing.assert_allclose(found.data, expected.reshape(3, 1, 1) + np.zeros(x.shape))
+
+
+@pytest.mark.parametrize("activation", ["RELU", "sigmoid", 6, True])
+def test_an_unknown_activation_is_refused(refuses, activation):
+    message = f"activation must be one of relu, relu6, or None; got {activation!r}$"
+    refuses(ValueError, message, F.batch_norm, Tensor(X), None, None, activation=activation)

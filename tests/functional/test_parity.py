@@ -470,6 +470,10 @@ def test_an_ignored_pixel_may_hold_anything():
 # --- Batch normalisation --------------------------------------------------------------------------
 
 
+def activated(x, activation):
+    return x if activation is None else getattr(TF, activation)(x)
+
+
 @pytest.mark.parametrize("training", [True, False])
 @random_arguments(
     GENERATORS,
@@ -478,9 +482,10 @@ def test_an_ignored_pixel_may_hold_anything():
     pairs(1, 4),
     st.tuples(*[st.booleans()] * 3),
     st.sampled_from([0.1, 1, 0.0]),
+    st.sampled_from([None, "relu", "relu6"]),
     examples=100,
 )
-def test_batch_norm(training, rng, n, c, size, given_arguments, momentum):
+def test_batch_norm(training, rng, n, c, size, given_arguments, momentum, activation):
     assume(n * size[0] * size[1] > 1)
     x = rng.standard_normal((n, c, *size)) * 3 + 1
     weight, bias = (rng.standard_normal(c) if given else None for given in given_arguments[:2])
@@ -492,8 +497,8 @@ def test_batch_norm(training, rng, n, c, size, given_arguments, momentum):
     )
     options = {"training": training, "momentum": momentum, "eps": 1e-3}
     compare(
-        lambda x, w, b: F.batch_norm(x, *ours, w, b, **options),
-        lambda x, w, b: TF.batch_norm(x, *theirs, w, b, **options),
+        lambda x, w, b: F.batch_norm(x, *ours, w, b, **options, activation=activation),
+        lambda x, w, b: activated(TF.batch_norm(x, *theirs, w, b, **options), activation),
         x, weight, bias,
     )  # fmt: skip
     for mine, torchs in zip(ours, theirs, strict=True):
@@ -527,15 +532,18 @@ def test_conv_transpose2d_twice(case):
 
 
 @pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("activation", [None, "relu", "relu6"])
 @random_arguments(GENERATORS, BATCH, CHANNELS, pairs(1, 4), examples=30)
-def test_batch_norm_twice(training, rng, n, c, size):
+def test_batch_norm_twice(training, activation, rng, n, c, size):
     assume(n * size[0] * size[1] > 1)
     arrays = [rng.standard_normal((n, c, *size)), rng.standard_normal(c), rng.standard_normal(c)]
     running = [rng.standard_normal(c), rng.random(c) + 0.5]
     ours, theirs = ([f(r.copy()) for r in running] for f in (Tensor, torch.tensor))
     compare(
-        lambda x, w, b: F.batch_norm(x, *ours, w, b, training=training, eps=1e-2),
-        lambda x, w, b: TF.batch_norm(x, *theirs, w, b, training=training, eps=1e-2),
+        lambda x, w, b: F.batch_norm(x, *ours, w, b, training, eps=1e-2, activation=activation),
+        lambda x, w, b: activated(
+            TF.batch_norm(x, *theirs, w, b, training=training, eps=1e-2), activation
+        ),
         *arrays,
         order=2,
     )

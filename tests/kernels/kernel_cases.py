@@ -185,17 +185,24 @@ def cross_entropy_gradient(draw):
 
 @st.composite
 def batch_norm(draw):
-    """At least 8 numbers a channel: of fewer, the gradient is a small difference of large ones."""
+    """At least 8 numbers a channel: of fewer, the gradient is a small difference of large ones.
+
+    Some clipped, some with given statistics. A small limit, so that many numbers meet it.
+    """
     rng, n, c = draw(GENERATORS), draw(st.integers(2, 3)), draw(CHANNELS)
     x = rng.standard_normal((n, c, *draw(pairs(2, 4)))) + draw(st.sampled_from([0, 10]))
-    return x, rng.standard_normal(c), rng.standard_normal(c), draw(st.sampled_from([1e-5, 0.1]))
+    eps, limit = draw(st.sampled_from([1e-5, 0.1])), draw(st.sampled_from([None, np.inf, 0.5]))
+    given = (rng.standard_normal(c), rng.random(c)) if draw(st.booleans()) else (None, None)
+    return x, rng.standard_normal(c), rng.standard_normal(c), eps, limit, *given
 
 
 @st.composite
 def batch_norm_gradient(draw):
-    x, weight, bias, eps = draw(batch_norm())
-    _, mean, var = reference.batch_norm(x, weight, bias, eps)
-    return draw(GENERATORS).standard_normal(x.shape), x, weight, mean, var, eps
+    x, weight, bias, eps, limit, *given = draw(batch_norm())
+    y, mean, var = reference.batch_norm(x, weight, bias, eps, limit, *given)
+    clip = (None, np.inf) if limit is None else (y, limit)
+    gradient = draw(GENERATORS).standard_normal(x.shape)
+    return gradient, x, weight, mean, var, eps, *clip, given[0] is not None
 
 
 @st.composite
@@ -232,6 +239,8 @@ ARGUMENTS = {
     "adam_update": adam_update(),
     "relu": array().map(lambda x: (x,)),
     "relu_gradient": relu_gradient(),
+    "relu6": array().map(lambda x: (4 * x,)),
+    "relu6_gradient": relu_gradient().map(lambda case: (case[0], np.minimum(4 * case[1], 6))),
     "channel_sums": conv1x1().map(lambda case: case[:1]),
     "cross_entropy": scored(),
     "cross_entropy_gradient": cross_entropy_gradient(),

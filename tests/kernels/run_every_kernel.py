@@ -33,6 +33,7 @@ def calls():
     """Yield the name and arguments of a few small calls of every kernel."""
     yield from convolution(2, 3, 65, 1, (5, 6), (3, 2), (1, 1), (1, 1), (1, 1))
     yield from convolution(1, 2, 3, 2, (9, 12), (3, 3), (2, 3), (1, 2), (2, 3))
+    yield from convolution(2, 1, 1, 3, (9, 12), (3, 5), (2, 1), (1, 2), (1, 2))
     yield "conv1x1", (normal(2, 20, 7, 9), normal(66, 20), normal(66), True)
     yield "conv1x1", (normal(2, 3, 7, 9), normal(66, 3))
     yield "conv1x1_weight", (normal(2, 20, 15, 10), normal(2, 66, 15, 10))  # two parts of a sum
@@ -50,6 +51,8 @@ def calls():
         yield "resize_adjoint", (normal(2, 3, 11, 5), (7, 9), (7 / 11, 9 / 5), mode, False)
     yield "relu", (x,)
     yield "relu_gradient", (x, cpu.relu(normal(2, 3, 7, 9)))
+    yield "relu6", (5 * x,)
+    yield "relu6_gradient", (x, cpu.relu6(5 * normal(2, 3, 7, 9)))
     yield "channel_sums", (x,)
     labels = np.arange(126).reshape(2, 7, 9) % 3
     yield "cross_entropy", (x, labels)
@@ -57,6 +60,11 @@ def calls():
     _, mean, var = cpu.batch_norm(x, normal(3), normal(3), 1e-5)
     yield "batch_norm", (x, normal(3), normal(3), 1e-5)
     yield "batch_norm_gradient", (normal(2, 3, 7, 9), x, normal(3), mean, var, 1e-5)
+    clipped, *_ = cpu.batch_norm(x, normal(3), normal(3), 1e-5, 0.5)
+    yield "batch_norm", (x, normal(3), normal(3), 1e-5, 0.5, mean, var)
+    given = (normal(2, 3, 7, 9), x, normal(3), mean, var, 1e-5, clipped, 0.5)
+    yield "batch_norm_gradient", given
+    yield "batch_norm_gradient", (*given, True)
     yield "sgd_update", (*normal(3, 300), 0.1, 0.9, 0.01)
     yield "adam_update", (*np.abs(normal(4, 300)), 3, 0.1, (0.9, 0.999), 1e-8, 0.01)
 

@@ -43,6 +43,8 @@ EDGES = {
     "stride beyond the kernel": (2, 3, 4, 1, (11, 17), (2, 1), (5, 4), (1, 2), (1, 1)),
     "dilation": (2, 4, 6, 1, (13, 12), (3, 3), (1, 1), (2, 4), (2, 4)),
     "stride and dilation with a divisor": (1, 3, 4, 2, (23, 19), (4, 3), (4, 6), (3, 5), (6, 4)),
+    "depthwise, more pixels than threads": (3, 1, 1, 5, (19, 31), (3, 5), (1, 1), (1, 2), (1, 1)),
+    "depthwise, stride and dilation": (2, 1, 1, 3, (23, 19), (4, 3), (4, 2), (3, 5), (2, 3)),
     "padding beyond the image": (2, 2, 3, 1, (2, 3), (3, 3), (2, 1), (4, 5), (1, 1)),
     "upsampling by 8": (1, 3, 3, 1, (40, 48), (16, 16), (8, 8), (4, 4), (1, 1)),
 }

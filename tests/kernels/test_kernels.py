@@ -23,7 +23,7 @@ from kernel_cases import (
 
 from minifcn import kernels
 from minifcn.kernels import cpu, geometry, gpu, reference
-from minifcn.kernels.cpu import convolution, threads
+from minifcn.kernels.cpu import convolution, normalization, threads
 from minifcn.kernels.cpu import windows as tiling
 
 
@@ -87,6 +87,7 @@ def tiny_tiles(patch):
     patch.setattr(tiling, "WORTH_SHARING", 0)
     patch.setattr(threads, "WORTH_SHARING", 0)
     patch.setattr(threads, "CHUNK", 7)
+    patch.setattr(normalization, "WORK_ELEMENTS", 20)
     for module in (tiling, convolution):
         patch.setattr(module, "TILE_BYTES", 100)
     threads.num_threads()

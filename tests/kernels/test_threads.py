@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -92,6 +93,21 @@ LABELS = integers(16, 3, 70, 130)
 INDICES = integers(70 * 130, 3, 16, 35, 65)
 W3 = normal(24, 16, 3, 3, seed=1)
 
+
+def on_copies(update):
+    """An update of an optimiser, which changes arrays in place, as a function of arrays."""
+
+    @wraps(update)
+    def changed(*arguments):
+        arrays = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+        update(*arrays)
+        return tuple(a for a in arrays if isinstance(a, np.ndarray))
+
+    return changed
+
+
+LARGE = [np.abs(normal(9, 16, 70, 130, seed=seed)) for seed in range(4)]
+
 SHARED = {
     "resize": (kernels.resize, normal(3, 32, 70, 130), (70, 200), (1.0, 0.65)),
     "resize_adjoint": (kernels.resize_adjoint, normal(9, 16, 70, 130), (35, 65), (0.5, 0.5)),
@@ -105,9 +121,23 @@ SHARED = {
     "conv2d_weight of small images": (kernels.conv2d_weight, SMALL, SMALL + 1, 3, 1, 1),
     "conv_transpose2d": (kernels.conv_transpose2d, IMAGES, normal(16, 8, 3, 3), 1, 1),
     "conv_transpose2d strided": (kernels.conv_transpose2d, IMAGES, normal(16, 4, 4, 4), 2, 1),
+    "conv2d depthwise": (kernels.conv2d, IMAGES, normal(16, 1, 5, 5), 1, 2, 1, 16),
+    "conv2d_weight depthwise": (kernels.conv2d_weight, IMAGES, IMAGES + 1, 3, 1, 1, 1, 16),
+    "conv_transpose2d depthwise": (
+        kernels.conv_transpose2d,
+        IMAGES,
+        normal(16, 1, 3, 3),
+        2,
+        1,
+        1,
+        1,
+        16,
+    ),
     "conv1x1": (kernels.conv1x1, IMAGES, normal(64, 16), normal(64), True),
     "conv1x1_weight": (kernels.conv1x1_weight, IMAGES, normal(3, 64, 70, 130)),
     "relu": (kernels.relu, normal(9, 16, 70, 130)),
+    "relu6": (kernels.relu6, 5 * normal(9, 16, 70, 130)),
+    "relu6_gradient": (kernels.relu6_gradient, normal(9, 16, 70, 130), normal(9, 16, 70, 130)),
     "relu_gradient": (kernels.relu_gradient, normal(9, 16, 70, 130), normal(9, 16, 70, 130)),
     "channel_sums": (kernels.channel_sums, normal(9, 16, 70, 130)),
     "batch_norm": (kernels.batch_norm, normal(9, 16, 70, 130), normal(16), normal(16), 1e-5),
@@ -129,6 +159,16 @@ SHARED = {
     ),
     "max_pool2d": (kernels.max_pool2d, IMAGES, 3, 2, 1),
     "gather": (kernels.gather, IMAGES, np.tile(INDICES, (1, 1, 2, 2))),
+    "sgd_update": (on_copies(kernels.sgd_update), *LARGE[:3], 0.1, 0.9, 0.01),
+    "adam_update": (
+        on_copies(kernels.adam_update),
+        *LARGE,
+        3,
+        0.1,
+        (0.9, 0.999),
+        1e-8,
+        0.01,
+    ),
     "unpool": (kernels.unpool, normal(9, 16, 35, 65), np.tile(INDICES, (3, 1, 1, 1)), (70, 130)),
 }
 
@@ -149,7 +189,7 @@ def bits(case):
 
 def test_every_kernel_is_among_the_cases():
     names = {case[0].__name__ for case in (*SHARED.values(), *ALONE.values())}
-    assert names | {"sgd_update", "adam_update"} == set(kernels.cpu.__all__)  # these run alone
+    assert names == set(kernels.cpu.__all__)
 
 
 @pytest.mark.parametrize("name", SHARED)
@@ -315,6 +355,14 @@ def test_blas_has_one_thread_during_a_kernel_and_its_own_number_afterwards(blas)
             share(lambda tasks: seen.append(blas.num_threads), range(2), elements)
             assert blas.num_threads == number
     assert set(seen) == {1}
+
+
+def test_blas_is_left_alone_by_work_without_products(blas):
+    set_num_threads(2)
+    blas.num_threads, seen = 4, []
+    for elements in (0, WORTH_SHARING):
+        share(lambda tasks: seen.append(blas.num_threads), range(2), elements, multiplies=False)
+    assert set(seen) == {4}
 
 
 def test_blas_keeps_one_thread_until_the_last_of_several_kernels_ends(blas):

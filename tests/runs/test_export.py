@@ -1,15 +1,21 @@
-"""Weights of runs, written as files for others, and loaded by the example in PyTorch."""
+"""Runs written as files for others: weights, and whole networks as ONNX."""
 
 import json
+import sys
+from dataclasses import asdict
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from small_runs import start
 
 from minifcn.runs.checkpoint import load_model
+from minifcn.runs.config import Config
 from minifcn.runs.export import export_run
 from minifcn.system.files import load_arrays
 from minifcn.weights import read_weights
+
+HAS_ONNX = find_spec("onnx") is not None and find_spec("onnxruntime") is not None
 
 
 def weights_of(folder, checkpoint="best"):
@@ -55,18 +61,21 @@ def test_safetensors_say_what_they_are(finished_run, tmp_path):
     _, metadata = load_arrays(export_run(finished_run, tmp_path / "w.safetensors"))
     about = json.loads(metadata.pop("minifcn"))
     assert not metadata
-    assert (about["model"], about["size"]) == ("fcn8s", [32, 32])
+    assert (about["model"], about["backbone"], about["size"]) == ("fcn8s", "small", [32, 32])
     assert about["classes"][:2] == ["background", "disc"]
+    config = Config.load(finished_run / "config.json")
+    assert about["palette"] == config.palette.tolist()
+    assert about["normalisation"] == json.loads(json.dumps(asdict(config.normalisation)))
 
 
 def test_the_same_run_gives_the_same_file(finished_run, tmp_path):
-    for format in ("safetensors", "npz"):
+    for format in ("safetensors", "npz", *["onnx"] * HAS_ONNX):
         paths = [tmp_path / f"{i}.{format}" for i in (1, 2)]
         first, second = (export_run(finished_run, path).read_bytes() for path in paths)
         assert first == second
 
 
-@pytest.mark.parametrize("name", ["w.npz", "w.safetensors"])
+@pytest.mark.parametrize("name", ["w.npz", "w.safetensors", "w.onnx"])
 def test_an_existing_file_is_kept(finished_run, tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"precious")
@@ -84,10 +93,10 @@ def test_an_existing_file_is_kept(finished_run, tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "format", "message"),
     [
-        ("w.pth", None, "out must end in .safetensors or .npz; got .*w.pth"),
+        ("w.pth", None, "out must end in .safetensors, .npz or .onnx; got .*w.pth"),
         ("w.npz", "safetensors", "out must end in .safetensors; got .*w.npz"),
         ("w", "npz", "out must end in .npz; got .*w"),
-        ("w.npz", "pickle", "format must be one of safetensors, npz; got 'pickle'"),
+        ("w.npz", "pickle", "format must be one of safetensors, npz, onnx; got 'pickle'"),
     ],
 )
 def test_a_wrong_format(finished_run, tmp_path, name, format, message):
@@ -111,6 +120,48 @@ def test_a_folder_that_is_not_there(finished_run, tmp_path):
     assert caught.value.filename == str(tmp_path / "none" / "w.npz")
 
 
+# -- ONNX ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def needs_onnx():
+    """Skip, and say so, where there is no ONNX; what it computes is tested in tests/onnx_export."""
+    if not HAS_ONNX:
+        pytest.skip("onnx or onnxruntime is not installed: pip install -e '.[onnx]'")
+
+
+@pytest.mark.usefixtures("needs_onnx")
+def test_an_onnx_file_holds_the_weights_and_says_what_it_is(cli, run_folder, tmp_path):
+    import onnx
+
+    assert export_run(run_folder, format="onnx") == run_folder / "model.onnx"
+    path = tmp_path / "last.onnx"
+    result = cli("export", run_folder, "--checkpoint", "last", "--out", path)
+    assert (result.code, result.out) == (0, f"{path}\n")
+    model = onnx.load(path)
+    arrays = {array.name: onnx.numpy_helper.to_array(array) for array in model.graph.initializer}
+    for name, expected in weights_of(run_folder, "last").items():
+        if not name.endswith("num_batches_tracked"):
+            np.testing.assert_array_equal(arrays[name], expected)
+    found = {entry.key: entry.value for entry in model.metadata_props}
+    export_run(run_folder, tmp_path / "w.safetensors")
+    about = json.loads(found["minifcn"])
+    assert about.pop("input") == found["input"]
+    assert found["input"] == (
+        "float32 (N, 3, H, W): R, G, B from 0 to 255, divided by 255,"
+        " minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
+    )
+    assert about == json.loads(load_arrays(tmp_path / "w.safetensors")[1]["minifcn"])
+
+
+def test_onnx_without_its_packages_is_one_line(refused, run_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "onnx", type(sys)("onnx"))
+    line = refused("export", run_folder, "--format", "onnx")
+    assert "not installed, onnxruntime: pip install" in line
+    assert not (run_folder / "model.onnx").exists()
+
+
 # -- The command ---------------------------------------------------------------------------------
 
 
@@ -130,7 +181,7 @@ def test_what_the_command_refuses(refused, run_folder, tmp_path):
     before = sorted(tmp_path.rglob("*"))
     for arguments, message in (
         (["--format", "pth"], "--format"),
-        (["--out", tmp_path / "w.pth"], "out must end in .safetensors or .npz; got"),
+        (["--out", tmp_path / "w.pth"], "out must end in .safetensors, .npz or .onnx; got"),
         (["--out", tmp_path / "w.npz", "--format", "safetensors"], "out must end in .safetensors"),
         (["--out", tmp_path / "none" / "w.npz"], f"{tmp_path / 'none' / 'w.npz'}: No such file"),
         (["--out", run_folder], "out must end in .safetensors"),

@@ -201,12 +201,24 @@ class OwnKernels:
     # -- Batch normalisation ---------------------------------------------------------------------
 
     def batch_norm(
-        self, x: np.ndarray, weight: np.ndarray, bias: np.ndarray, eps: float
+        self,
+        x: np.ndarray,
+        weight: np.ndarray,
+        bias: np.ndarray,
+        eps: float,
+        limit: float | None,
+        mean: np.ndarray | None,
+        var: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """batch_norm; the mean and variance that training keeps are minifcn's."""
-        y, mean, var = cpu.batch_norm(x, weight, bias, eps)
-        results = self._call("batch_norm", (x, weight, bias, eps), [x.shape], x)
-        return y if results is None else results[0], mean, var
+        """batch_norm, clipped; the mean and variance that training keeps are minifcn's."""
+        given = mean is not None
+        y, mean, var = cpu.batch_norm(x, weight, bias, eps, limit, mean, var)
+        own = None
+        if not given:
+            own = self._call("batch_norm", (x, weight, bias, eps), [x.shape], x)
+        if own is not None:
+            y = own[0] if limit is None else np.clip(own[0], 0, limit)
+        return y, mean, var
 
     def batch_norm_gradient(
         self,
@@ -216,12 +228,18 @@ class OwnKernels:
         mean: np.ndarray,
         var: np.ndarray,
         eps: float,
+        y: np.ndarray | None,
+        limit: float,
+        frozen: bool,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """batch_norm_backward: see kernels.batch_norm_gradient."""
-        shapes = [x.shape, weight.shape, weight.shape]
-        results = self._call("batch_norm_backward", (gradient, x, weight, eps), shapes, x)
+        """batch_norm_backward of what clipping keeps: see kernels.batch_norm_gradient."""
+        results = None
+        if not frozen:
+            inside = gradient if y is None else np.where((y > 0) & (y < limit), gradient, 0)
+            shapes = [x.shape, weight.shape, weight.shape]
+            results = self._call("batch_norm_backward", (inside, x, weight, eps), shapes, x)
         if results is None:
-            return cpu.batch_norm_gradient(gradient, x, weight, mean, var, eps)
+            return cpu.batch_norm_gradient(gradient, x, weight, mean, var, eps, y, limit, frozen)
         return results[0], results[1], results[2]
 
     # -- What is no kernel -----------------------------------------------------------------------

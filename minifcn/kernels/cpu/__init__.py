@@ -17,6 +17,8 @@ from minifcn.kernels.cpu.pointwise import (
     cross_entropy,
     cross_entropy_gradient,
     relu,
+    relu6,
+    relu6_gradient,
     relu_gradient,
 )
 from minifcn.kernels.cpu.pooling import gather, max_pool2d, unpool
@@ -41,6 +43,8 @@ __all__ = [
     "im2col",
     "max_pool2d",
     "relu",
+    "relu6",
+    "relu6_gradient",
     "relu_gradient",
     "resize",
     "resize_adjoint",

@@ -8,6 +8,7 @@ from math import ceil, prod
 import numpy as np
 
 from minifcn.kernels import geometry
+from minifcn.kernels.cpu import blocks, depthwise
 from minifcn.kernels.cpu.pointwise import relu_in_place
 from minifcn.kernels.cpu.threads import share
 from minifcn.kernels.cpu.windows import ONE, TILE_BYTES, Tile, Windows, col2im
@@ -32,6 +33,12 @@ def conv2d(
 
     The bias is added, and what is negative set to 0, while a tile is still in the cache.
     """
+    if blocks.fits_blocks(weight.shape[2:], stride, dilation, groups):
+        return blocks.conv2d(x, weight, stride, padding, bias, rectify)
+    if geometry.is_depthwise(groups, x.shape[1], len(weight)):
+        result = depthwise.conv2d(x, weight, stride, padding, dilation, bias, rectify)
+        if result is not None:
+            return result
     windows = Windows(x, weight.shape[2:], stride, padding, dilation, groups, len(weight))
     y = np.empty((len(x), len(weight), *windows.out), x.dtype)
     matrices = windows.matrices(weight)
@@ -66,6 +73,10 @@ def conv2d_weight(
     groups: int,
 ) -> np.ndarray:
     """weight[f, c, i, j] = sum over (n, oh, ow) of x[n, c, h, w] * y[n, f, oh, ow]."""
+    if geometry.is_depthwise(groups, x.shape[1], y.shape[1]):
+        result = depthwise.conv2d_weight(x, y, kernel_size, stride, padding, dilation)
+        if result is not None:
+            return result
     windows = Windows(x, kernel_size, stride, padding, dilation, groups, y.shape[1])
     f, rows = y.shape[1] // groups, x.shape[1] // groups * prod(windows.laid_out)
     # Of two large matrices, y is the one that BLAS reads transposed; of two small ones the windows,
@@ -110,9 +121,15 @@ def conv_transpose2d(
     rest = (full[0] - padding[0], full[1] - padding[1])
     if stride == ONE and output_padding == (0, 0):
         return conv2d(y, _flipped(weight, groups), ONE, rest, dilation, groups)
+    if geometry.is_depthwise(groups, weight.shape[1] * groups, len(weight)):
+        result = depthwise.conv_transpose2d(y, weight, stride, padding, output_padding, dilation)
+        if result is not None:
+            return result
     size = geometry.transpose_output_pair(
         y.shape[2:], kernel_size, stride, padding, output_padding, dilation
     )
+    if blocks.fits_blocks(kernel_size, stride, dilation, groups):
+        return blocks.conv_transpose2d(y, weight, stride, padding, size)
     c = weight.shape[1] * groups
     x = np.empty((len(y), c, *size), y.dtype)
     matrix = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 import numpy as np
 
@@ -17,7 +18,7 @@ def relu(x: np.ndarray) -> np.ndarray:
         for values, result in parts:
             np.maximum(values, np.zeros_like(values), out=result)
 
-    share(work, chunks(x, y), x.size)
+    share(work, chunks(x, y), x.size, multiplies=False)
     return y
 
 
@@ -32,14 +33,50 @@ def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
     All bits of a number are kept, or none: a product would turn infinity times 0 into NaN.
     """
     result = np.empty(y.shape, y.dtype)
-    bits = np.dtype(f"i{y.itemsize}")
 
     def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
         for upstream, values, kept in parts:
-            mask = np.negative((values > 0).view(np.int8))  # -1 has all bits set
-            np.bitwise_and(upstream.view(bits), mask, out=kept.view(bits))
+            keep_inside(upstream, values, inf, kept)
 
     share(work, chunks(gradient, y, result), y.size)
+    return result
+
+
+def keep_inside(
+    x: np.ndarray, y: np.ndarray, limit: float, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Keep x where 0 < y < limit, all bits of it, and 0 elsewhere."""
+    inside = y > 0
+    if limit < inf:
+        inside &= y < limit
+    kept = np.empty(y.shape, y.dtype) if out is None else out
+    mask = np.negative(inside.view(np.int8))  # -1 has all bits set
+    bits = np.dtype(f"i{y.itemsize}")
+    np.bitwise_and(x.view(bits), mask, out=kept.view(bits))
+    return kept
+
+
+def relu6(x: np.ndarray) -> np.ndarray:
+    """Return min(max(x, 0), 6)."""
+    y = np.empty(x.shape, x.dtype)
+
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for values, result in parts:
+            np.clip(values, 0, 6, out=result)
+
+    share(work, chunks(x, y), x.size)
+    return y
+
+
+def relu6_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Keep the gradient where y = relu6(x) is between 0 and 6, 0 elsewhere."""
+    result = np.empty(y.shape, y.dtype)
+
+    def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
+        for upstream, values, kept in parts:
+            keep_inside(upstream, values, 6, kept)
+
+    share(work, chunks(gradient, y, result), y.size, multiplies=False)
     return result
 
 
@@ -51,7 +88,7 @@ def channel_sums(x: np.ndarray) -> np.ndarray:
         for images, sums in parts:
             np.einsum("phw->ph", images, out=sums[..., 0])  # three times as fast as sum(2)
 
-    share(work, planes(x, rows), x.size)
+    share(work, planes(x, rows), x.size, multiplies=False)
     return rows.sum((0, 2, 3))
 
 
@@ -66,9 +103,9 @@ def cross_entropy(x: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
             np.exp(exponentials, out=exponentials)
             np.log(exponentials.sum(0), out=logs[n])
             logs[n] += largest
-            np.subtract(logs[n], np.take_along_axis(x[n], labels[n][None], 0)[0], out=losses[n])
+            np.subtract(logs[n], x[n].reshape(-1)[_of_labels(labels[n])], out=losses[n])
 
-    share(work, range(len(x)), 8 * x.size)
+    share(work, range(len(x)), 8 * x.size, multiplies=False)
     return losses, logs
 
 
@@ -80,11 +117,18 @@ def cross_entropy_gradient(
 
     def work(images: Iterator[int]) -> None:
         for n in images:
-            out, pixels = result[n], np.arange(labels[n].size, dtype=np.int64)
+            out = result[n]
             np.subtract(x[n], logs[n], out=out)
             np.exp(out, out=out)
-            out.reshape(len(out), -1)[labels[n].ravel(), pixels] -= 1
+            # On a flat array, and only there, ufunc.at is faster than -= at an index.
+            np.subtract.at(out.reshape(-1), _of_labels(labels[n]).reshape(-1), out.dtype.type(1))
             out *= scale[n]
 
-    share(work, range(len(x)), 8 * x.size)
+    share(work, range(len(x)), 8 * x.size, multiplies=False)
     return result
+
+
+def _of_labels(labels: np.ndarray) -> np.ndarray:
+    """Where the scores (C, H, W) of the labels (H, W) are in one flat array."""
+    pixels = np.arange(labels.size, dtype=np.int64).reshape(labels.shape)
+    return labels * labels.size + pixels

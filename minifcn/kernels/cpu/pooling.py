@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from minifcn.kernels import geometry
 from minifcn.kernels.cpu.threads import planes, share
 from minifcn.kernels.cpu.windows import strided_overlap
 from minifcn.kernels.geometry import Pair
+
+KEPT = 8
+"""For so many sizes it is known where windows lie: a network meets the same few at each step."""
 
 
 def max_pool2d(
@@ -29,7 +33,7 @@ def max_pool2d(
     indices = np.empty(values.shape, np.int64) if with_indices else None
     first = _first_inside(out, *window)
     start, steps = _window_starts(out, size, *window)
-    taps = list(_pool_taps(out, size, *window))
+    taps = _pool_taps(out, size, *window)
 
     def work(parts: Iterator[tuple[np.ndarray, ...]]) -> None:
         for pixels, best, *places in parts:
@@ -43,7 +47,7 @@ def max_pool2d(
             places[0] += start
 
     arrays = (x, values) if indices is None else (x, values, indices)
-    share(work, planes(*arrays), 4 * x.size)
+    share(work, planes(*arrays), 4 * x.size, multiplies=False)
     return values, indices
 
 
@@ -67,16 +71,20 @@ def _pool(x: np.ndarray, best: np.ndarray, taps: list, first: np.ndarray) -> np.
     return winner
 
 
+@cache
 def _pool_taps(
     out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
-) -> Iterator[tuple[tuple, tuple]]:
-    """For each kernel element yield (index of the windows that it lies inside for, its pixels)."""
+) -> list[tuple[tuple, tuple]]:
+    """For each kernel element: (index of the windows that it lies inside for, its pixels)."""
+    taps = []
     for i, j in np.ndindex(*kernel_size):
         to_rows, rows = strided_overlap(out[0], size[0], stride[0], i * dilation[0] - padding[0])
         to_cols, cols = strided_overlap(out[1], size[1], stride[1], j * dilation[1] - padding[1])
-        yield (..., to_rows, to_cols), (..., rows, cols)
+        taps.append(((..., to_rows, to_cols), (..., rows, cols)))
+    return taps
 
 
+@lru_cache(KEPT)
 def _window_starts(
     out: Pair, size: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -88,6 +96,7 @@ def _window_starts(
     return rows[:, None] * size[1] + columns, (i[:, None] * size[1] + j).ravel()
 
 
+@lru_cache(KEPT)
 def _first_inside(
     out: Pair, kernel_size: Pair, stride: Pair, padding: Pair, dilation: Pair
 ) -> np.ndarray:
@@ -107,7 +116,7 @@ def gather(x: np.ndarray, indices: np.ndarray) -> np.ndarray:
         for pixels, places, values in parts:
             np.take(pixels.reshape(-1), _flat(places, pixels), out=values, mode="clip")
 
-    share(work, planes(x, indices, y), 4 * y.size)
+    share(work, planes(x, indices, y), 4 * y.size, multiplies=False)
     return y
 
 
@@ -121,7 +130,7 @@ def unpool(y: np.ndarray, indices: np.ndarray, size: Pair) -> np.ndarray:
             # On flat arrays, and only there, np.add.at is as fast as an assignment.
             np.add.at(pixels.reshape(-1), _flat(places, pixels).reshape(-1), values.reshape(-1))
 
-    share(work, planes(y, indices, x), x.size)
+    share(work, planes(y, indices, x), 4 * x.size, multiplies=False)
     return x
 
 

@@ -108,33 +108,44 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def share(work: Callable[[Iterator[Task]], None], tasks: Sequence[Task], elements: int) -> None:
+def share(
+    work: Callable[[Iterator[Task]], None],
+    tasks: Sequence[Task],
+    elements: int,
+    multiplies: bool = True,
+) -> None:
     """Run `work` in several threads; each gets the same iterator, and so the tasks it comes to.
 
     A function that takes many tasks, not one, can make its workspace once. `elements` says roughly
     how much there is to do: what would be done before another thread has woken up is not shared.
-    The other threads work in a copy of the caller's context, with its np.errstate.
+    The other threads work in a copy of the caller's context, with its np.errstate. BLAS is kept to
+    one thread, but where no matrices are multiplied: that takes as long as an array of 64x64.
     """
     if not tasks:
         return
     crew, shared = _get_crew(), iter(tasks)
     helpers = min(crew.count, len(tasks)) - 1 if elements >= WORTH_SHARING else 0
     futures = []
+    run = crew.work if multiplies else _work_without_blas
 
     def call_helpers_and_work(tasks: Iterator[Task]) -> None:
         with suppress(RuntimeError):  # while Python ends, no thread can be started
             for _ in range(helpers):
                 context = contextvars.copy_context()
-                futures.append(crew.pool.submit(context.run, crew.work, work, tasks))
+                futures.append(crew.pool.submit(context.run, run, work, tasks))
         work(tasks)
 
     try:
-        crew.work(call_helpers_and_work, shared)
+        run(call_helpers_and_work, shared)
     finally:
         # Who has not begun is not waited for: no task is left, and all may wait for each other.
         errors = [future.exception() for future in futures if not future.cancel()]
     for error in filter(None, errors):
         raise error
+
+
+def _work_without_blas(work: Callable[[Iterator[Task]], None], tasks: Iterator[Task]) -> None:
+    work(tasks)
 
 
 def chunks(*arrays: np.ndarray) -> list[tuple[np.ndarray, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import groupby, product
 from math import ceil, prod
 from typing import TypeAlias
@@ -93,6 +94,7 @@ def _clear(array: np.ndarray) -> None:
         array[...] = 0
 
 
+@cache
 def strided_overlap(count: int, size: int, stride: int, offset: int) -> tuple[slice, slice]:
     """Of `count` positions o, those with 0 <= o * stride + offset < size, and where they lead."""
     first = min(max(0, -(offset // stride)), count)

@@ -21,6 +21,18 @@ __device__ __forceinline__ real rectified(real value) {
     return value <= 0 ? real(0) : value;  // written so that NaN stays NaN
 }
 
+// Between 0 and a limit, which may be infinite.
+__device__ __forceinline__ real clipped(real value, real limit) {
+    value = rectified(value);
+    return value > limit ? limit : value;  // NaN stays NaN here, too
+}
+
+// The gradient where y, which was clipped so, lies inside, 0 elsewhere. (2 * limit == limit: there
+// is no limit, and y may be infinite.)
+__device__ __forceinline__ real kept(real gradient, real y, real limit) {
+    return y > 0 && (y < limit || 2 * limit == limit) ? gradient : real(0);
+}
+
 // How windows of size (kh, kw) slide over an image of (h, w): (oh, ow) of them.
 // Element (i, j) of window (a, b) lies at (a * stride_h - padding_h + i * dilation_h, likewise w).
 struct Windows {

@@ -15,6 +15,20 @@ extern "C" __global__ void relu_gradient(const real *__restrict__ gradient,
     if (i < total) x[i] = y[i] > 0 ? gradient[i] : real(0);
 }
 
+// y = min(max(x, 0), 6). One thread a number.
+extern "C" __global__ void relu6(const real *__restrict__ x, real *__restrict__ y, int64 total) {
+    int64 i = thread_number();
+    if (i < total) y[i] = clipped(x[i], 6);
+}
+
+// The gradient where y = relu6(x) is between 0 and 6, 0 elsewhere. One thread a number.
+extern "C" __global__ void relu6_gradient(const real *__restrict__ gradient,
+                                          const real *__restrict__ y, real *__restrict__ x,
+                                          int64 total) {
+    int64 i = thread_number();
+    if (i < total) x[i] = kept(gradient[i], y[i], 6);
+}
+
 // logs = log(sum over c of exp(x[n, c, p])), losses = logs - x[n, label, p].
 // One thread a pixel (n, p): it goes through the channels twice, and nothing of the size of x is
 // written. The largest score is taken out first, so that no exponential overflows.

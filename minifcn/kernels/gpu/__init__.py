@@ -21,6 +21,8 @@ from minifcn.kernels.gpu.pointwise import (
     cross_entropy,
     cross_entropy_gradient,
     relu,
+    relu6,
+    relu6_gradient,
     relu_gradient,
 )
 from minifcn.kernels.gpu.pooling import gather, max_pool2d, unpool
@@ -47,6 +49,8 @@ __all__ = [
     "im2col",
     "max_pool2d",
     "relu",
+    "relu6",
+    "relu6_gradient",
     "relu_gradient",
     "resize",
     "resize_adjoint",

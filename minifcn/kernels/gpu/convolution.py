@@ -10,6 +10,7 @@ import numpy as np
 from minifcn.backend import Array
 from minifcn.kernels import geometry
 from minifcn.kernels.geometry import Pair
+from minifcn.kernels.gpu import depthwise
 from minifcn.kernels.gpu.launch import (
     LARGEST,
     TILE,
@@ -48,6 +49,8 @@ def conv2d(
     rectify: bool = False,
 ) -> Array:
     """y[n, f, oh, ow] = bias[f] + sum of weight[f, c, i, j] * x[n, c, h, w]; then relu."""
+    if geometry.is_depthwise(groups, x.shape[1], len(weight)):
+        return depthwise.conv2d(x, weight, stride, padding, dilation, bias, rectify)
     settings = (weight.shape[2:], stride, padding, dilation)
     out = geometry.output_pair(x.shape[2:], *settings)
     y = empty((len(x), len(weight), *out), x)
@@ -72,6 +75,8 @@ def conv_transpose2d(
     size = geometry.transpose_output_pair(
         y.shape[2:], weight.shape[2:], stride, padding, output_padding, dilation
     )
+    if geometry.is_depthwise(groups, weight.shape[1] * groups, len(weight)):
+        return depthwise.conv_transpose2d(y, weight, size, stride, padding, dilation)
     x = empty((len(y), weight.shape[1] * groups, *size), y)
     struct = _convolution(x.shape, y.shape, groups, *settings)
     pixels = blocks_of(size[0], stride[0]) * blocks_of(size[1], stride[1])
@@ -92,6 +97,8 @@ def conv2d_weight(
     groups: int,
 ) -> Array:
     """weight[f, c, i, j] = sum of x[n, c, h, w] * y[n, f, oh, ow] over the pixels of y."""
+    if geometry.is_depthwise(groups, x.shape[1], y.shape[1]):
+        return depthwise.conv2d_weight(x, y, kernel_size, stride, padding, dilation)
     struct = _convolution(x.shape, y.shape, groups, kernel_size, stride, padding, dilation)
     shape = (y.shape[1], x.shape[1] // groups, *kernel_size)
     tiles = (blocks_of(prod(shape[1:]), TILE), blocks_of(shape[0] // groups, TILE))

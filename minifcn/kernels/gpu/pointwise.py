@@ -23,6 +23,21 @@ def relu_gradient(gradient: Array, y: Array) -> Array:
     return x
 
 
+def relu6(x: Array) -> Array:
+    """min(max(x, 0), 6), one thread a number."""
+    y = empty(x.shape, x)
+    launch_each("pointwise.cu", "relu6", x.size, contiguous(x), y, x.size)
+    return y
+
+
+def relu6_gradient(gradient: Array, y: Array) -> Array:
+    """The gradient where y = relu6(x) is between 0 and 6, 0 elsewhere; one thread a number."""
+    x = empty(y.shape, y)
+    arrays = (contiguous(gradient), contiguous(y), x)
+    launch_each("pointwise.cu", "relu6_gradient", y.size, *arrays, y.size)
+    return x
+
+
 def cross_entropy(x: Array, labels: Array) -> tuple[Array, Array]:
     """-log softmax(x)[label] and log(sum of exp(x)) of each pixel, one thread a pixel."""
     losses, logs = empty(labels.shape, x), empty(labels.shape, x)
