@@ -6,7 +6,7 @@
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 [10] > mask 01
 #                          skips 12, and their crops 13, lead from features to upsampling
-# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# learning: gradients 03, checked 04, training 05    the whole job: 14    pretrained weights: 15
 # ```
 #
 # You will find a pattern in an output that was not in the input, and find its cause by counting.

@@ -6,7 +6,7 @@
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
 #                          skips 12, and their crops [13], lead from features to upsampling
-# learning: gradients 03, checked 04, training 05                        the whole job: 14
+# learning: gradients 03, checked 04, training 05    the whole job: 14    pretrained weights: 15
 # ```
 #
 # A skip adds two scores, and they had better be about the same place. In the paper's networks
@@ -327,5 +327,5 @@ show(out / "wrong.png")
 #
 # ## Next
 #
-# You have now met every part on the map. The last tutorial does with them what one does in
+# You have now met every part on the map. The next tutorial does with them what one does in
 # practice: train, stop and go on, evaluate, and use networks that others have trained.

@@ -6,7 +6,7 @@
 # ```
 # image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
 #                          skips 12, and their crops 13, lead from features to upsampling
-# learning: gradients 03, checked 04, training 05                        the whole job: [14]
+# learning: gradients 03, checked 04, training 05    the whole job: [14]    pretrained weights: 15
 # ```
 #
 # You will train an FCN-8s, kill the training, and have it go on as if nothing had happened;
@@ -548,7 +548,8 @@ else:
 #
 # ## Next
 #
-# You have come from the class of one pixel to a trained network. In a terminal,
+# You have come from the class of one pixel to a trained network. The last tutorial fine-tunes one
+# that has seen a million photos, on twenty. In a terminal,
 # `minifcn experiment --help` lists experiments that compare the choices at length, and
 # `minifcn bench --against torch` shows how near minifcn gets to PyTorch, if you have it.
 # docs/ARCHITECTURE.md says in which order to read the code.

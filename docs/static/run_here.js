@@ -10,6 +10,8 @@
   const NOT_HERE = {
     "14_the_whole_job": "This tutorial does not run here: it starts and stops other programs, " +
       "which a browser has not got.",
+    "15_pretrained": "This tutorial does not run here: its network and its photos come in packages " +
+      "that are not among those of a page.",
   };
   // Seconds from the press of the button to the end, as measured (docs/BROWSER.md says on what).
   const SECONDS = {

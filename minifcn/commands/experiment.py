@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
     parser.description = (
         "Run an experiment; writes table.txt, result.json and pictures. All are deterministic by"
-        " seed, and take at most ten minutes on two cores by default."
+        " seed, and take at most a quarter of an hour on two cores by default."
     )
     names = parser.add_subparsers(required=True, metavar="name", dest="name")
     for name, known in experiments.EXPERIMENTS.items():
@@ -36,6 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             metavar="MINUTES",
             help=f"about how long to train, on two cores; default: {minutes}",
         )
+        if known.takes_root:
+            own.add_argument(
+                "--root",
+                type=options.name,
+                metavar="DIR",
+                help="CamVid's folder, to do it on that; default: on shapes",
+            )
         _add_outputs(own)
     summary = "where in a photo a pretrained classifier's scores are high"
     _add_heatmap(names.add_parser("heatmap", help=summary, description=f"Draw {summary}."))
@@ -88,7 +95,8 @@ def _results(choices: argparse.Namespace, out: Path) -> tuple[Result, dict[str, 
     if choices.name == "heatmap":
         own = (choices.model, choices.classes, choices.size)
         return experiments.run_heatmap(choices.image, out, *own)
-    return experiments.run(choices.name, out, choices.seeds, choices.budget, say)
+    root = getattr(choices, "root", None)
+    return experiments.run(choices.name, out, choices.seeds, choices.budget, say, root)
 
 
 @contextmanager

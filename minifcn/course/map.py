@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 STRIP = """\
 image > convolution 02 > features 11 > scores 06 > coarse map 07 > upsampling 08 09 10 > mask 01
                          skips 12, and their crops 13, lead from features to upsampling
-learning: gradients 03, checked 04, training 05                        the whole job: 14"""
+learning: gradients 03, checked 04, training 05    the whole job: 14    pretrained weights: 15"""
 
 
 def here(number: int) -> str:
@@ -43,6 +43,7 @@ ABOUT = {
     12: "skips: finer scores, added",
     13: "the crops that align them",
     14: "the whole job",
+    15: "pretrained weights",
 }
 """What each tutorial is about, as the legend of the picture says it."""
 
@@ -50,6 +51,7 @@ PLACES = {
     1: (7.35, 4.3), 2: (1.65, 4.3), 3: (3.3, 1.83), 4: (3.58, 1.83), 5: (3.86, 1.83),
     6: (4.3, 3.88), 7: (4.95, 3.88), 8: (5.55, 4.3), 9: (5.83, 4.3), 10: (6.11, 4.3),
     11: (2.85, 4.3), 12: (4.75, 2.62), 13: (5.2, 2.3), 14: (0.5, 1.83),
+    15: (2.57, 4.3),
 }  # fmt: skip
 """Where the picture has each tutorial's number."""
 

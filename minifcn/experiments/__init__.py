@@ -16,6 +16,7 @@ from minifcn.experiments import (
     features,
     heatmap,
     skips,
+    transfer,
     upsampling,
 )
 from minifcn.experiments.experiment import Experiment, Result, Settings, Table
@@ -39,6 +40,7 @@ EXPERIMENTS = {
     "skips": skips.EXPERIMENT,
     "features": features.EXPERIMENT,
     "classifier": classifier.EXPERIMENT,
+    "transfer": transfer.EXPERIMENT,
 }
 """In the order of the topic."""
 
@@ -49,6 +51,7 @@ def run(
     seeds: int | None = None,
     budget: float | None = None,
     say: Callable[[str], None] = lambda line: None,
+    root: str | None = None,
 ) -> tuple[Result, dict[str, Any]]:
     """Run an experiment; write its pictures, table.txt and result.json into a folder.
 
@@ -59,19 +62,21 @@ def run(
         budget: about how many minutes the training may take on two cores. It changes the numbers
             of iterations, in proportion to the experiment's default, and no clock is looked at.
         say: reports progress, a line at a time.
+        root: CamVid's folder, where the experiment is to be done on it and can be.
 
     Returns:
         The result, and what was written to result.json.
 
     Raises:
-        ValueError: there is no such experiment, or seeds or budget is out of range.
+        ValueError: there is no such experiment, seeds or budget is out of range, or root is given
+            to an experiment that takes none.
     """
-    experiment = _checked(name, seeds, budget)
+    experiment = _checked(name, seeds, budget, root)
     seeds = seeds or experiment.seeds
     scale = budget / experiment.minutes if budget and experiment.minutes else 1.0
     out.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    result = experiment.run(Settings(out, tuple(range(seeds)), scale, say))
+    result = experiment.run(Settings(out, tuple(range(seeds)), scale, say, root))
     facts = {"experiment": name, "seeds": seeds, "budget": experiment.minutes * scale}
     return result, _write(result, out, facts, time.perf_counter() - began)
 
@@ -97,11 +102,13 @@ def _write(result: Result, out: Path, facts: dict[str, Any], seconds: float) -> 
     return values
 
 
-def _checked(name: str, seeds: int | None, budget: float | None) -> Experiment:
+def _checked(name: str, seeds: int | None, budget: float | None, root: str | None) -> Experiment:
     if name not in EXPERIMENTS:
         raise ValueError(f"experiment must be one of {', '.join(EXPERIMENTS)}; got {name!r}")
     if seeds is not None and not 1 <= seeds <= 100:
         raise ValueError(f"seeds must be from 1 to 100; got {seeds}")
     if budget is not None and not 0 < budget <= 10_000:
         raise ValueError(f"budget must be more than 0 and at most 10,000 minutes; got {budget}")
+    if root is not None and not EXPERIMENTS[name].takes_root:
+        raise ValueError(f"root is CamVid's folder, and the experiment {name} takes none")
     return EXPERIMENTS[name]

@@ -23,12 +23,14 @@ class Settings:
         scale: the budget as a share of the default one. Numbers of iterations are multiplied with
             it, so that a result depends on the budget and the seeds, never on the machine's speed.
         say: reports progress, a line at a time.
+        root: CamVid's folder, for an experiment that takes it.
     """
 
     out: Path
     seeds: tuple[int, ...] = (0,)
     scale: float = 1.0
     say: Callable[[str], None] = lambda line: None
+    root: str | None = None
 
     def iterations(self, default: int) -> int:
         """How many iterations the budget allows where the default budget allows `default`."""
@@ -136,10 +138,12 @@ class Experiment(NamedTuple):
     """An entry of the list of experiments.
 
     summary: one line for --help; run: does it; seeds, minutes: how many seeds and which budget it
-    has by default. `minutes` of 0: the budget changes nothing, as nothing is trained.
+    has by default. `minutes` of 0: the budget changes nothing, as nothing is trained. takes_root:
+    whether it can be done on CamVid.
     """
 
     summary: str
     run: Callable[[Settings], Result]
     seeds: int = 1
     minutes: float = 0
+    takes_root: bool = False

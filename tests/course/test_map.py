@@ -22,7 +22,7 @@ def figure(monkeypatch, tmp_path):
 
 
 def test_the_strip_has_each_tutorial_once():
-    assert sorted(int(n) for n in re.findall(r"\d\d", course_map.STRIP)) == list(range(1, 15))
+    assert sorted(int(n) for n in re.findall(r"\d\d", course_map.STRIP)) == list(range(1, 16))
 
 
 def test_a_number_is_marked_and_nothing_else_changes():
@@ -33,7 +33,7 @@ def test_a_number_is_marked_and_nothing_else_changes():
 
 def test_the_picture_has_each_number_in_the_network_and_in_the_legend(figure):
     texts = [text.get_text() for text in figure.axes[0].texts]
-    for number in range(1, 15):
+    for number in range(1, 16):
         assert texts.count(f"{number:02}") == 2
         assert texts.count(course_map.ABOUT[number]) >= 1
     assert set(NUMBERS) <= set(course_map.PLACES)

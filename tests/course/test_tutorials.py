@@ -67,12 +67,12 @@ def test_the_command_lists_all_with_their_times(capsys):
     assert main(["tutorials"]) == 0
     lines = capsys.readouterr().out.splitlines()
     found = find_tutorials()
-    assert [line[:2] for line in lines[1:15]] == [f"{n:02}" for n in range(1, 15)]
+    assert [line[:2] for line in lines[1:16]] == [f"{n:02}" for n in range(1, 16)]
     for line, tutorial in zip(lines[1:], found, strict=False):
         assert tutorial.question in line
         assert line.endswith(f"{tutorial.minutes} min  {tutorial.seconds:3} s")
     assert main(["tutorials", "--json"]) == 0
-    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 15))
+    assert [row["number"] for row in json.loads(capsys.readouterr().out)] == list(range(1, 16))
 
 
 def test_a_notebook_installs_on_colab_and_has_no_answers(script):
@@ -140,7 +140,7 @@ def test_the_command_writes_answers_that_run_anywhere(tmp_path, cli):
     result = cli("tutorials", "--answers", folder)
     assert result.code == 0
     paths = result.out.splitlines()
-    assert [path[-11:] for path in paths] == ["_answers.py"] * 14
+    assert [path[-11:] for path in paths] == ["_answers.py"] * 15
     assert json.loads(cli("tutorials", "--answers", folder, "--json").out) == paths
     done = subprocess.run(
         [sys.executable, paths[1]],
@@ -155,8 +155,8 @@ def test_answers_and_notebooks_in_one_call(tmp_path, cli):
     pytest.importorskip("jupytext")
     result = cli("tutorials", "--answers", tmp_path / "a", "--notebooks", tmp_path / "b")
     assert result.code == 0
-    assert len(result.out.splitlines()) == 28
-    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 14
+    assert len(result.out.splitlines()) == 30
+    assert len(list((tmp_path / "a").iterdir())) == len(list((tmp_path / "b").iterdir())) == 15
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_the_command_writes_notebooks(tmp_path, capsys):
     ]
     assert main(arguments) == 0
     paths = capsys.readouterr().out.splitlines()
-    assert len(paths) == 14
+    assert len(paths) == 15
     for path in paths:
         book = nbformat.read(path, as_version=4)
         nbformat.validate(book)

@@ -33,6 +33,7 @@ PAGES = {
     "talkative": ["while True:\n    print('again and again')"],
     "broken": ["a = 1", BREAK_DOWN, "a"],
     "14_the_whole_job": ["print(1)"],
+    "15_pretrained": ["print(1)"],
 } | {
     path.stem: list(cells_of(path))
     for number in ("02", "03", "08", "09")
@@ -120,8 +121,9 @@ def test_nothing_is_loaded_before_it_is_asked_for(opened):
     assert page.inner_text(".cell_output >> nth=0") == "what the book printed"
 
 
-def test_the_tutorial_of_the_whole_job_says_why_it_does_not_run(opened):
-    page = opened("14_the_whole_job")
+@pytest.mark.parametrize("name", ["14_the_whole_job", "15_pretrained"])
+def test_a_tutorial_that_does_not_run_says_why(name, opened):
+    page = opened(name)
     assert "does not run here" in page.inner_text(".run-here [role=status]")
     assert page.get_by_role("button").count() == 0
 

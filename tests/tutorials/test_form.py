@@ -24,9 +24,9 @@ EACH = pytest.mark.parametrize("name", TUTORIALS)
 ROOT = next(iter(TUTORIALS.values())).path.parent
 
 
-def test_there_are_fourteen_in_order():
-    assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 15))
-    assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 15))
+def test_there_are_fifteen_in_order():
+    assert [tutorial.number for tutorial in TUTORIALS.values()] == list(range(1, 16))
+    assert [int(name[:2]) for name in TUTORIALS] == list(range(1, 16))
     assert sorted(path.stem for path in ROOT.glob("*.py")) == list(TUTORIALS)
     assert sorted(path.stem for path in ROOT.glob("answers/*")) == list(TUTORIALS)
 
