@@ -151,6 +151,8 @@ class Run:
             run._known = run._stamps()
             if (folder / "last.safetensors").exists():
                 run._restore(folder / "last.safetensors")
+            else:
+                config.load_pretrained(run.model)
         return run
 
     def train(self, report: Callable[[dict[str, float | None]], None] = lambda row: None) -> None:
