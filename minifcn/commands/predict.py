@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from minifcn.commands import options
 from minifcn.commands.terminal import say
+
+if TYPE_CHECKING:
+    from minifcn.runs.prediction import Settings
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +29,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--memory",
         type=float,
-        default=2,
         metavar="GIB",
-        help="of a native image; a larger one is scored in windows that overlap; default: 2",
+        help="of a native image, larger ones are scored in windows that overlap, or of the scores"
+        " that are written; default: 2",
     )
     parser.add_argument(
         "--scores",
@@ -43,14 +47,29 @@ def _size(text: str) -> tuple[int, int] | str:
     return text if text == "native" else options.size(text, " or 'native'")
 
 
+def _settings(choices: argparse.Namespace) -> Settings:
+    """Raises ValueError for what is out of range, or would have no effect."""
+    from minifcn.runs.prediction import NATIVE, Settings
+
+    if choices.memory is None:
+        return Settings(choices.size, scores=choices.scores)
+    settings = Settings(choices.size, choices.memory, choices.scores)
+    if settings.size != NATIVE and not settings.scores:
+        raise ValueError(
+            f"--memory is what images take at --size {NATIVE}, or --scores; got --memory"
+            f" {choices.memory:g} without them; add one, or leave it out"
+        )
+    return settings
+
+
 def run(choices: argparse.Namespace) -> None:
     """Segment images, and write masks, overlays and perhaps scores; at the end, say how fast."""
     from minifcn.commands.progress import images_done, print_above
-    from minifcn.runs.prediction import Settings, left_out_of, predict_files
+    from minifcn.runs.prediction import left_out_of, predict_files
 
+    settings = _settings(choices)
     for note in left_out_of(choices.images):
         say(note)
-    settings = Settings(choices.size, choices.memory, choices.scores)
     where = (choices.out, choices.checkpoint, choices.device)
     for written in predict_files(
         choices.run, choices.images, *where, settings, track=images_done, tell=say

@@ -135,6 +135,7 @@ def test_scores_have_names_of_their_own(cli, run, scene, tmp_path):
         (("--size", "100000x100000"), "size must make at most"),
         (("--size", "big"), "must be HxW, like 96x128 or 'native'; got 'big'"),
         (("--memory", "0"), "memory must be a positive number of GiB; got 0"),
+        (("--memory", "1"), "--memory is what images take at --size native, or --scores"),
         (("--memory", "nan"), "memory must be a positive number of GiB; got nan"),
         (("--memory", "0.001", "--size", "native"), "memory must be at least"),
         (("--memory", "0.003", "--scores"), "scores of 6 classes and 200x300 pixels take"),
