@@ -27,12 +27,13 @@ class Known(NamedTuple):
     """A backbone that can be asked for by its name.
 
     build: makes it, with random weights; normalisation: of its images; read: its trained weights,
-    from a file, or without one from where they are installed.
+    from a file, or without one from where they are installed; batch_norm: whether it has any.
     """
 
     build: Callable[..., Backbone]
     normalisation: Normalisation
     read: Callable[[Backbone, Path | None], Mapping[str, np.ndarray]]
+    batch_norm: bool = False
 
 
 def build_backbone(
@@ -72,7 +73,17 @@ def load_pretrained(backbone: Backbone, name: str, path: Path | None = None) -> 
         raise ValueError(
             f"the backbone {SMALL} has no pretrained weights; choose {', '.join(PRETRAINED)}"
         )
-    backbone.load_state_dict(PRETRAINED[name].read(backbone, path))
+    try:
+        state = PRETRAINED[name].read(backbone, path)
+    except ValueError as error:
+        if path is None:
+            raise
+        what = "a folder" if path.is_dir() else str(error)
+        raise ValueError(
+            f"backbone_weights must be a file with the trained weights of {name}; got {path}:"
+            f" {what.removeprefix(f'{path}: ')}"
+        ) from error
+    backbone.load_state_dict(state)
 
 
 def normalisation_of(name: str) -> Normalisation:
@@ -130,7 +141,7 @@ def _vgg16_names() -> list[tuple[str, str]]:
 
 PRETRAINED = {
     "efficientnet-lite0": Known(
-        EfficientNetLite0Backbone, AROUND_ZERO, _part_of("efficientnet-lite0")
+        EfficientNetLite0Backbone, AROUND_ZERO, _part_of("efficientnet-lite0"), batch_norm=True
     ),
     "squeezenet1.1": Known(SqueezeNetBackbone, WITHOUT_MEAN_COLOUR, _part_of("squeezenet1.1")),
     "vgg16": Known(_vgg16, IMAGENET, _read_vgg16),

@@ -16,10 +16,11 @@ from minifcn.data import VOID, Dataset, folder_size, is_folder, open_dataset
 from minifcn.data.transforms import IMAGENET, Normalisation
 from minifcn.models import FCN
 from minifcn.models.backbones import NAMES as BACKBONES
-from minifcn.models.backbones import SMALL, build_backbone, load_pretrained
+from minifcn.models.backbones import PRETRAINED, SMALL, build_backbone, load_pretrained
 from minifcn.nn import BatchNorm2d
 from minifcn.runs.recipes import RECIPES, recipe_for
 from minifcn.runs.values import (
+    check_class_weights,
     check_one_of,
     check_pixels,
     check_positive,
@@ -137,7 +138,11 @@ class Config:
         if self.crop and not (self.crop[0] <= self.size[0] and self.crop[1] <= self.size[1]):
             raise ValueError(f"crop must fit into size {self.size}; got {self.crop}")
         if self.scale and not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise ValueError(f"scale must be two factors from 0.1 to 10; got {self.scale}")
+            raise ValueError(
+                f"scale must be two factors from 0.1 to 10, the smaller one first; got {self.scale}"
+            )
+        if self.label_smoothing == 1:  # every class would be as right as any other
+            raise ValueError("label_smoothing must be below 1, or nothing is learnt; got 1")
         if len(self.classes) > VOID:
             raise ValueError(f"classes must be at most {VOID}; got {len(self.classes)}")
         self._check_backbone()
@@ -154,8 +159,8 @@ class Config:
             raise ValueError(f"backbone {SMALL} cannot be pretrained; choose another one")
         if isinstance(self.class_weights, str):
             check_one_of("class_weights", self.class_weights, ("balanced",))
-        elif self.class_weights is not None and min(self.class_weights, default=0) < 0:
-            raise ValueError(f"class_weights must be at least 0; got {self.class_weights}")
+        elif self.class_weights is not None:
+            check_class_weights(self.class_weights, len(self.classes))
 
     @classmethod
     def make(cls, data: str | None = None, **choices: Any) -> Config:
@@ -168,6 +173,7 @@ class Config:
         """
         data = "shapes" if data is None else data
         given = {name: value for name, value in choices.items() if value is not None}
+        _check_used(given)
         recipe = cls(
             **recipe_for(data, given.get("backbone", SMALL), given.get("pretrained", True))
         )
@@ -282,3 +288,18 @@ class Config:
         if self.pretrained:
             path = Path(self.backbone_weights) if self.backbone_weights else None
             load_pretrained(model.backbone, self.backbone, path)
+
+
+def _check_used(given: dict[str, Any]) -> None:
+    """Raise ValueError for a choice that another one would leave without effect."""
+    if given.get("freeze") and "backbone_lr" in given:
+        raise ValueError(
+            "--backbone-lr is of a backbone that learns, and --freeze keeps it as it is; got"
+            f" {given['backbone_lr']}; leave out one of them"
+        )
+    name = given.get("backbone", SMALL)
+    if given.get("freeze_statistics") and name in PRETRAINED and not PRETRAINED[name].batch_norm:
+        raise ValueError(
+            "--freeze-statistics needs a backbone with BatchNorm, as efficientnet-lite0; got"
+            f" {name}, which has none; leave it out"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
+from dataclasses import fields
 from typing import Any
 
 from minifcn.data.transforms import Normalisation
@@ -58,6 +59,8 @@ def from_json(values: dict[str, Any]) -> dict[str, Any]:
             check_type(f"normalisation's {name}", own.get(name), wanted)
         for name in ("mean", "std"):
             check_type(f"normalisation's {name}", own.get(name), "tuple[float, ...]")
+        if unknown := own.keys() - {field.name for field in fields(Normalisation)}:
+            raise ValueError(f"normalisation has no {', '.join(sorted(unknown))}; leave it out")
         values["normalisation"] = Normalisation(**own)
     return values
 
@@ -97,3 +100,11 @@ def check_pixels(name: str, size: tuple[int, int] | None, batch_size: int) -> No
         raise ValueError(
             f"{name} must make at most {MAX_PIXELS} pixels a batch; got {size}, {batch_size} times"
         )
+
+
+def check_class_weights(weights: tuple[float, ...], classes: int) -> None:
+    """Raise ValueError unless each class has a weight; 0 classes: not known yet."""
+    if min(weights, default=0) < 0 or not any(weights):
+        raise ValueError(f"class_weights must be at least 0, and one above; got {weights}")
+    if classes and len(weights) != classes:
+        raise ValueError(f"class_weights must be {classes} numbers, one a class; got {weights}")

@@ -7,6 +7,7 @@ import pytest
 from installed import need
 from small_runs import results_of, rewrite, start, state_of
 
+from minifcn import nn
 from minifcn.data import VOID, balanced_weights
 from minifcn.data.images import write_image, write_mask
 from minifcn.data.transforms import IMAGENET, Normalisation, resize_image
@@ -145,6 +146,30 @@ def test_a_run_goes_on_bit_for_bit_without_the_package(tmp_path, weights, monkey
     load_model(tmp_path / "part")
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_is_still_pretrained(tmp_path, weights):
+    folder = tmp_path / "run"
+    begin(folder).keep(started=True)
+    assert not (folder / "last.safetensors").exists()
+    for name, array in backbone_of(Run.resume(folder)).items():
+        np.testing.assert_array_equal(array, weights[name.removeprefix("backbone.")])
+
+
+@pytest.mark.parametrize("name", backbones.PRETRAINED)
+def test_which_backbones_have_statistics(name):
+    backbone = backbones.build_backbone(name, generator=np.random.default_rng(0))
+    found = any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
+    assert found == backbones.PRETRAINED[name].batch_norm
+
+
+@pytest.mark.parametrize(("content", "what"), [(None, "a folder"), (b"text", "not readable")])
+def test_a_file_that_has_no_weights_is_named_with_its_option(tmp_path, content, what):
+    path = tmp_path / "weights"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"backbone_weights .* of {NAME}; got {path}: {what}"):
+        begin(tmp_path / "run", backbone_weights=str(path))
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_fresh_start_without_the_package_leaves_nothing(tmp_path, monkeypatch):
     def missing(backbone, path):
         raise ValueError("the package is not installed")
@@ -281,9 +306,26 @@ def test_masks_are_scored_at_their_own_size(tmp_path):
         ({"backbone_lr": 0.0}, "backbone_lr must be a positive number; got 0"),
         ({"bn_momentum": 1.5}, "bn_momentum must be from 0 to 1; got 1.5"),
         ({"label_smoothing": -0.1}, "label_smoothing must be from 0 to 1; got -0.1"),
-        ({"scale": (2.0, 1.0)}, r"scale must be two factors from 0.1 to 10; got \(2.0, 1.0\)"),
+        (
+            {"scale": (2.0, 1.0)},
+            r"scale must be two factors from 0.1 to 10, the smaller one first; got \(2.0, 1.0\)",
+        ),
         ({"class_weights": "equal"}, "class_weights must be one of balanced; got 'equal'"),
         ({"class_weights": (1.0, -1.0)}, "class_weights must be at least 0"),
+        ({"class_weights": (0.0, 0.0)}, "class_weights must be at least 0, and one above"),
+        (
+            {"class_weights": (1.0,), "classes": {"a": (0, 0, 0), "b": (1, 1, 1)}},
+            r"class_weights must be 2 numbers, one a class; got \(1.0,\)",
+        ),
+        ({"label_smoothing": 1.0}, "label_smoothing must be below 1, or nothing is learnt"),
+        (
+            {"backbone": NAME, "freeze": True, "backbone_lr": 0.1},
+            "--backbone-lr is of a backbone that learns, and --freeze keeps it",
+        ),
+        (
+            {"backbone": NAME, "freeze_statistics": True},
+            "--freeze-statistics needs a backbone with BatchNorm, .*; got squeezenet1.1",
+        ),
     ],
 )
 def test_choices_that_cannot_be_meant(choices, message):
@@ -308,6 +350,7 @@ def test_a_normalisation_that_cannot_be_meant(tmp_path, value):
     with pytest.raises(ValueError, match="config.json: ") as caught:
         Config.load(path)
     assert "\n" not in str(caught.value)
+    assert "__init__" not in str(caught.value)
 
 
 def test_a_pretrained_backbone_has_a_recipe_of_its_own(tmp_path):
