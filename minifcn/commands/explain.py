@@ -29,8 +29,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("operation", nargs="?", choices=[*OPERATIONS, NETWORK], metavar="OPERATION",
         help=f"{', '.join(OPERATIONS)} (default: all on one page), or {NETWORK}")  # fmt: skip
     add("run", nargs="?", type=options.path, metavar="RUN",
-        help=f"for {NETWORK}: the folder of a run, of any model; default: a small FCN-8s is trained"
-        " on shapes first")  # fmt: skip
+        help=f"for {NETWORK}: the folder of a run on the small backbone; default: a small"
+        " FCN-8s is trained on shapes first")  # fmt: skip
     add("--image", type=options.path, metavar="FILE",
         help=f"for {NETWORK}: what it looks at; default: a validation scene")  # fmt: skip
     add("--checkpoint", choices=("best", "last"), help="of RUN; default: best")

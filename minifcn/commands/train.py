@@ -165,9 +165,9 @@ def _describe(run: Run) -> str:
 def _resumed(choices: argparse.Namespace) -> Run:
     from minifcn.runs.run import Run
 
-    given = [name for name, value in _config_choices(choices).items() if value is not None]
-    places = ("device", "data", "root", "kernels")
-    others = [name for name in [*given, *["out"] * bool(choices.out)] if name not in places]
+    allowed = ("command", "resume", "json", "device", "data", "root", "kernels")
+    given = {name: value for name, value in vars(choices).items() if name not in allowed}
+    others = [name for name, value in given.items() if value is not None and value is not False]
     if others:
         option = "--" + others[0].replace("_", "-")
         raise ValueError(

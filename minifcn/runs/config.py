@@ -151,9 +151,13 @@ class Config:
         for name in ("freeze", "freeze_statistics", "backbone_weights"):
             if getattr(self, name) and not self.pretrained:
                 option = "--" + name.replace("_", "-")
+                small = self.backbone == SMALL
+                how = (
+                    ", as --backbone efficientnet-lite0" if small else "; leave --from-scratch out"
+                )
                 raise ValueError(
-                    f"{option} needs a pretrained backbone, as --backbone efficientnet-lite0; got"
-                    f" {self.backbone}, trained from scratch"
+                    f"{option} needs a pretrained backbone{how}; got {self.backbone}, trained from"
+                    " scratch"
                 )
         if self.pretrained and self.backbone == SMALL:
             raise ValueError(f"backbone {SMALL} cannot be pretrained; choose another one")

@@ -301,7 +301,10 @@ def test_masks_are_scored_at_their_own_size(tmp_path):
         ({"freeze": True}, "--freeze needs a pretrained backbone, .*; got small"),
         ({"freeze_statistics": True}, "--freeze-statistics needs a pretrained backbone"),
         ({"backbone_weights": "x.pth"}, "--backbone-weights needs a pretrained backbone"),
-        ({"backbone": NAME, "pretrained": False, "freeze": True}, "got squeezenet1.1, trained"),
+        (
+            {"backbone": NAME, "pretrained": False, "freeze": True},
+            "leave --from-scratch out; got squeezenet1.1, trained",
+        ),
         ({"pretrained": True}, "backbone small cannot be pretrained"),
         ({"backbone_lr": 0.0}, "backbone_lr must be a positive number; got 0"),
         ({"bn_momentum": 1.5}, "bn_momentum must be from 0 to 1; got 1.5"),
@@ -438,3 +441,13 @@ def test_functions_of_a_course_know_only_the_small_backbone(cli, tmp_path):
         done = cli("train", "--mistake", "dx.overwrite", *option, "--out", tmp_path / "run")
         assert (done.code, done.out) == (2, "")
         assert f"{option[0]} cannot go with --kernels or --mistake" in done.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--stride", "4"), ("--from-scratch",), ("--seed", "0"), ("--freeze",)]
+)
+def test_a_run_that_is_taken_up_refuses_options_by_the_names_they_have(cli, tmp_path, option):
+    start(tmp_path / "run")
+    done = cli("train", "--resume", tmp_path / "run", *option)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.rstrip().endswith(f"got {option[0]} too")
