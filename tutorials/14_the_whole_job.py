@@ -181,7 +181,7 @@ show(run / "predictions.png")
 # is for paths with spaces.
 #
 # `minifcn predict` works at the size of the training, here 96 x 96: it resizes the image to that,
-# and the mask back. So the side of your image that is longer is squeezed more, and a disc in a wide
+# and its scores back. The side of your image that is longer is squeezed more, and a disc in a wide
 # photo becomes an ellipse. Ours is a square.
 #
 # What do you expect of 240 iterations: will the shapes be found, and will they get their names?

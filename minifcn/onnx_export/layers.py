@@ -71,7 +71,10 @@ def _linear(graph: Graph, layer: nn.Linear, x: Name) -> Name:
 
 def _batch_norm2d(graph: Graph, layer: nn.BatchNorm2d, x: Name) -> Name:
     statistics = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
-    return graph.add("BatchNormalization", x, *map(graph.weight, statistics), epsilon=layer.eps)
+    y = graph.add("BatchNormalization", x, *map(graph.weight, statistics), epsilon=layer.eps)
+    if layer.activation is None:
+        return y
+    return {"relu": graph.relu, "relu6": graph.relu6}[layer.activation](y)
 
 
 def _relu(graph: Graph, layer: nn.ReLU, x: Name) -> Name:

@@ -49,7 +49,7 @@ def _vgg(graph: Graph, backbone: VGG, x: Name) -> dict[int, Name]:
 def _efficientnet_maps(
     graph: Graph, backbone: efficientnet_lite.EfficientNetLite0Backbone, x: Name
 ) -> dict[int, Name]:
-    x, maps = graph.relu6(graph(backbone.bn0, graph(backbone.conv_stem, x))), {}
+    x, maps = graph(backbone.bn0, graph(backbone.conv_stem, x)), {}
     for number, bottleneck in enumerate(backbone.blocks):
         x = graph(bottleneck, x)
         if number in efficientnet_lite.LAST:
@@ -60,8 +60,8 @@ def _efficientnet_maps(
 def _bottleneck(graph: Graph, block: efficientnet_lite.Bottleneck, x: Name) -> Name:
     wide = x
     if block.expands:
-        wide = graph.relu6(graph(block.bn0, graph(block.expand_conv, x)))
-    filtered = graph.relu6(graph(block.bn1, graph(block.depthwise_conv, wide)))
+        wide = graph(block.bn0, graph(block.expand_conv, x))
+    filtered = graph(block.bn1, graph(block.depthwise_conv, wide))
     narrow = graph(block.bn2, graph(block.project_conv, filtered))
     return graph.plus(x, narrow) if block.adds else narrow
 
@@ -135,7 +135,7 @@ def _score_maps(graph: Graph, model: ScoreMaps, images: Name) -> Name:
 
 def _efficientnet(graph: Graph, model: efficientnet_lite.EfficientNetLite0, images: Name) -> Name:
     x = _efficientnet_maps(graph, model, images)[32]
-    x = graph.relu6(graph(model.bn1, graph(model.conv_head, x)))
+    x = graph(model.bn1, graph(model.conv_head, x))
     return graph(model.fc, graph.global_average(x))
 
 

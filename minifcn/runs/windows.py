@@ -51,18 +51,19 @@ class Need(NamedTuple):
         return self.whole(*window) + 3 * 4 * self.classes * window[0] * width
 
 
-def measure(score: Score, sizes: Span = (128, 256)) -> Need:
-    """Measure what scoring takes on the CPU, by two small images: the rest is the same for both.
+def measure(score: Score, size: int = 384) -> Need:
+    """Measure what scoring takes on the CPU, by a small image, and add a quarter for safety.
 
     On one thread, so that the result, and with it the windows, is the same on every machine.
     """
     threads = num_threads()
     set_num_threads(1)
     try:
-        (small, _), (large, classes) = (_peak(score, size) for size in sizes)
+        _peak(score, 2 * ALIGNMENT)  # what is made once, at the first call, does not count
+        taken, classes = _peak(score, size)
     finally:
         set_num_threads(threads)
-    return Need((large - small) / (sizes[1] ** 2 - sizes[0] ** 2), classes)
+    return Need(1.25 * taken / size**2, classes)
 
 
 def _peak(score: Score, size: int) -> tuple[int, int]:

@@ -37,7 +37,10 @@ def test_what_masks_mean_is_said_before_training(cli, folder, tmp_path):
     assert second.startswith("masks hold 0 and 255 alone, read as two classes: 0 is background")
     assert third.startswith("fcn8s on ")
     assert "foreground" in result.out
-    assert result.out.splitlines()[-1].split() == ["images", "2"]
+    assert [line.split() for line in result.out.splitlines()[-2:]] == [
+        ["images", "2"],
+        ["scored", "at", "32x32"],
+    ]
 
 
 def test_classes_that_never_occur_are_said(cli, folder, tmp_path):

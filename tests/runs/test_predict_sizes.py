@@ -43,7 +43,7 @@ def scene(tmp_path):
     return image, tmp_path / "scene.png"
 
 
-SMALL = 0.0075
+SMALL = 0.0054
 """GiB that do not suffice for the scene at once."""
 
 

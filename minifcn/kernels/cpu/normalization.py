@@ -65,7 +65,7 @@ def batch_norm(
                     part += _each(bias[some])
                     np.clip(part, 0, limit, out=result)
 
-    share(work, _tasks(x), 4 * x.size)
+    share(work, _tasks(x), 4 * x.size, multiplies=False)
     return y, means, variances
 
 
@@ -103,7 +103,7 @@ def batch_norm_gradient(
                 send = g if frozen else part
                 np.multiply(send, _each(weight[some] / std), out=_by_channel(to_x[n, some]))
 
-    share(work, _tasks(x), 6 * x.size)
+    share(work, _tasks(x), 6 * x.size, multiplies=False)
     return to_x, to_weight, to_bias
 
 

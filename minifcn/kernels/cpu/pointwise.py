@@ -38,7 +38,7 @@ def relu_gradient(gradient: np.ndarray, y: np.ndarray) -> np.ndarray:
         for upstream, values, kept in parts:
             keep_inside(upstream, values, inf, kept)
 
-    share(work, chunks(gradient, y, result), y.size)
+    share(work, chunks(gradient, y, result), y.size, multiplies=False)
     return result
 
 
@@ -64,7 +64,7 @@ def relu6(x: np.ndarray) -> np.ndarray:
         for values, result in parts:
             np.clip(values, 0, 6, out=result)
 
-    share(work, chunks(x, y), x.size)
+    share(work, chunks(x, y), x.size, multiplies=False)
     return y
 
 

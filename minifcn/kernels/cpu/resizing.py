@@ -22,7 +22,7 @@ def resize(
             rows = _resize_axis(pixels, 1, size[0], steps[0], mode, align_corners)
             result[...] = _resize_axis(rows, 2, size[1], steps[1], mode, align_corners)
 
-    share(work, planes(x, y), 4 * y.size)
+    share(work, planes(x, y), 4 * y.size, multiplies=False)
     return y
 
 
