@@ -277,6 +277,10 @@ def test_masks_are_scored_at_their_own_size(tmp_path):
         ({"freeze_statistics": True}, "--freeze-statistics needs a pretrained backbone"),
         ({"backbone_weights": "x.pth"}, "--backbone-weights needs a pretrained backbone"),
         ({"backbone": NAME, "pretrained": False, "freeze": True}, "got squeezenet1.1, trained"),
+        (
+            {"backbone": NAME, "freeze": True, "backbone_lr": 1e-3},
+            "--backbone-lr 0.001 is that of a backbone that learns, which --freeze forbids",
+        ),
         ({"pretrained": True}, "backbone small cannot be pretrained"),
         ({"backbone_lr": 0.0}, "backbone_lr must be a positive number; got 0"),
         ({"bn_momentum": 1.5}, "bn_momentum must be from 0 to 1; got 1.5"),
@@ -319,6 +323,14 @@ def test_a_pretrained_backbone_has_a_recipe_of_its_own(tmp_path):
     assert config.normalisation == Normalisation(1, (127,) * 3, (128,) * 3)
     scratch = Config.make(backbone="vgg16", pretrained=False)
     assert (scratch.pretrained, scratch.backbone_lr, scratch.widths) == (False, None, ())
+
+
+def test_a_pretrained_backbone_keeps_its_part_of_another_rate():
+    config = Config.make(backbone=NAME, lr=1e-4)
+    assert config.backbone_lr == pytest.approx(1e-5)
+    assert Config.make(backbone=NAME, lr=1e-4, backbone_lr=1e-3).backbone_lr == 1e-3
+    assert Config.make(backbone=NAME, lr=1e-4, pretrained=False).backbone_lr is None
+    assert Config.make(lr=1e-4).backbone_lr is None
 
 
 def test_the_command_trains_on_a_backbone(cli, tmp_path):
@@ -381,6 +393,12 @@ def test_samples_are_scaled_and_jittered_and_a_run_goes_on_bit_for_bit(tmp_path)
 
 def test_scale_crops_to_the_size_where_nothing_is_cropped(tmp_path):
     assert Config.make(scale=(0.5, 2.0), size=(40, 50)).crop == (40, 50)
+
+
+def test_a_crop_of_the_recipe_fits_into_a_smaller_size_with_scale_too():
+    for choices in ({}, {"scale": (0.75, 1.5)}):
+        config = Config.make("camvid", size=(100, 200), **choices)
+        assert config.crop == (100, 192)
 
 
 @pytest.mark.parametrize("text", ["2", "a-b", "1-", "2-1", "0-1"])
