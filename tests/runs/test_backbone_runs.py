@@ -102,6 +102,12 @@ def test_frozen_statistics_stay_while_the_weights_learn(tmp_path, frozen):
     assert changed(own, own_after) > 70
 
 
+def test_statistics_that_are_not_there_cannot_be_frozen(tmp_path, weights):
+    with pytest.raises(ValueError, match="--freeze-statistics is for .*; squeezenet1.1 has none"):
+        begin(tmp_path / "run", freeze_statistics=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_backbone_and_head_have_rates_of_their_own(tmp_path, weights):
     run = begin(tmp_path / "run", lr=0.1, backbone_lr=0.001, warmup=0, iterations=1)
     before, bias = backbone_of(run), run.model.score_fr.bias.numpy().copy()
