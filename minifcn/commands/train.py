@@ -165,10 +165,9 @@ def _describe(run: Run) -> str:
 def _resumed(choices: argparse.Namespace) -> Run:
     from minifcn.runs.run import Run
 
-    given = [name for name, value in _config_choices(choices).items() if value is not None]
-    places = ("device", "data", "root", "kernels")
-    others = [name for name in [*given, *["out"] * bool(choices.out)] if name not in places]
-    if others:
+    taken = ("command", "resume", "json", "device", "data", "root", "kernels")
+    given = [n for n, value in vars(choices).items() if value is not None and value is not False]
+    if others := [name for name in given if name not in taken]:
         option = "--" + others[0].replace("_", "-")
         raise ValueError(
             "--resume takes all but --device, --kernels, and --data or --root if the data was"
