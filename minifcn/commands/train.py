@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
     add = parser.add_argument
     options.add_data(parser)
-    add("--model", choices=sorted(MODELS), help="default: fcn8s")
+    add(
+        "--model",
+        choices=sorted(MODELS),
+        help="default: fcn8s; on CamVid with another backbone than the small one fcn4s",
+    )
     add("--stride", type=int, choices=MODELS.values(), help="the same, by its stride")
     add("--backbone", choices=NAMES, help="what makes the features; default: small")
     add(

@@ -1,6 +1,7 @@
 """Runs on pretrained backbones: how they start, what is trained, what travels with them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -329,6 +330,15 @@ def test_a_pretrained_backbone_has_a_recipe_of_its_own(tmp_path):
     assert config.normalisation == Normalisation(1, (127,) * 3, (128,) * 3)
     scratch = Config.make(backbone="vgg16", pretrained=False)
     assert (scratch.pretrained, scratch.backbone_lr, scratch.widths) == (False, None, ())
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_running_statistics_from_scratch_forget_where_they_started(pretrained):
+    config = Config.make(backbone="efficientnet-lite0", pretrained=pretrained, by_heart=1)
+    model = replace(config, classes={"a": (0, 0, 0)}).build_model(np.random.default_rng(0))
+    left = (1 - model.backbone.bn0.momentum) ** config.evaluate_every
+    assert pretrained or left < 0.01
+    assert model.backbone.bn0.momentum == (0.01 if pretrained else 0.1)
 
 
 def test_a_pretrained_backbone_keeps_its_part_of_another_rate():
