@@ -113,6 +113,9 @@ def _finish(run: Run, as_json: bool) -> None:
     for note in run.notes:
         say(note)
     say(f"{_network(run)} on {run.config.data}: {_describe(run)}")
+    if weights := run.config.class_weights:
+        pairs = zip(run.config.classes, weights, strict=False)  # a step checks how many
+        say(f"class weights: {', '.join(f'{name} {weight:.3g}' for name, weight in pairs)}")
     try:
         images = len(run.val_data)
         with Progress(run.config.iterations, run.iteration, images=images) as progress:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from installed import need
-from small_runs import results_of, rewrite, start, state_of
+from small_runs import TINY, results_of, rewrite, start, state_of
 
 from minifcn.data import VOID, balanced_weights
 from minifcn.data.images import write_image, write_mask
@@ -387,6 +387,16 @@ def test_balanced_class_weights_are_counted_once_and_recorded(tmp_path):
     assert Config.load(folder / "config.json").class_weights == weights
     resumed = Run.resume(folder)
     assert resumed.compute_loss(scores, Tensor(labels)).item() == expected.item()
+
+
+def test_balanced_class_weights_are_said(cli, tmp_path):
+    write_folder(tmp_path / "data", (40, 60))
+    options = ("--data", tmp_path / "data", *TINY, "--class-weights", "balanced")
+    done = cli("train", *options, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    weights = Config.load(tmp_path / "run" / "config.json").class_weights
+    assert f"class weights: ground {weights[0]:.3g}, line {weights[1]:.3g}\n" in done.err
+    assert weights[1] > 10 > weights[0]
 
 
 def test_samples_are_scaled_and_jittered_and_a_run_goes_on_bit_for_bit(tmp_path):
