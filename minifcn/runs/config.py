@@ -164,7 +164,9 @@ class Config:
         A folder is written with its whole path, so that a run does not depend on where it was
         started. The size for a folder of images has their aspect (see `data.folder_size`). A
         backbone other than the small one is pretrained, unless that is denied, and has a recipe of
-        its own.
+        its own, in which it learns at a part of `lr`, whatever that is.
+
+        Raises ValueError for a choice that is out of range, or would do nothing beside another.
         """
         data = "shapes" if data is None else data
         given = {name: value for name, value in choices.items() if value is not None}
@@ -177,15 +179,24 @@ class Config:
             data = os.path.abspath(data)
             if "size" not in given:
                 given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
-        if "scale" in given:
-            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
         if "by_heart" in given:
             given.setdefault("flip", False)
         if "iterations" in given:  # look at the validation scores ten times, in a long run
             given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
         if "size" in given and recipe.crop:
             given.setdefault("crop", tuple(map(min, recipe.crop, given["size"])))
-        return dataclasses.replace(recipe, data=data, **given)
+        if "scale" in given:
+            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
+        if given.get("freeze") and "backbone_lr" in given:
+            raise ValueError(
+                f"--backbone-lr {given['backbone_lr']} is that of a backbone that learns, which"
+                " --freeze forbids: give one of them"
+            )
+        config = dataclasses.replace(recipe, data=data, **given)
+        if recipe.backbone_lr and "lr" in given and "backbone_lr" not in given:
+            part = recipe.backbone_lr / recipe.lr
+            config = dataclasses.replace(config, backbone_lr=part * config.lr)
+        return config
 
     @classmethod
     def load(cls, path: Path) -> Config:
