@@ -25,7 +25,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
     add = parser.add_argument
     options.add_data(parser)
-    add("--model", choices=sorted(MODELS), help="default: fcn8s")
+    add(
+        "--model",
+        choices=sorted(MODELS),
+        help="default: fcn8s; on CamVid with another backbone than the small one fcn4s",
+    )
     add("--stride", type=int, choices=MODELS.values(), help="the same, by its stride")
     add("--backbone", choices=NAMES, help="what makes the features; default: small")
     add(
@@ -109,6 +113,9 @@ def _finish(run: Run, as_json: bool) -> None:
     for note in run.notes:
         say(note)
     say(f"{_network(run)} on {run.config.data}: {_describe(run)}")
+    if weights := run.config.class_weights:
+        pairs = zip(run.config.classes, weights, strict=False)  # a step checks how many
+        say(f"class weights: {', '.join(f'{name} {weight:.3g}' for name, weight in pairs)}")
     try:
         images = len(run.val_data)
         with Progress(run.config.iterations, run.iteration, images=images) as progress:
@@ -165,10 +172,9 @@ def _describe(run: Run) -> str:
 def _resumed(choices: argparse.Namespace) -> Run:
     from minifcn.runs.run import Run
 
-    allowed = ("command", "resume", "json", "device", "data", "root", "kernels")
-    given = {name: value for name, value in vars(choices).items() if name not in allowed}
-    others = [name for name, value in given.items() if value is not None and value is not False]
-    if others:
+    taken = ("command", "resume", "json", "device", "data", "root", "kernels")
+    given = [n for n, value in vars(choices).items() if value is not None and value is not False]
+    if others := [name for name in given if name not in taken]:
         option = "--" + others[0].replace("_", "-")
         raise ValueError(
             "--resume takes all but --device, --kernels, and --data or --root if the data was"

@@ -72,8 +72,10 @@ class FilePairs:
             counts += count_classes(self.labels, look(pair.mask).values, pair.mask)
         return counts
 
-    def check(self, track: Track = iter) -> list[str]:
+    def check(self, track: Track = iter, seen: tuple[int, int] | None = None) -> list[str]:
         """Decode every file before anything depends on it; return what a user should be told.
+
+        seen: the (H, W) that images are resized to for a network, if not the size of the samples.
 
         Raises ValueError for the first file that is damaged or does not fit its partner, for a mask
         with a value that has no meaning, and where an image is turned by EXIF and its mask may not
@@ -87,7 +89,7 @@ class FilePairs:
             *check_turns(self.pairs, frames, looks),
             *_about_classes(counts, self.classes),
             *_about_void(pixels - int(counts.sum()), pixels),
-            *_about_size(frames, self.size),
+            *_about_size(frames, seen or self.size),
         ]
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minifcn
-from minifcn.data import VOID
+from minifcn.data import VOID, Dataset
 from minifcn.data.images import read_image
 from minifcn.data.palettes import VOID_COLOUR
 from minifcn.data.transforms import normalise, resize_image, resize_pair
@@ -121,13 +121,20 @@ def _scene(config: Config, run: Path) -> Scene:
     """Of the first validation scenes, take the first with the most classes."""
     try:
         dataset = open_recorded(config, run).val
-        samples = [dataset[i] for i in range(min(_SCENES, len(dataset)))]
+        scenes = [_seen(dataset, i, config) for i in range(min(_SCENES, len(dataset)))]
     except ValueError as error:
         raise ValueError(f"give an image by --image, for the run's data fails: {error}") from error
-    found = [len(set(np.unique(truth).tolist()) - {VOID}) for _, truth in samples]
-    i = int(np.argmax(found))
-    image, truth = resize_pair(*samples[i], config.size)
-    return Scene(image, truth, dataset.name(i), samples[i][1].shape)
+    return max(scenes, key=_count_classes)
+
+
+def _seen(dataset: Dataset, i: int, config: Config) -> Scene:
+    """A sample as the network sees it; masks that are scored at their own size may be large."""
+    image, truth = dataset[i]
+    return Scene(*resize_pair(image, truth, config.size), dataset.name(i), truth.shape)
+
+
+def _count_classes(scene: Scene) -> int:
+    return 0 if scene.truth is None else len(set(np.unique(scene.truth).tolist()) - {VOID})
 
 
 # -- Numbers ---------------------------------------------------------------------------------------

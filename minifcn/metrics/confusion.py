@@ -18,6 +18,9 @@ _TOTALS = {
     "fw_iu": "frequency-weighted IU",
 }
 
+PIXELS_AT_ONCE = 2**20
+"""So many labels are counted at a time: as pairs, they take 24 times their memory."""
+
 
 class ConfusionMatrix:
     """Count pixels by true and predicted class; every score is a function of the counts.
@@ -68,6 +71,11 @@ class ConfusionMatrix:
                 counts stay as they were.
         """
         truth, prediction = checked_labels(truth, prediction, self.num_classes, self.ignore_index)
+        flat = truth.reshape(-1), prediction.reshape(-1)
+        for first in range(0, truth.size, PIXELS_AT_ONCE):
+            self._count(*(labels[first : first + PIXELS_AT_ONCE] for labels in flat))
+
+    def _count(self, truth: NDArray[Any], prediction: NDArray[Any]) -> None:
         counted = truth != self.ignore_index
         # As int64, because C * label + label overflows uint8 from C = 16 on.
         rows, columns = (labels[counted].astype(np.int64) for labels in (truth, prediction))

@@ -27,13 +27,12 @@ class Known(NamedTuple):
     """A backbone that can be asked for by its name.
 
     build: makes it, with random weights; normalisation: of its images; read: its trained weights,
-    from a file, or without one from where they are installed; batch_norm: whether it has any.
+    from a file, or without one from where they are installed.
     """
 
     build: Callable[..., Backbone]
     normalisation: Normalisation
     read: Callable[[Backbone, Path | None], Mapping[str, np.ndarray]]
-    batch_norm: bool = False
 
 
 def build_backbone(
@@ -141,7 +140,7 @@ def _vgg16_names() -> list[tuple[str, str]]:
 
 PRETRAINED = {
     "efficientnet-lite0": Known(
-        EfficientNetLite0Backbone, AROUND_ZERO, _part_of("efficientnet-lite0"), batch_norm=True
+        EfficientNetLite0Backbone, AROUND_ZERO, _part_of("efficientnet-lite0")
     ),
     "squeezenet1.1": Known(SqueezeNetBackbone, WITHOUT_MEAN_COLOUR, _part_of("squeezenet1.1")),
     "vgg16": Known(_vgg16, IMAGENET, _read_vgg16),

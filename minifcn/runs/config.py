@@ -16,7 +16,7 @@ from minifcn.data import VOID, Dataset, folder_size, is_folder, open_dataset
 from minifcn.data.transforms import IMAGENET, Normalisation
 from minifcn.models import FCN
 from minifcn.models.backbones import NAMES as BACKBONES
-from minifcn.models.backbones import PRETRAINED, SMALL, build_backbone, load_pretrained
+from minifcn.models.backbones import SMALL, build_backbone, load_pretrained
 from minifcn.nn import BatchNorm2d
 from minifcn.runs.recipes import RECIPES, recipe_for
 from minifcn.runs.values import (
@@ -173,11 +173,12 @@ class Config:
         A folder is written with its whole path, so that a run does not depend on where it was
         started. The size for a folder of images has their aspect (see `data.folder_size`). A
         backbone other than the small one is pretrained, unless that is denied, and has a recipe of
-        its own.
+        its own, in which it learns at a part of `lr`, whatever that is.
+
+        Raises ValueError for a choice that is out of range, or would do nothing beside another.
         """
         data = "shapes" if data is None else data
         given = {name: value for name, value in choices.items() if value is not None}
-        _check_used(given)
         recipe = cls(
             **recipe_for(data, given.get("backbone", SMALL), given.get("pretrained", True))
         )
@@ -187,15 +188,24 @@ class Config:
             data = os.path.abspath(data)
             if "size" not in given:
                 given["size"] = folder_size(data, recipe.size[0] * recipe.size[1])
-        if "scale" in given:
-            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
         if "by_heart" in given:
             given.setdefault("flip", False)
         if "iterations" in given:  # look at the validation scores ten times, in a long run
             given.setdefault("evaluate_every", max(50, given["iterations"] // 10))
         if "size" in given and recipe.crop:
             given.setdefault("crop", tuple(map(min, recipe.crop, given["size"])))
-        return dataclasses.replace(recipe, data=data, **given)
+        if "scale" in given:
+            given.setdefault("crop", recipe.crop or given.get("size", recipe.size))
+        if given.get("freeze") and "backbone_lr" in given:
+            raise ValueError(
+                f"--backbone-lr {given['backbone_lr']} is that of a backbone that learns, which"
+                " --freeze forbids: give one of them"
+            )
+        config = dataclasses.replace(recipe, data=data, **given)
+        if recipe.backbone_lr and "lr" in given and "backbone_lr" not in given:
+            part = recipe.backbone_lr / recipe.lr
+            config = dataclasses.replace(config, backbone_lr=part * config.lr)
+        return config
 
     @classmethod
     def load(cls, path: Path) -> Config:
@@ -292,18 +302,3 @@ class Config:
         if self.pretrained:
             path = Path(self.backbone_weights) if self.backbone_weights else None
             load_pretrained(model.backbone, self.backbone, path)
-
-
-def _check_used(given: dict[str, Any]) -> None:
-    """Raise ValueError for a choice that another one would leave without effect."""
-    if given.get("freeze") and "backbone_lr" in given:
-        raise ValueError(
-            "--backbone-lr is of a backbone that learns, and --freeze keeps it as it is; got"
-            f" {given['backbone_lr']}; leave out one of them"
-        )
-    name = given.get("backbone", SMALL)
-    if given.get("freeze_statistics") and name in PRETRAINED and not PRETRAINED[name].batch_norm:
-        raise ValueError(
-            "--freeze-statistics needs a backbone with BatchNorm, as efficientnet-lite0; got"
-            f" {name}, which has none; leave it out"
-        )

@@ -47,7 +47,7 @@ def open_new(config: Config, track: Track = iter) -> RunData:
         return RunData(train, val, [])
     notes = [f"{len(train)} samples to train, {len(val)} to validate"]
     for split, part in files.items():
-        notes += [*part.notes, *(f"{split}: {note}" for note in part.check(track))]
+        notes += [*part.notes, *(f"{split}: {note}" for note in part.check(track, config.size))]
     return RunData(train, val, list(dict.fromkeys(notes)), _record(config, files))
 
 
@@ -132,7 +132,7 @@ def open_scored(
     size = config.size if data == "shapes" else None  # shapes are drawn in a size
     dataset = open_dataset(data, split, root=root, size=size, listed=listed, track=track)
     files = files_of(dataset)
-    notes = [*files.notes, *files.check(track)] if files else []
+    notes = [*files.notes, *files.check(track, config.size)] if files else []
     return dataset, [*_part(dataset, data, split), *notes]
 
 

@@ -76,6 +76,7 @@ class Run:
         self.config = config
         self.generator = np.random.default_rng(config.seed)
         self.model = config.build_model(self.generator)
+        _check_statistics(self.model, config)
         self.model.to(self.device)
         groups = _groups(self.model, config)
         self.optimizer = optim.Adam(groups, config.lr, weight_decay=config.weight_decay)
@@ -365,4 +366,14 @@ def _check_batch(config: Config) -> None:
             f"batch_size must be at least 2 for images of {height}x{width}; got 1: input must have"
             " more than 1 value a channel in training, for batch norm; give --batch-size 2 or a"
             " larger --size"
+        )
+
+
+def _check_statistics(model: FCN, config: Config) -> None:
+    """Raise ValueError where running statistics should stay as they are, and there are none."""
+    layers = model.backbone.modules()
+    if config.freeze_statistics and not any(isinstance(m, nn.BatchNorm2d) for m in layers):
+        raise ValueError(
+            f"--freeze-statistics is for a backbone with BatchNorm; {config.backbone} has none:"
+            " leave it out"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
@@ -14,6 +14,7 @@ from minifcn import functional as F
 from minifcn import nn, optim
 from minifcn.backend import Array, to_device
 from minifcn.data import VOID, Dataset
+from minifcn.data.dataset import Sample
 from minifcn.data.transforms import IMAGENET, resize_image
 from minifcn.kernels import resize
 from minifcn.metrics import ConfusionMatrix
@@ -123,7 +124,7 @@ def likeliest(scores: Array, shape: tuple[int, int]) -> Array:
 
 
 PIXELS_AT_ONCE = 2**21
-"""About how many pixels of images are evaluated at once, for they take memory."""
+"""About how many pixels of images, and of masks, are evaluated at once, for they take memory."""
 
 
 class Scored(NamedTuple):
@@ -133,10 +134,11 @@ class Scored(NamedTuple):
     sizes: Counter[tuple[int, int]]
 
 
-def evaluate(model: nn.Module, dataset: Dataset, batch_size: int | None = None) -> ConfusionMatrix:
+def evaluate(model: nn.Module, dataset: Dataset, batch_size: int = 16) -> ConfusionMatrix:
     """Count, over all pixels of a data set, which class was predicted for which.
 
-    Leaves the model in evaluation mode. Samples that differ in size are predicted one by one.
+    Leaves the model in evaluation mode. At most `batch_size` samples are predicted at once: those
+    that follow each other, have one size, and are not too large for that.
     """
     return evaluate_at(model, dataset, None, batch_size=batch_size).matrix
 
@@ -146,7 +148,7 @@ def evaluate_at(
     dataset: Dataset,
     size: tuple[int, int] | None,
     normalise: Normalise = IMAGENET,
-    batch_size: int | None = None,
+    batch_size: int = 16,
 ) -> Scored:
     """Count as `evaluate` does, with images resized to `size` and scores back to their masks'.
 
@@ -154,16 +156,28 @@ def evaluate_at(
     would depend on the size that a network was trained for.
     """
     model.eval()
-    if batch_size is None:
-        batch_size = min(16, max(1, PIXELS_AT_ONCE // math.prod(size or (1, 1))))
     scored = Scored(ConfusionMatrix(len(dataset.classes), VOID), Counter())
-    for first in range(0, len(dataset), batch_size):
-        samples = [dataset[i] for i in range(first, min(first + batch_size, len(dataset)))]
-        one_size = len({truth.shape for _, truth in samples}) == 1
-        for part in [samples] if one_size else [[sample] for sample in samples]:
-            images, truths = zip(*part, strict=True)
-            seen = [resize_image(image, size) for image in images] if size else images
-            predicted = predict(model, seen, normalise, truths[0].shape)
-            scored.matrix.update(np.stack(truths), predicted)
-            scored.sizes[truths[0].shape] += len(part)
+    for part in _parts(dataset, size, batch_size):
+        images, truths = zip(*part, strict=True)
+        seen = [resize_image(image, size) for image in images] if size else images
+        predicted = predict(model, seen, normalise, truths[0].shape)
+        scored.matrix.update(np.stack(truths), predicted)
+        scored.sizes[truths[0].shape] += len(part)
     return scored
+
+
+def _parts(
+    dataset: Dataset, size: tuple[int, int] | None, batch_size: int
+) -> Iterator[list[Sample]]:
+    """Cut a data set into samples of one size that are evaluated at once."""
+    part: list[Sample] = []
+    for sample in (dataset[i] for i in range(len(dataset))):
+        shape = sample[1].shape
+        pixels = max(math.prod(shape), math.prod(size or shape))
+        most = min(batch_size, PIXELS_AT_ONCE // pixels)
+        if part and (len(part) >= most or shape != part[0][1].shape):
+            yield part
+            part = []
+        part.append(sample)
+    if part:
+        yield part

@@ -129,6 +129,14 @@ def test_stretched_photos_are_said(cli, folder, tmp_path):
     )
 
 
+def test_stretched_photos_are_said_where_masks_keep_their_size_too(cli, folder, tmp_path):
+    out = tmp_path / "r"
+    trained = cli("train", "--data", folder(IDS), "--size", "32x64", *SMALL[2:], "--out", out)
+    scored = cli("eval", out, "--data", folder(IDS, 7, name="other"))
+    assert "val: 2 of 2 images lose their aspect at 32x64" in trained.err
+    assert "7 of 7 images lose their aspect at 32x64, by a factor of up to 2.00" in scored.err
+
+
 def test_a_run_goes_on_with_data_that_was_moved(cli, folder, tmp_path):
     data = folder(IDS)
     cli("train", "--data", data, *SMALL, "--out", tmp_path / "run")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_runs import TINY, results_of, start
 
-from minifcn.data.images import read_image, write_image
+from minifcn.data.images import read_image, write_image, write_mask
 from minifcn.models import FCN
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.log import read_log
@@ -160,3 +160,45 @@ def test_scores_that_are_not_finite_are_refused(numpy_kernels, cli, tmp_path):
     images = [np.zeros((32, 32, 3), np.uint8)]
     with pytest.raises(FloatingPointError, match="^a score of the network is not finite$"):
         predict(run.model.eval(), images)
+
+
+def write_photos(root):
+    """Ten samples of 40x60 pixels, of two classes."""
+    generator = np.random.default_rng(0)
+    for i in range(10):
+        mask = (generator.random((40, 60)) < 0.3).astype(np.uint8)
+        write_image(root / "images" / f"{i}.png", np.repeat(mask[..., None], 3, 2) * 200)
+        write_mask(root / "masks" / f"{i}.png", mask, np.zeros((2, 3), np.uint8))
+    (root / "classes.txt").write_text("ground\nleaf\n")
+
+
+def test_weighed_and_smoothed_losses_and_masks_of_their_own_size(numpy_kernels, cli, tmp_path):
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    write_photos(tmp_path / "data")
+    options = ("--data", tmp_path / "data", "--size", "32x48", "--class-weights", "balanced",
+               "--label-smoothing", "0.1", "--scale", "0.8-1.2", "--jitter", "0.2")  # fmt: skip
+    for device in ("cuda", "cpu"):
+        place = ("--device", device, "--out", tmp_path / device)
+        result = cli("train", *options, *TINY[2:-2], *place)
+        assert result.code == 0, result.err
+        assert f", on {device}, in " in result.err
+    assert_close_runs(tmp_path / "cuda", tmp_path / "cpu")
+    scores = [json.loads((tmp_path / d / "metrics.json").read_text()) for d in ("cuda", "cpu")]
+    assert scores[0]["scored_at"] == {"40x60": 2}
+    assert scores[0]["pixel_accuracy"] == pytest.approx(scores[1]["pixel_accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("size", ["native", "32x32"])
+def test_probabilities_are_written_by_both_devices_alike(numpy_kernels, cli, tmp_path, size):
+    start(tmp_path / "run").train()
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 140, 3), np.uint8)
+    write_image(tmp_path / "a.png", pixels)
+    found = []
+    for device in ("cuda", "cpu"):
+        options = ("--size", size, "--scores", "--device", device, "--out", tmp_path / device)
+        result = cli("predict", tmp_path / "run", tmp_path / "a.png", *options)
+        assert result.code == 0, result.err
+        with np.load(tmp_path / device / "a-scores.npz") as file:
+            found.append(file["probabilities"].astype(np.float32))
+    np.testing.assert_allclose(*found, atol=2e-3)

@@ -11,7 +11,7 @@ import pytest
 from looked_at import array, embedded, places_of, subject, terms_of
 from small_runs import make_config, start
 
-from minifcn.data.images import write_image
+from minifcn.data.images import write_image, write_mask
 from minifcn.data.transforms import normalise, resize_pair
 from minifcn.explain import microscope
 from minifcn.explain.fields import path_sights
@@ -176,6 +176,22 @@ def test_the_command_shows_a_validation_scene_of_a_run(cli, finished, tmp_path):
     assert data["image"]["name"].startswith("val-")
     assert data["truth"]
     assert data["network"]["trained"] is None
+
+
+def test_the_scene_has_most_classes_where_the_network_sees_it(tmp_path):
+    """One of two has two more classes, each of one pixel, which are lost when it is resized."""
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    halves, dots = np.zeros((2, 64, 64), np.uint8)
+    halves[32:], dots[10, 10], dots[20, 20] = 1, 1, 2
+    for i in range(10):
+        write_image(tmp_path / f"data/images/{i}.png", np.zeros((64, 64, 3), np.uint8))
+        mask = halves if i == 9 else dots
+        write_mask(tmp_path / f"data/masks/{i}.png", mask, np.zeros((3, 3), np.uint8))
+    start(tmp_path / "run", data=str(tmp_path / "data"), crop=None, iterations=1).train()
+    scene = subject_of(tmp_path / "run").scene
+    assert (scene.name, scene.truth.shape) == ("9", (32, 32))
+    assert set(np.unique(scene.truth)) == {0, 1}
 
 
 def test_the_command_resizes_an_image_as_predict_does(cli, finished, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,6 +33,21 @@ def example():
 def test_counts_have_truth_in_rows_and_prediction_in_columns(example):
     assert example.counts.tolist() == [[3, 1, 0], [1, 2, 0], [0, 1, 0]]
     assert example.counts.dtype == np.int64
+
+
+def test_a_large_photo_is_counted_a_part_at_a_time():
+    """Rather than with 24 bytes a pixel, each pixel once."""
+    labels = np.arange(2**22 + 5, dtype=np.uint32).astype(np.uint8).reshape(3, -1)
+    matrix = ConfusionMatrix(255, VOID)
+    tracemalloc.start()
+    try:
+        matrix.update(labels, labels)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 * labels.size
+    counts = np.bincount(labels.ravel(), minlength=256)[:255]
+    np.testing.assert_array_equal(matrix.counts, np.diag(counts))
 
 
 def test_scores_of_the_example_computed_by_hand(example):

@@ -1,13 +1,13 @@
 """Runs on pretrained backbones: how they start, what is trained, what travels with them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from installed import need
-from small_runs import results_of, rewrite, start, state_of
+from small_runs import TINY, results_of, rewrite, start, state_of
 
-from minifcn import nn
 from minifcn.data import VOID, balanced_weights
 from minifcn.data.images import write_image, write_mask
 from minifcn.data.transforms import IMAGENET, Normalisation, resize_image
@@ -103,6 +103,12 @@ def test_frozen_statistics_stay_while_the_weights_learn(tmp_path, frozen):
     assert changed(own, own_after) > 70
 
 
+def test_statistics_that_are_not_there_cannot_be_frozen(tmp_path, weights):
+    with pytest.raises(ValueError, match="--freeze-statistics is for .*; squeezenet1.1 has none"):
+        begin(tmp_path / "run", freeze_statistics=True)
+    assert not (tmp_path / "run").exists()
+
+
 def test_backbone_and_head_have_rates_of_their_own(tmp_path, weights):
     run = begin(tmp_path / "run", lr=0.1, backbone_lr=0.001, warmup=0, iterations=1)
     before, bias = backbone_of(run), run.model.score_fr.bias.numpy().copy()
@@ -152,13 +158,6 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_is_still_pretrained(t
     assert not (folder / "last.safetensors").exists()
     for name, array in backbone_of(Run.resume(folder)).items():
         np.testing.assert_array_equal(array, weights[name.removeprefix("backbone.")])
-
-
-@pytest.mark.parametrize("name", backbones.PRETRAINED)
-def test_which_backbones_have_statistics(name):
-    backbone = backbones.build_backbone(name, generator=np.random.default_rng(0))
-    found = any(isinstance(module, nn.BatchNorm2d) for module in backbone.modules())
-    assert found == backbones.PRETRAINED[name].batch_norm
 
 
 @pytest.mark.parametrize(("content", "what"), [(None, "a folder"), (b"text", "not readable")])
@@ -305,6 +304,10 @@ def test_masks_are_scored_at_their_own_size(tmp_path):
             {"backbone": NAME, "pretrained": False, "freeze": True},
             "leave --from-scratch out; got squeezenet1.1, trained",
         ),
+        (
+            {"backbone": NAME, "freeze": True, "backbone_lr": 1e-3},
+            "--backbone-lr 0.001 is that of a backbone that learns, which --freeze forbids",
+        ),
         ({"pretrained": True}, "backbone small cannot be pretrained"),
         ({"backbone_lr": 0.0}, "backbone_lr must be a positive number; got 0"),
         ({"bn_momentum": 1.5}, "bn_momentum must be from 0 to 1; got 1.5"),
@@ -321,14 +324,6 @@ def test_masks_are_scored_at_their_own_size(tmp_path):
             r"class_weights must be 2 numbers, one a class; got \(1.0,\)",
         ),
         ({"label_smoothing": 1.0}, "label_smoothing must be below 1, or nothing is learnt"),
-        (
-            {"backbone": NAME, "freeze": True, "backbone_lr": 0.1},
-            "--backbone-lr is of a backbone that learns, and --freeze keeps it",
-        ),
-        (
-            {"backbone": NAME, "freeze_statistics": True},
-            "--freeze-statistics needs a backbone with BatchNorm, .*; got squeezenet1.1",
-        ),
     ],
 )
 def test_choices_that_cannot_be_meant(choices, message):
@@ -365,6 +360,23 @@ def test_a_pretrained_backbone_has_a_recipe_of_its_own(tmp_path):
     assert config.normalisation == Normalisation(1, (127,) * 3, (128,) * 3)
     scratch = Config.make(backbone="vgg16", pretrained=False)
     assert (scratch.pretrained, scratch.backbone_lr, scratch.widths) == (False, None, ())
+
+
+@pytest.mark.parametrize("pretrained", [True, False])
+def test_running_statistics_from_scratch_forget_where_they_started(pretrained):
+    config = Config.make(backbone="efficientnet-lite0", pretrained=pretrained, by_heart=1)
+    model = replace(config, classes={"a": (0, 0, 0)}).build_model(np.random.default_rng(0))
+    left = (1 - model.backbone.bn0.momentum) ** config.evaluate_every
+    assert pretrained or left < 0.01
+    assert model.backbone.bn0.momentum == (0.01 if pretrained else 0.1)
+
+
+def test_a_pretrained_backbone_keeps_its_part_of_another_rate():
+    config = Config.make(backbone=NAME, lr=1e-4)
+    assert config.backbone_lr == pytest.approx(1e-5)
+    assert Config.make(backbone=NAME, lr=1e-4, backbone_lr=1e-3).backbone_lr == 1e-3
+    assert Config.make(backbone=NAME, lr=1e-4, pretrained=False).backbone_lr is None
+    assert Config.make(lr=1e-4).backbone_lr is None
 
 
 def test_the_command_trains_on_a_backbone(cli, tmp_path):
@@ -407,6 +419,16 @@ def test_balanced_class_weights_are_counted_once_and_recorded(tmp_path):
     assert resumed.compute_loss(scores, Tensor(labels)).item() == expected.item()
 
 
+def test_balanced_class_weights_are_said(cli, tmp_path):
+    write_folder(tmp_path / "data", (40, 60))
+    options = ("--data", tmp_path / "data", *TINY, "--class-weights", "balanced")
+    done = cli("train", *options, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    weights = Config.load(tmp_path / "run" / "config.json").class_weights
+    assert f"class weights: ground {weights[0]:.3g}, line {weights[1]:.3g}\n" in done.err
+    assert weights[1] > 10 > weights[0]
+
+
 def test_samples_are_scaled_and_jittered_and_a_run_goes_on_bit_for_bit(tmp_path):
     choices = {"scale": (0.5, 2.0), "jitter": 0.3, "crop": (24, 24), "iterations": 4}
     plain = start(tmp_path / "plain", crop=(24, 24)).batches.batch(0)[0]
@@ -427,6 +449,12 @@ def test_samples_are_scaled_and_jittered_and_a_run_goes_on_bit_for_bit(tmp_path)
 
 def test_scale_crops_to_the_size_where_nothing_is_cropped(tmp_path):
     assert Config.make(scale=(0.5, 2.0), size=(40, 50)).crop == (40, 50)
+
+
+def test_a_crop_of_the_recipe_fits_into_a_smaller_size_with_scale_too():
+    for choices in ({}, {"scale": (0.75, 1.5)}):
+        config = Config.make("camvid", size=(100, 200), **choices)
+        assert config.crop == (100, 192)
 
 
 @pytest.mark.parametrize("text", ["2", "a-b", "1-", "2-1", "0-1"])

@@ -320,6 +320,9 @@ def test_data_of_a_run_does_not_become_another(refused, run_folder, contents, tm
         ("--seed", "0"),
         ("--evaluate-every", "1"),
         ("--checkpoint-every", "1"),
+        ("--stride", "8"),
+        ("--from-scratch",),
+        ("--freeze",),
     ],
 )
 def test_a_resumed_run_keeps_its_options(refused, run_folder, contents, options):

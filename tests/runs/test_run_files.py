@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from minifcn.runs.checkpoint import load_model
 from minifcn.runs.config import Config
 from minifcn.runs.log import LOG_COLUMNS, format_log, read_log
 from minifcn.runs.run import Run
-from minifcn.runs.steps import evaluate, predict
+from minifcn.runs.steps import evaluate, evaluate_at, predict
 
 pytestmark = pytest.mark.usefixtures("few_scenes")
 
@@ -227,6 +228,33 @@ def test_evaluate_counts_every_pixel_once_whatever_the_sizes(sizes):
                 expected[truth, int(red / 255 > 0.485)] += 1
     np.testing.assert_array_equal(matrix.counts, expected)
     assert not model.training
+
+
+class Photos(Scenes):
+    """Samples that are much larger than what the network sees, each made when it is asked for."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, i):
+        return np.full((600, 800, 3), i, np.uint8), np.zeros((600, 800), np.uint8)
+
+
+def test_photos_that_are_scored_at_their_own_size_are_not_all_held_at_once():
+    peaks = []
+    for count in (2, 16):
+        tracemalloc.start()
+        try:
+            matrix = evaluate_at(ByBrightness(), Photos(count), (32, 32)).matrix
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+        assert matrix.counts.sum() == count * 600 * 800
+    assert peaks[1] < 3 * peaks[0]
 
 
 def test_predict_returns_ids_and_records_nothing():
