@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from minifcn.data.transforms import IMAGENET
 from minifcn.runs.config import Config
 from minifcn.runs.run import Run
+from minifcn.runs.segmentation import scoring, segment_resized
 from minifcn.system.files import load_arrays, save_arrays
 
 TINY = (
@@ -65,3 +67,8 @@ def spoiled(array, value=np.nan):
     array = array.copy()
     array.flat[0] = value
     return array
+
+
+def mask_of(model, image, size, normalise=IMAGENET):
+    """What `minifcn predict` makes of an image by default: (H, W), at its own size."""
+    return segment_resized(scoring(model, normalise), image, size).mask

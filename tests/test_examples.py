@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_runs import start
+from small_runs import mask_of, start
 
 from minifcn import Tensor, no_grad
 from minifcn.data import Shapes
@@ -18,7 +18,7 @@ from minifcn.models import FCN, VGG
 from minifcn.models.backbones import NAMES, normalisation_of
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.export import export_run
-from minifcn.runs.prediction import predict_files, predict_resized
+from minifcn.runs.prediction import predict_files
 from minifcn.runs.steps import predict
 from minifcn.system.files import load_arrays, save_arrays
 
@@ -149,7 +149,7 @@ def test_the_command(torch_fcn, finished_run, tmp_path):
     assert [name for name, _ in rows][:3] == ["background", "disc", "square"]
     assert sum(float(share.rstrip("%")) for _, share in rows) == pytest.approx(100, abs=0.05)
     config, model = load_model(finished_run)
-    expected = predict_resized(model, draw_image(), config.size)
+    expected = mask_of(model, draw_image(), config.size)
     assert (np.array(Image.open(tmp_path / "classes.png")) == expected).mean() > 0.999
 
 
@@ -240,7 +240,7 @@ def test_the_command_with_onnx(onnx_predict, opinionated, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()][:2] == ["background", "disc"]
     config, model = load_model(opinionated / "run")
-    expected = predict_resized(model, draw_image(), config.size)
+    expected = mask_of(model, draw_image(), config.size)
     with Image.open(tmp_path / "classes.png") as picture:
         assert (np.array(picture) == expected).mean() > 0.995
         colours = np.array(picture.getpalette()).reshape(-1, 3)
@@ -260,5 +260,5 @@ def test_the_command_wants_to_know_the_size(torch_fcn, opinionated, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert [line.split()[0] for line in done.stdout.splitlines()] == list("012345")
     config, model = load_model(opinionated / "run")
-    expected = predict_resized(model, draw_image(), config.size)
+    expected = mask_of(model, draw_image(), config.size)
     assert (read_mask(tmp_path / "classes.png") == expected).mean() > 0.995

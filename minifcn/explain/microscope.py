@@ -106,7 +106,7 @@ def train_small(
 
 
 def scene_of_file(path: Path, config: Config) -> Scene:
-    """Read an image, and resize it as `predict_resized` does.
+    """Read an image, and resize it as `minifcn predict` does.
 
     Raises:
         ValueError: it cannot be read.

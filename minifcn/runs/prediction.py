@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minifcn import nn, plots
+from minifcn import plots
 from minifcn.backend import choose_device
 from minifcn.data import Track
 from minifcn.data.images import (
@@ -26,11 +26,9 @@ from minifcn.data.images import (
     write_mask,
 )
 from minifcn.data.pairs import is_visible, left_out
-from minifcn.data.transforms import IMAGENET
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.config import Config
 from minifcn.runs.segmentation import Segmented, scoring, segment_native, segment_resized
-from minifcn.runs.steps import Normalise
 from minifcn.runs.values import check_pixels
 from minifcn.runs.windows import GIB, Need, Score, Span, choose_window, measure
 from minifcn.system.files import write_atomically
@@ -121,13 +119,6 @@ def predict_files(
         yield from _write(image, _segment(score, image, need, settings, config), own, config)
         watch.images += 1
     tell(str(watch))
-
-
-def predict_resized(
-    model: nn.Module, image: np.ndarray, size: tuple[int, int], normalise: Normalise = IMAGENET
-) -> np.ndarray:
-    """Segment an image at another size, and return the mask at the image's own."""
-    return segment_resized(scoring(model, normalise), image, size).mask
 
 
 def _segment(

@@ -12,17 +12,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from minifcn import nn, optim
 from minifcn.backend import choose_device
-from minifcn.data import Ahead, Batches, Dataset, First, Track, balanced_weights
-from minifcn.models import FCN
+from minifcn.data import Ahead, Batches, Track
+from minifcn.metrics import ConfusionMatrix
 from minifcn.runs.checkpoint import (
     check_finite,
     generator_state,
+    load_model,
     renamed,
     restore_generator,
     with_prefix,
@@ -40,8 +41,19 @@ from minifcn.runs.folders import (
 )
 from minifcn.runs.interrupt import Interrupted, TrainingDivergedError, stop_requests
 from minifcn.runs.log import LOG_COLUMNS, format_log, format_row, read_log, read_row
+from minifcn.runs.parts import (
+    by_heart,
+    check_batch,
+    check_statistics,
+    class_weights_of,
+    parameter_groups,
+    prepare,
+)
 from minifcn.runs.steps import evaluate_at, loss_of, train_step
 from minifcn.system.files import load_arrays, save_arrays, write_atomically
+
+OWN_SIZE = "masks at their own size"
+"""How the best score was counted; in checkpoints from before it was at the size of the run."""
 
 
 class Run:
@@ -67,18 +79,18 @@ class Run:
         self.device = choose_device(device or config.device)
         self.train_data, self.val_data, self.notes = data.train, data.val, data.notes
         if config.by_heart:
-            self.train_data = self.val_data = _by_heart(data.train, config.by_heart)
+            self.train_data = self.val_data = by_heart(data.train, config.by_heart)
         self.folder = folder
         config = replace(config.with_classes_of(self.train_data), device=self.device)
         if config.class_weights == "balanced":
-            config = replace(config, class_weights=_balanced(self.train_data))
-        _check_batch(config)
+            config = replace(config, class_weights=class_weights_of(self.train_data))
+        check_batch(config)
         self.config = config
         self.generator = np.random.default_rng(config.seed)
         self.model = config.build_model(self.generator)
-        _check_statistics(self.model, config)
+        check_statistics(self.model, config)
         self.model.to(self.device)
-        groups = _groups(self.model, config)
+        groups = parameter_groups(self.model, config)
         self.optimizer = optim.Adam(groups, config.lr, weight_decay=config.weight_decay)
         self.batches = Batches(
             self.train_data,
@@ -230,7 +242,7 @@ class Run:
 
     def _step(self, images: np.ndarray, labels: np.ndarray) -> dict[str, float | None]:
         """One iteration: forward, loss, backward, update."""
-        self.prepare()
+        prepare(self.model, self.config)
         factor = optim.cosine(self.iteration, self.config.iterations, self.config.warmup)
         self.optimizer.lr = self.config.lr * factor
         try:
@@ -240,29 +252,23 @@ class Run:
         row = dict.fromkeys(LOG_COLUMNS)
         return row | {"iteration": self.iteration + 1, "loss": value, "lr": self.optimizer.lr}
 
-    def prepare(self) -> None:
-        """Put the network into training mode, but for what stays as it is."""
-        self.model.train()
-        if self.config.freeze:
-            self.model.backbone.eval()
-        elif self.config.freeze_statistics:
-            for module in self.model.backbone.modules():
-                module.training = not isinstance(module, nn.BatchNorm2d)
-
     def _validate(self, row: dict[str, float | None]) -> None:
         """Add validation scores to the row, and keep the weights if they are the best so far."""
         weights = self._good_weights()
         try:
-            settings = (self.config.size, self.config.normalisation)
-            matrix = evaluate_at(self.model, self.val_data, *settings).matrix
+            matrix = self._evaluate(self.model)
         except FloatingPointError as error:
             raise self._diverged(str(error)) from error
         row["mean_iu"], row["pixel_accuracy"] = matrix.mean_iu, matrix.pixel_accuracy
-        score = float(np.nan_to_num(matrix.mean_iu))  # NaN where all is void: no score, but weights
+        score = _score(matrix)
         if score > self.best_mean_iu:
             self.best_mean_iu = score
             metadata = {"iteration": str(self.iteration), "mean_iu": repr(score)}
             save_arrays(self.folder / "best.safetensors", weights, metadata)
+
+    def _evaluate(self, model: nn.Module) -> ConfusionMatrix:
+        """Score a network on the validation masks, at their own size."""
+        return evaluate_at(model, self.val_data, self.config.size, self.config.normalisation).matrix
 
     def save(self) -> None:
         """Write last.safetensors: everything that the next iteration depends on.
@@ -278,6 +284,7 @@ class Run:
             "best_mean_iu": repr(self.best_mean_iu),
             "generator": generator_state(self.generator),
             "row": "".join(map(format_row, self.log[-1:])),
+            "scored": OWN_SIZE,
         }
         save_arrays(self.folder / "last.safetensors", arrays, metadata)
         self._known = self._stamps()
@@ -297,6 +304,9 @@ class Run:
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
         self._restore_log(metadata.get("row", ""))
+        if metadata.get("scored") != OWN_SIZE and self.best_mean_iu >= 0:
+            _, best = load_model(self.folder, device=self.device)
+            self.best_mean_iu = _score(self._evaluate(best))
 
     def _restore_log(self, last: str) -> None:
         """Read the rows up to the checkpoint; the last may be missing, but is in the checkpoint."""
@@ -333,47 +343,6 @@ class Run:
         )
 
 
-def _groups(model: FCN, config: Config) -> list[dict[str, Any]]:
-    """The parameters that are trained: those of the head, and those of the backbone."""
-    backbone = list(model.backbone.parameters())
-    for parameter in backbone if config.freeze else ():
-        parameter.requires_grad = False
-    kept = {id(parameter) for parameter in backbone}
-    head = [p for p in model.parameters() if id(p) not in kept and p.requires_grad]
-    trained = [p for p in backbone if p.requires_grad]
-    rate = config.backbone_lr or config.lr
-    return [{"params": trained, "lr": rate}, {"params": head}]
-
-
-def _balanced(dataset: Dataset) -> tuple[float, ...]:
-    """The class weights of the training masks, with as many digits as anybody needs."""
-    return tuple(float(f"{weight:.6g}") for weight in balanced_weights(dataset))
-
-
-def _by_heart(dataset: Dataset, count: int) -> Dataset:
-    if count > len(dataset):
-        raise ValueError(
-            f"by_heart must be at most {len(dataset)}, the samples there are; got {count}"
-        )
-    return First(dataset, count)
-
-
-def _check_batch(config: Config) -> None:
-    """Raise ValueError where batch norm, at 1/32 of the size, would see one value a channel."""
-    height, width = config.crop or config.size
-    if config.batch_size == 1 and max(height, width) <= 32:
-        raise ValueError(
-            f"batch_size must be at least 2 for images of {height}x{width}; got 1: input must have"
-            " more than 1 value a channel in training, for batch norm; give --batch-size 2 or a"
-            " larger --size"
-        )
-
-
-def _check_statistics(model: FCN, config: Config) -> None:
-    """Raise ValueError where running statistics should stay as they are, and there are none."""
-    layers = model.backbone.modules()
-    if config.freeze_statistics and not any(isinstance(m, nn.BatchNorm2d) for m in layers):
-        raise ValueError(
-            f"--freeze-statistics is for a backbone with BatchNorm; {config.backbone} has none:"
-            " leave it out"
-        )
+def _score(matrix: ConfusionMatrix) -> float:
+    """The mean IU; 0 where all is void: no score, but the weights are kept."""
+    return float(np.nan_to_num(matrix.mean_iu))

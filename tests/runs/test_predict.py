@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import spoiled
+from small_runs import mask_of, spoiled
 
 from minifcn import plots
 from minifcn.data import Shapes
@@ -14,7 +14,7 @@ from minifcn.data.labels import read_mask
 from minifcn.runs import prediction
 from minifcn.runs.checkpoint import load_model
 from minifcn.runs.config import Config
-from minifcn.runs.prediction import predict_files, predict_resized
+from minifcn.runs.prediction import predict_files
 from minifcn.runs.steps import predict
 from minifcn.system.files import load_arrays, save_arrays
 
@@ -81,7 +81,7 @@ def test_the_files_hold_what_the_network_says(cli, opinionated_run, tmp_path):
     assert cli("predict", opinionated_run, image, "--out", tmp_path).code == 0
     mask = read_mask(tmp_path / "scene-mask.png")
     config, model = load_model(opinionated_run)
-    np.testing.assert_array_equal(mask, predict_resized(model, scene, config.size))
+    np.testing.assert_array_equal(mask, mask_of(model, scene, config.size))
     assert len(np.unique(mask)) > 1
     overlay = read_image(tmp_path / "scene-overlay.png")
     np.testing.assert_array_equal(overlay, plots.overlay(scene, mask, config.palette))
@@ -95,7 +95,7 @@ def test_an_image_of_the_runs_size_is_not_resized(opinionated_run):
     config, model = load_model(opinionated_run)
     scene, _ = Shapes("test", size=config.size)[3]
     expected = predict(model, [scene])[0]
-    np.testing.assert_array_equal(predict_resized(model, scene, config.size), expected)
+    np.testing.assert_array_equal(mask_of(model, scene, config.size), expected)
 
 
 def test_other_weights_and_several_images(cli, finished_run, tmp_path):

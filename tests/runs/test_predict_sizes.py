@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from small_runs import start
+from small_runs import mask_of, start
 
 from minifcn import functional as F
 from minifcn import tensor
@@ -16,7 +16,7 @@ from minifcn.data import Shapes
 from minifcn.data.labels import read_mask
 from minifcn.runs import prediction
 from minifcn.runs.checkpoint import load_model
-from minifcn.runs.prediction import Settings, predict_files, predict_resized
+from minifcn.runs.prediction import Settings, predict_files
 from minifcn.runs.segmentation import scoring, segment_native
 from minifcn.runs.steps import predict, score
 from minifcn.system.files import load_arrays, save_arrays
@@ -53,7 +53,7 @@ def test_native_is_the_size_of_the_image(cli, run, scene, tmp_path):
     config, model = load_model(run)
     mask = read_mask(tmp_path / "out" / "scene-mask.png")
     np.testing.assert_array_equal(mask, predict(model, [image], config.normalisation)[0])
-    assert (mask != predict_resized(model, image, config.size, config.normalisation)).any()
+    assert (mask != mask_of(model, image, config.size, config.normalisation)).any()
     assert len(np.unique(mask)) > 1
 
 
@@ -62,7 +62,7 @@ def test_another_size(cli, run, scene, tmp_path):
     assert cli("predict", run, path, "--out", tmp_path / "out", "--size", "64x96").code == 0
     config, model = load_model(run)
     mask = read_mask(tmp_path / "out" / "scene-mask.png")
-    expected = predict_resized(model, image, (64, 96), config.normalisation)
+    expected = mask_of(model, image, (64, 96), config.normalisation)
     np.testing.assert_array_equal(mask, expected)
 
 
@@ -70,7 +70,7 @@ def test_scores_are_resized_not_masks(run, scene):
     """Borders follow the pixels of the image, not blocks of the size of a resized pixel."""
     image, _ = scene
     config, model = load_model(run)
-    mask = predict_resized(model, image, (20, 30), config.normalisation)
+    mask = mask_of(model, image, (20, 30), config.normalisation)
     blocks = mask.reshape(20, 10, 30, 10)
     assert (blocks != blocks[:, :1, :, :1]).any()
 
