@@ -19,12 +19,30 @@ if TYPE_CHECKING:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Describe every choice of a run."""
+    parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
+    options.add_data(parser)
+    _add_network(parser.add_argument_group("the network"))
+    _add_samples(parser.add_argument_group("what is done to samples"))
+    _add_learning(parser.add_argument_group("how it learns"))
+    add = parser.add_argument_group("for a course").add_argument
+    add("--by-heart", type=int, metavar="N", help="train and score on the first N samples: a check")
+    add("--kernels", type=options.name, metavar="DIR", help="compute by the functions of a course")
+    add("--mistake", metavar="ID", help="train with a known mistake, and without")
+    add = parser.add_argument_group("the run").add_argument
+    add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
+    add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
+    path = options.path
+    add("--out", type=path, metavar="DIR", help="folder of the run; default: a new one in runs/")
+    add("--resume", type=path, metavar="DIR", help="go on with the run in DIR, as it was set")
+    options.add_device(parser)
+    options.add_json(parser, "the scores as JSON")
+
+
+def _add_network(group: argparse._ArgumentGroup) -> None:
     from minifcn.models.backbones import NAMES
     from minifcn.runs.config import MODELS
 
-    parser.description = "Train an FCN. Without options: FCN-8s on synthetic shapes, in minutes."
-    add = parser.add_argument
-    options.add_data(parser)
+    add = group.add_argument
     add(
         "--model",
         choices=sorted(MODELS),
@@ -39,36 +57,34 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="trained weights of the backbone; default: those of the extra 'pretrained'",
     )
     add("--from-scratch", action="store_true", help="start a larger backbone with random weights")
-    add("--freeze", action="store_true", default=None, help="train the head only, in minutes")
-    add(
-        "--freeze-statistics",
-        action="store_true",
-        default=None,
-        help="leave the running statistics of the backbone's BatchNorms as they are",
-    )
-    add("--bn-momentum", type=float, metavar="M", help="how fast running statistics move")
-    add("--iterations", type=int, metavar="N")
-    add("--batch-size", type=int, metavar="B")
+    add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
+
+
+def _add_samples(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add("--size", type=options.size, metavar="HxW", help="resize samples to height x width")
     add("--crop", type=options.size, metavar="HxW", help="train on random windows of this size")
     add("--scale", type=_factors, metavar="LOW-HIGH", help="resize samples at random before that")
     add("--jitter", type=float, metavar="X", help="change brightness, contrast and saturation")
-    add("--class-weights", choices=("balanced",), help="make rare classes count more in the loss")
-    add("--label-smoothing", type=float, metavar="X", help="of the loss; 0.1 is common")
+
+
+def _add_learning(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    flag: dict[str, Any] = {"action": "store_true", "default": None}
+    add("--iterations", type=int, metavar="N")
+    add("--batch-size", type=int, metavar="B")
     add("--lr", type=float, metavar="LR", help="highest learning rate of Adam")
     add("--backbone-lr", type=float, metavar="LR", help="that of the backbone")
-    add("--upsampling", choices=("bilinear", "learned"), help="default: bilinear (fixed)")
-    add("--by-heart", type=int, metavar="N", help="train and score on the first N samples: a check")
-    add("--kernels", type=options.name, metavar="DIR", help="compute by the functions of a course")
-    add("--mistake", metavar="ID", help="train with a known mistake, and without")
+    add("--freeze", **flag, help="train the head only, in minutes")
+    add(
+        "--freeze-statistics",
+        **flag,
+        help="leave the running statistics of the backbone's BatchNorms as they are",
+    )
+    add("--bn-momentum", type=float, metavar="M", help="how fast running statistics move")
+    add("--class-weights", choices=("balanced",), help="make rare classes count more in the loss")
+    add("--label-smoothing", type=float, metavar="X", help="of the loss; 0.1 is common")
     add("--seed", type=int, metavar="S", help="fixes everything random; default: 0")
-    options.add_device(parser)
-    add("--evaluate-every", type=int, metavar="N", help="iterations between validations")
-    add("--checkpoint-every", type=int, metavar="N", help="iterations between checkpoints")
-    path = options.path
-    add("--out", type=path, metavar="DIR", help="folder of the run; default: a new one in runs/")
-    add("--resume", type=path, metavar="DIR", help="go on with the run in DIR, as it was set")
-    options.add_json(parser, "the scores as JSON")
 
 
 def _factors(text: str) -> tuple[float, float]:
