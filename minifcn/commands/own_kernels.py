@@ -42,7 +42,7 @@ def start(choices: dict[str, Any], out: Path | None, finish: Finish) -> None:
     if choices["device"] == "cuda":
         raise ValueError("device must be cpu for functions of a course; got --device cuda")
     for name in NOT_WITH_THEM:
-        if choices[name] not in (None, "small"):
+        if choices.get(name) not in (None, "small"):
             option = "--" + name.replace("_", "-")
             raise ValueError(
                 f"{option} cannot go with --kernels or --mistake, which train the small backbone by"

@@ -27,6 +27,7 @@ from minifcn.bench.work import (
     weight_shape,
 )
 from minifcn.data import camvid, shapes
+from minifcn.models.efficientnet_lite import SameConv2d
 from minifcn.runs.config import Config
 
 KERNELS = [work for work in standard_work() if work.kind != "network"]
@@ -223,7 +224,7 @@ def test_networks_of_data_are_what_minifcn_train_trains(name):
 
 def test_every_depthwise_convolution_is_measured(monkeypatch):
     """A look at all that one forward pass of EfficientNet-Lite0 filters channel by channel."""
-    seen, run = set(), nn.Conv2d.forward
+    seen, run = set(), SameConv2d.forward
 
     def look(self, x):
         y = run(self, x)
@@ -231,7 +232,7 @@ def test_every_depthwise_convolution_is_measured(monkeypatch):
             seen.add((self.groups, self.weight.shape[2], self.stride, *y.shape[1:]))
         return y
 
-    monkeypatch.setattr(nn.Conv2d, "forward", look)
+    monkeypatch.setattr(SameConv2d, "forward", look)
     (_, batch, height, width) = next(of for of in OTHERS if of[0] == FEATURES)
     work = Work("network", "forward", 1, size=height, network=FEATURES, width=width)
     sides.minifcn_call(work, CPU())()

@@ -151,10 +151,13 @@ def test_what_a_small_image_takes_foretells_what_a_larger_one_does():
 
 @pytest.mark.parametrize("part", [0.9, 0.4])
 def test_windows_take_about_the_memory_that_they_may(part):
+    """Beside the workspaces of further threads, which are small but for a tiny network."""
     score, image = scoring(fcn()), draw_image(600, 900)
     need = measure(score)
     memory = part * need.whole(600, 900)
     window = choose_window((600, 900), need, memory)
+    count = threads.num_threads()
+    threads.set_num_threads(1)
     tracemalloc.start()
     try:
         for _ in score_rows(score, image, window):
@@ -162,6 +165,7 @@ def test_windows_take_about_the_memory_that_they_may(part):
         assert 0.3 * memory < tracemalloc.get_traced_memory()[1] < 1.1 * memory
     finally:
         tracemalloc.stop()
+        threads.set_num_threads(count)
 
 
 def test_the_measure_is_the_same_with_any_number_of_threads_and_leaves_all_as_it_was():
